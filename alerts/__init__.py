@@ -1,0 +1,1 @@
+"""Turns closed windows into flags, incidents, pages and reviews."""

@@ -1,0 +1,178 @@
+"""`carrier-health decode`: provider records in, normalised outcomes out, one JSON object a line."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import msgspec
+
+from alerts.settings import load
+from streams import settings
+from streams.decode import FORMATS
+from streams.decode.times import MAX_MS, epoch_ms
+from streams.errors import ConfigError
+from streams.privacy import DEMO_KEY, RecipientHasher
+from streams.records import Malformed, Outcome, Reading
+from streams.region import RegionOf
+from streams.source import Source, outcome
+
+BATCH = 5_000
+
+
+class Normaliser(NamedTuple):
+    """Everything that turns records into lines. `received_ms` None: the record's own, else now."""
+
+    source: Source
+    received_ms: int | None
+    region_of: RegionOf
+    hasher: RecipientHasher
+
+    def lines(self, values: list[bytes]) -> Iterator[tuple[bool, bytes]]:
+        """(readable, JSON line) of each value, in order."""
+        for reading in self.source.decoder.decode_batch(values):
+            result = reading if isinstance(reading, Malformed) else self._outcome(reading)
+            yield isinstance(result, Outcome), _json(result)
+
+    def _outcome(self, reading: Reading) -> Outcome | Malformed:
+        received_ms = self.received_ms if self.received_ms is not None else reading.received_ms
+        now_ms = time.time_ns() // 1_000_000
+        return outcome(
+            self.source, reading, now_ms if received_ms is None else received_ms, self.region_of, self.hasher
+        )
+
+
+@click.command()
+@click.option("--source", "name", metavar="NAME", help="A source of the configuration.")
+@click.option("--format", "form", type=click.Choice(list(FORMATS)), help="The format, without a source.")
+@click.option("--codes", metavar="PROFILE", help="With --format: the code profile; each format has one.")
+@click.option("--received", metavar="T", help="Receipt time, ISO 8601 or epoch ms. [the record's, or now]")
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    envvar="CARRIER_HEALTH_CONFIG",
+    help="The configuration file.",
+)
+@click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+def decode(
+    name: str | None,
+    form: str | None,
+    codes: str | None,
+    received: str | None,
+    config: Path | None,
+    files: tuple[str, ...],
+) -> None:
+    """Show what the monitor makes of provider records.
+
+    Reads FILES, or standard input: one record a line, or a JSON array, or a form body. Prints one
+    JSON object a record, in input order. A record that can not be read gives
+    {"error": …, "detail": …} on its line, and exit code 1 at the end.
+
+    \b
+    Examples:
+      carrier-health decode --format smpp-receipt receipts.txt
+      carrier-health decode --source twilio < callback.txt
+    """
+    normaliser = _normaliser(name, form, codes, received, config)
+    readable = True
+    out = click.get_binary_stream("stdout")
+    for values in _batches(files or ("-",)):
+        for good, line in normaliser.lines(values):
+            readable &= good
+            out.write(line + b"\n")
+    out.flush()
+    sys.exit(0 if readable else 1)
+
+
+def _normaliser(
+    name: str | None, form: str | None, codes: str | None, received: str | None, config: Path | None
+) -> Normaliser:
+    if (name is None) == (form is None):
+        raise click.UsageError("give either --source NAME or --format FORMAT")
+    if name is not None and codes is not None:
+        raise click.UsageError("--codes goes with --format; a source has its own code profile")
+    received_ms = _time(received)
+    try:
+        resolved = load(config)
+        source = Source.of(_source(resolved, name, form or "", codes or ""))
+        hasher = RecipientHasher(resolved.privacy.recipient_key or _demo_key())
+    except ConfigError as e:
+        raise click.UsageError(str(e)) from None
+    return Normaliser(source, received_ms, RegionOf(), hasher)
+
+
+def _source(resolved: settings.Settings, name: str | None, form: str, codes: str) -> settings.Source:
+    if name is None:
+        return settings.Source(name=form, format=form, codes=codes)
+    for source in resolved.sources:
+        if source.name == name:
+            return source
+    known = ", ".join(s.name for s in resolved.sources) or "none; give --config"
+    raise click.UsageError(f"no source '{name}' in the configuration; there are: {known}")
+
+
+def _demo_key() -> settings.Secret:
+    click.echo(
+        "privacy.recipient_key is not set: recipients are hashed with a public demonstration key.", err=True
+    )
+    return DEMO_KEY
+
+
+def _time(text: str | None) -> int | None:
+    if text is None:
+        return None
+    ms = int(text) if text.isascii() and text.isdecimal() else epoch_ms(text)
+    if ms is None or ms > MAX_MS:
+        raise click.BadParameter(f"'{text}' is neither ISO 8601 nor epoch ms", param_hint="--received")
+    return ms
+
+
+def _batches(files: tuple[str, ...]) -> Iterator[list[bytes]]:
+    for path in files:
+        data = sys.stdin.buffer.read() if path == "-" else Path(os.fspath(path)).read_bytes()
+        values = _records(data)
+        for start in range(0, len(values), BATCH):
+            yield values[start : start + BATCH]
+
+
+def _records(data: bytes) -> list[bytes]:
+    """The records of one file: the items of a JSON array, one JSON object over several lines, else
+    its lines. Blank lines are none."""
+    if data.lstrip()[:1] == b"[":
+        return _array(data)
+    if data.lstrip()[:1] == b"{" and _is_json(data):
+        return [data.strip()]
+    return [line for line in data.splitlines() if line.strip()]
+
+
+def _array(data: bytes) -> list[bytes]:
+    try:
+        return [_item(raw) for raw in msgspec.json.decode(data, type=list[msgspec.Raw])]
+    except (msgspec.DecodeError, RecursionError):
+        # A line that is no array is told by its decoder, like any other.
+        return [line for line in data.splitlines() if line.strip()]
+
+
+def _item(raw: msgspec.Raw) -> bytes:
+    """An item of an array; a string is a receipt's text or a form."""
+    value = bytes(raw).strip()
+    return msgspec.json.decode(value, type=str).encode() if value[:1] == b'"' else value
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        msgspec.json.decode(data, type=msgspec.Raw)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
+
+
+def _json(result: Outcome | Malformed) -> bytes:
+    if isinstance(result, Malformed):
+        return msgspec.json.encode({"error": result.reason, "detail": result.detail})
+    return msgspec.json.encode(result)

@@ -1,0 +1,70 @@
+"""`carrier-health ingest`, `windows`, `alerts`: one role a process."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+
+import click
+
+from alerts.settings import Settings, check_pager, load
+
+config_option = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    envvar="CARRIER_HEALTH_CONFIG",
+    help="Configuration file (TOML); also CARRIER_HEALTH_CONFIG.",
+)
+level_option = click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+    help="How much the role says on stderr.",
+)
+
+
+def begin(config: Path | None, level: str) -> Settings:
+    """Settings and logging of a role process. Raises ConfigError."""
+    logging.basicConfig(
+        level=level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    for noisy in ("aiokafka", "faust", "mode", "kafka", "streams.engine"):
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))
+    return load(config)
+
+
+@click.command()
+@config_option
+@level_option
+def ingest(config: Path | None, log_level: str) -> None:
+    """Reads outcomes, classifies and counts them, one Kafka transaction a second.
+
+    Start as many as the outcomes topic has partitions, each with its own ingest.instance.
+    """
+    from streams.ingest_role import run_ingest
+
+    sys.exit(run_ingest(begin(config, log_level)))
+
+
+@click.command()
+@config_option
+@level_option
+def windows(config: Path | None, log_level: str) -> None:
+    """Closes 10 s buckets and slides the windows. One works, more stand by."""
+    from streams.app import run_windows
+
+    run_windows(begin(config, log_level))
+
+
+@click.command()
+@config_option
+@level_option
+def alerts(config: Path | None, log_level: str) -> None:
+    """Flags, incidents, paging and the pages. One works, more stand by."""
+    from alerts.app import run_alerts
+
+    settings = begin(config, log_level)
+    check_pager(settings)
+    run_alerts(settings)

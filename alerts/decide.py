@@ -1,0 +1,149 @@
+"""The deciding stations as one step: closed bucket in, flags, incidents and transitions out.
+
+    cells -> leaves -> step -> localise -> apply -> Decided
+
+A pure function of state and bucket: the same buckets always decide the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from alerts import detect, incident
+from alerts.baseline import Baseline
+from alerts.detect import Flag, LeafCounts, RuleState
+from alerts.incident import Case, Watch
+from alerts.localise import Finding, localise
+from alerts.measure import Now, scope_of
+from alerts.policy import Policy
+from alerts.records import Incident, State, Transition
+from alerts.scopes import contains
+
+
+class Look(NamedTuple):
+    """When scopes are sought: in every bucket up to `until_s`, and once after `last_s` + look_s."""
+
+    until_s: int = -1
+    last_s: int = -1
+
+
+@dataclass(frozen=True)
+class DetectorState:
+    """Everything that decides: what a snapshot holds."""
+
+    policy_version: int
+    bucket_s: int = -1
+    """The last bucket applied."""
+    rules: tuple[RuleState, ...] = ()
+    cases: tuple[Case, ...] = ()
+    """Incidents that are open or ended less than `reopen_s` ago."""
+    looks: tuple[Look, ...] = ()
+    """By rule, as `rules`."""
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What one bucket decided."""
+
+    flags: tuple[Flag, ...] = ()
+    incidents: tuple[Incident, ...] = ()
+    """As they are now: open, or ended less than `reopen_s` ago."""
+    transitions: tuple[Transition, ...] = ()
+
+
+def begin(policy: Policy, rules: Sequence[str]) -> DetectorState:
+    """The state before the first bucket."""
+    states = tuple(detect.fresh(rule, policy) for rule in rules)
+    return DetectorState(policy.version, rules=states, looks=(Look(),) * len(states))
+
+
+def decide(
+    state: DetectorState,
+    policy: Policy,
+    baseline: Baseline,
+    bucket_s: int,
+    counts: Mapping[str, LeafCounts],
+) -> tuple[DetectorState, Decided]:
+    """One bucket on; `counts` as `detect.leaves` gives them. A bucket seen before changes nothing."""
+    if bucket_s <= state.bucket_s:
+        return state, Decided(incidents=tuple(c.incident for c in state.cases))
+    rules: list[RuleState] = []
+    cases: list[Case] = []
+    looks: list[Look] = []
+    flags: list[Flag] = []
+    for rule, look in zip(state.rules, state.looks, strict=True):
+        own = [c for c in state.cases if c.incident.rule == rule.rule]
+        rule, said = detect.step(rule, policy, baseline, bucket_s, counts.get(rule.rule, {}))
+        now = Now(rule, said, policy, bucket_s)
+        findings, look = _look(now, own, look)
+        after = incident.apply(own, findings, now)
+        rule = _forget_resolved(rule, after, bucket_s)
+        rules.append(rule)
+        looks.append(look)
+        cases.extend(after)
+        flags.extend(detect.flags(rule, policy, said.pi, bucket_s))
+    decided = Decided(
+        tuple(flags),
+        tuple(c.incident for c in cases),
+        tuple(t for c in cases for t in c.transitions),
+    )
+    return DetectorState(state.policy_version, bucket_s, tuple(rules), tuple(cases), tuple(looks)), decided
+
+
+def adopt(state: DetectorState, stored: Iterable[Incident]) -> DetectorState:
+    """The state with incidents that are newer in the `incidents` topic than in the snapshot.
+
+    They take part from there; buckets up to their `last_bucket_s` change them no more.
+    """
+    cases = {c.incident.key: c for c in state.cases}
+    for one in stored:
+        own = cases.get(one.key)
+        if own is not None and own.incident.last_bucket_s > one.last_bucket_s:
+            continue
+        watch = own.watch if own is not None else Watch(one.opened_bucket_s)
+        cases[one.key] = Case(one, watch)
+    return replace(state, cases=tuple(cases.values()))
+
+
+def _look(now: Now, cases: Sequence[Case], look: Look) -> tuple[tuple[Finding, ...], Look]:
+    """Seeks scopes when something new alarms, for a while after, and each minute while open."""
+    opened = [c.incident for c in cases if _is_open(c.incident, now.bucket_s)]
+    hits = now.step.alarms
+    if _anything_new(now, opened):
+        look = look._replace(until_s=now.bucket_s + now.policy.look_s)
+    seeking = now.bucket_s <= look.until_s and (opened or len(hits.scopes))
+    due = bool(opened) and now.bucket_s - look.last_s >= now.policy.look_s
+    if not seeking and not due:
+        return (), look
+    onsets_s = [i.onset_ms // 1000 for i in opened]
+    found = localise(now.state, now.policy, now.step.pi, hits, onsets_s, now.bucket_s)
+    return _alarming(found, now, opened), look._replace(last_s=now.bucket_s)
+
+
+def _anything_new(now: Now, opened: Sequence[Incident]) -> bool:
+    """Whether something alarms that was not flagged, or at all, outside of what is open."""
+    hits, scopes = now.step.alarms, [scope_of(i) for i in opened]
+    numbers = hits.scopes[hits.fresh] if scopes else hits.scopes
+    alarmed = (now.state.index.scope(int(number)) for number in numbers)
+    return any(not any(contains(scope, one) for scope in scopes) for one in alarmed)
+
+
+def _alarming(found: Iterable[Finding], now: Now, opened: Sequence[Incident]) -> tuple[Finding, ...]:
+    """The findings that may speak: those of open incidents, and new ones as strong as an alarm."""
+    scopes = [scope_of(i) for i in opened]
+    strong = now.policy.threshold if opened else 0.0
+    return tuple(f for f in found if f.scope in scopes or f.evidence >= strong)
+
+
+def _is_open(one: Incident, bucket_s: int) -> bool:
+    return one.state is State.OPEN and one.opened_bucket_s <= bucket_s
+
+
+def _forget_resolved(rule: RuleState, cases: Iterable[Case], bucket_s: int) -> RuleState:
+    """What an incident that ends now has left in the charts must not open the next one."""
+    for case in cases:
+        if case.incident.resolved_bucket_s == bucket_s:
+            rule = detect.forget(rule, scope_of(case.incident))
+    return rule

@@ -1,0 +1,263 @@
+"""One name for one cause: the fewest scopes that explain the failures (detection.md 2.7).
+
+The statistic of a scope is the sum of its leaves' log-likelihood ratios at a common odds ratio,
+each leaf against its own baseline; counts are never pooled (Simpson's paradox).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alerts import charts as bank
+from alerts.charts import Alarms
+from alerts.detect import RuleState
+from alerts.policy import Policy
+from alerts.records import Scope, ScopeKind
+from alerts.scopes import Index, contains
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+LOOKBACKS_S = (0, 10, 20, 50, 110, 290, 590, 1790)
+"""Starts that are tried besides those of the charts: so long before the newest bucket."""
+ROUNDS = 8
+
+
+class Finding(NamedTuple):
+    """A scope in which something is wrong, since when, and by which odds ratio."""
+
+    scope: Scope
+    start_s: int
+    theta: float
+    evidence: float
+    """Nats over what the other findings explain, less the price of its kind."""
+    lead: float = math.inf
+    """Nats by which it is better than the next scope that contains it or lies in it."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Counts [G, L] by stretch of time and leaf; stretch g begins at `starts_s[g]`, the last is open."""
+
+    index: Index
+    starts_s: Ints
+    k: Floats
+    n: Floats
+    pi: Floats
+
+
+class Pick(NamedTuple):
+    """Scope by number, from stretch `first` on."""
+
+    scope: int
+    first: int
+    theta: float
+
+
+def localise(
+    state: RuleState, policy: Policy, pi: Floats, alarms: Alarms, onsets_s: Sequence[int], now_s: int
+) -> tuple[Finding, ...]:
+    """The scopes that explain what is wrong after bucket `now_s`, strongest first.
+
+    Looks back to the earliest start of an alarmed chart or of an open incident (`onsets_s`).
+    """
+    if not len(alarms.scopes) and not onsets_s:
+        return ()
+    old = _older_than_the_ring(state, policy, alarms)
+    if old is not None:
+        return (old,)
+    evidence = gather(state, pi, _starts(alarms, onsets_s, now_s))
+    return _findings(evidence, policy, _best_explanation(evidence, policy))
+
+
+def gather(state: RuleState, pi: Floats, starts_s: Ints) -> Evidence:
+    """Sums the kept buckets by stretch."""
+    shape = (len(starts_s), len(state.index.leaves))
+    k, n = np.zeros(shape), np.zeros(shape)
+    for row in state.ring:
+        stretch = int(np.searchsorted(starts_s, row.bucket_s, side="right")) - 1
+        if stretch >= 0:
+            k[stretch, row.leaf] += row.k
+            n[stretch, row.leaf] += row.n
+    return Evidence(state.index, starts_s, k, n, np.broadcast_to(pi, shape))
+
+
+def _starts(alarms: Alarms, onsets_s: Sequence[int], now_s: int) -> Ints:
+    strongest = alarms.start_s[np.argsort(-alarms.evidence, kind="stable")[:8]]
+    known = {int(s) for s in strongest} | set(onsets_s)
+    earliest = min(known | {int(s) for s in alarms.start_s})
+    tried = {now_s - back for back in LOOKBACKS_S if now_s - back > earliest}
+    return np.array(sorted(known | tried | {earliest}), dtype=np.int64)
+
+
+def _older_than_the_ring(state: RuleState, policy: Policy, alarms: Alarms) -> Finding | None:
+    """A slow alarm of a quiet series began before the ring: only the charts know of it."""
+    if not len(alarms.scopes) or not state.ring or alarms.start_s.min() >= state.ring[0].bucket_s:
+        return None
+    best = np.where(state.index.named, state.charts.w.max(axis=0) - state.index.penalties, -np.inf)
+    number = int(best.argmax())
+    chart = int(state.charts.w[:, number].argmax())
+    start_s = int(state.charts.start_s[chart, number])
+    if start_s >= state.ring[0].bucket_s:
+        return None
+    return Finding(state.index.scope(number), start_s, policy.thetas[chart], float(best[number]))
+
+
+def _best_explanation(ev: Evidence, policy: Policy) -> list[Pick]:
+    """Greedy from the best scope, and from the best carrier and region too.
+
+    Two carriers of three that fail look like everything at first; begun with a carrier, they are
+    told apart. Another set wins only if it explains clearly more: leaves of one incident differ
+    a little, and at high volume any split of it would explain more.
+    """
+    best = _greedy(ev, policy, ev.index.named)
+    for kind in (ScopeKind.GLOBAL, ScopeKind.CARRIER, ScopeKind.REGION):
+        allowed = ev.index.named & _of_kind(ev.index, kind)
+        if not best or not allowed.any() or allowed[best[0].scope]:
+            continue
+        other = _greedy(ev, policy, allowed)
+        if _worth(ev, policy, other) > policy.better_explanation * _worth(ev, policy, best):
+            best = other
+    return best
+
+
+def _greedy(ev: Evidence, policy: Policy, first_of: Bools) -> list[Pick]:
+    """Takes the best scope, folds it into what is expected, and again; then drops the idle."""
+    picks: list[Pick] = []
+    pi = ev.pi
+    for _ in range(ROUNDS):
+        pick, score = _best_pick(ev, policy, pi, ev.index.named if picks else first_of)
+        if score <= 0 or (picks and not _stands_out(ev, policy, pi, pick)):
+            break
+        picks, pi = _refit(ev, [*picks, pick])
+    return _without_idle(ev, policy, picks)
+
+
+def _best_pick(ev: Evidence, policy: Policy, pi: Floats, allowed: Bools) -> tuple[Pick, float]:
+    """The scope of greatest score, its best start and odds ratio."""
+    by_start = _by_start(ev, policy, pi)
+    score = np.where(allowed, _scores(ev, by_start), -np.inf)
+    scope = int(score.argmax())
+    chart, first = divmod(int(by_start[:, scope].argmax()), len(ev.starts_s))
+    return Pick(scope, first, policy.thetas[chart]), float(score[scope])
+
+
+def _by_start(ev: Evidence, policy: Policy, pi: Floats) -> Floats:
+    """Sum of l [J * G, S] by odds ratio and start, and scope."""
+    leafwise = bank.likelihoods(policy, ev.k, ev.n, pi)
+    since = np.flip(np.flip(leafwise, 1).cumsum(axis=1), 1)
+    return ev.index.sums(since).reshape(-1, ev.index.size)
+
+
+def _scores(ev: Evidence, by_start: Floats) -> Floats:
+    """Greatest sum of l of each scope [S], less ln(#scopes of its kind); no name, no score."""
+    return np.where(ev.index.named, by_start.max(axis=0) - ev.index.penalties, -np.inf)
+
+
+def _stands_out(ev: Evidence, policy: Policy, pi: Floats, pick: Pick) -> bool:
+    """Whether a further scope has evidence beyond the differences within one incident."""
+    inside = ev.index.members(ev.index.scope(pick.scope))
+    k, n, p = (a[pick.first :, inside] for a in (ev.k, ev.n, pi))
+    w = bank.likelihoods(policy, k, n, p).sum(axis=(1, 2)).max(keepdims=True)
+    delta = bank.shift(*(np.array([a.sum()]) for a in (k, n, n * p)))
+    return bool(bank.limited(policy, w, delta, policy.sigma_scope)[0] >= policy.further_evidence)
+
+
+def _refit(ev: Evidence, picks: Sequence[Pick]) -> tuple[list[Pick], Floats]:
+    """The picks with their best odds ratios, in order, and pi [G, L] with all of them folded in."""
+    pi = np.array(ev.pi)
+    fitted = []
+    for pick in picks:
+        inside = ev.index.members(ev.index.scope(pick.scope))
+        k, n, p = (a[pick.first :, inside] for a in (ev.k, ev.n, pi))
+        theta = _best_theta(k, n, p)
+        pi[pick.first :, inside] = _raised(p, theta)
+        fitted.append(pick._replace(theta=theta))
+    return fitted, pi
+
+
+def _raised(pi: Floats, theta: float) -> Floats:
+    """pi with its odds multiplied by theta."""
+    raised: Floats = theta * pi / (1 + (theta - 1) * pi)
+    return np.clip(raised, 1e-9, 1 - 1e-9)
+
+
+def _best_theta(k: Floats, n: Floats, pi: Floats) -> float:
+    """Maximum-likelihood odds ratio, at least 1: sum n theta pi / (1 + (theta - 1) pi) = sum k."""
+    low, high, failed = 0.0, 9.0, k.sum()
+    for _ in range(40):
+        middle = (low + high) / 2
+        below = (n * _raised(pi, np.exp(middle))).sum() < failed
+        low, high = (middle, high) if below else (low, middle)
+    return float(np.exp(low))
+
+
+def _gain(ev: Evidence, picks: Sequence[Pick]) -> float:
+    """Log-likelihood (nats) of the counts under the picks, over that under the baselines."""
+    _, pi = _refit(ev, picks)
+    failed = ev.k * np.log(pi / ev.pi)
+    rest = (ev.n - ev.k) * np.log((1 - pi) / (1 - ev.pi))
+    return float((failed + rest).sum())
+
+
+def _price(ev: Evidence, policy: Policy, pick: Pick) -> float:
+    return policy.further_evidence + float(ev.index.penalties[pick.scope])
+
+
+def _worth(ev: Evidence, policy: Policy, picks: Sequence[Pick]) -> float:
+    return _gain(ev, picks) - sum(_price(ev, policy, pick) for pick in picks)
+
+
+def _without_idle(ev: Evidence, policy: Policy, picks: list[Pick]) -> list[Pick]:
+    """Drops, one by one, scopes that the others make needless: the biggest leaf of a carrier."""
+    while len(picks) > 1:
+        whole = _gain(ev, picks)
+        costs = [whole - _gain(ev, _others(picks, i)) - _price(ev, policy, p) for i, p in enumerate(picks)]
+        least = int(np.argmin(costs))
+        if costs[least] >= 0:
+            break
+        picks = _others(picks, least)
+    return _refit(ev, picks)[0]
+
+
+def _others(picks: list[Pick], i: int) -> list[Pick]:
+    return picks[:i] + picks[i + 1 :]
+
+
+def _findings(ev: Evidence, policy: Policy, picks: list[Pick]) -> tuple[Finding, ...]:
+    """The picks in words; one inside another is a part of it, not a second cause."""
+    found: dict[Scope, Finding] = {}
+    whole = _gain(ev, picks)
+    for i, pick in enumerate(picks):
+        own = whole - _gain(ev, _others(picks, i)) - float(ev.index.penalties[pick.scope])
+        scope, start_s = ev.index.scope(pick.scope), int(ev.starts_s[pick.first])
+        if scope not in found or found[scope].start_s > start_s:
+            found[scope] = Finding(scope, start_s, pick.theta, own, _lead(ev, policy, picks, i))
+    outer = [f for f in found.values() if not any(o != f.scope and contains(o, f.scope) for o in found)]
+    return tuple(sorted(outer, key=lambda f: -f.evidence))
+
+
+def _lead(ev: Evidence, policy: Policy, picks: list[Pick], i: int) -> float:
+    """By how much pick `i` beats its rivals, wider or narrower, once the others are folded in."""
+    _, pi = _refit(ev, _others(picks, i))
+    score = _scores(ev, _by_start(ev, policy, pi))
+    own, number = ev.index.scope(picks[i].scope), picks[i].scope
+    rivals = [j for j in np.flatnonzero(score > score[number] - policy.clear_lead).tolist() if j != number]
+    nested = [j for j in rivals if _nests(ev.index.scope(j), own)]
+    return float(score[number] - max(score[nested])) if nested else math.inf
+
+
+def _nests(one: Scope, other: Scope) -> bool:
+    return contains(one, other) or contains(other, one)
+
+
+def _of_kind(index: Index, kind: ScopeKind) -> Bools:
+    counts = (1, len(index.carriers), len(index.regions), len(index.leaves))
+    return np.repeat([k is kind for k in ScopeKind], counts)

@@ -1,0 +1,94 @@
+"""What an incident is measured by: its scope, its ratio of late, its counts since onset."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import msgspec
+
+from alerts import detect
+from alerts.detect import RuleState, Step, Tally
+from alerts.policy import Policy
+from alerts.records import Incident, Scope, ScopeKind
+from streams.records import BUCKET_S
+
+FEW = 50
+"""With fewer outcomes than this after it, the first bucket of a segment is not left out."""
+
+
+class Now(NamedTuple):
+    """One bucket of one rule, as transitions see it."""
+
+    state: RuleState
+    step: Step
+    policy: Policy
+    bucket_s: int
+
+    @property
+    def end_ms(self) -> int:
+        """End of the bucket: when a decision can be made, in event time."""
+        return (self.bucket_s + BUCKET_S) * 1000
+
+
+def scope_of(incident: Incident) -> Scope:
+    """The scope as it is now."""
+    kind = ScopeKind(incident.current_scope or incident.scope)
+    carrier = incident.current_carrier or incident.carrier
+    return Scope(kind, carrier, incident.current_region or incident.region)
+
+
+def of_late(now: Now, scope: Scope, onset_s: int) -> Tally:
+    """Counts from onset, at most the last 5 min. The bucket of the onset was only partly ill:
+    it is left out once there is enough after it."""
+    capped = now.bucket_s - now.policy.segment_cap_s + 1
+    later = detect.tally(now.state, now.step.pi, scope, max(onset_s + 1, capped))
+    return later if later.n >= FEW else detect.tally(now.state, now.step.pi, scope, max(onset_s, capped))
+
+
+def counted(incident: Incident, now: Now, ratio: float) -> Incident:
+    """The incident with its counts since onset, as far back as they are kept."""
+    whole = detect.tally(now.state, now.step.pi, scope_of(incident), incident.onset_ms // 1000)
+    return msgspec.structs.replace(
+        incident,
+        ratio=ratio,
+        peak_ratio=max(ratio, incident.peak_ratio),
+        failed=whole.failed,
+        outcomes=whole.finals,
+        distinct_recipients=whole.k,
+        expected_ratio=whole.m / whole.n if whole.n else incident.expected_ratio,
+    )
+
+
+def added(incident: Incident, now: Now) -> Incident:
+    """The incident with this bucket's counts added."""
+    new = detect.tally(now.state, now.step.pi, scope_of(incident), now.bucket_s)
+    return msgspec.structs.replace(
+        incident,
+        failed=incident.failed + new.failed,
+        outcomes=incident.outcomes + new.finals,
+        distinct_recipients=incident.distinct_recipients + new.k,
+    )
+
+
+def in_scope(incident: Incident, scope: Scope) -> Incident:
+    return msgspec.structs.replace(
+        incident,
+        current_scope=scope.kind.value,
+        current_carrier=scope.carrier,
+        current_region=scope.region,
+    )
+
+
+def standard_error(recent: Tally, policy: Policy) -> float:
+    ratio = recent.ratio(policy)
+    return math.sqrt(ratio * (1 - ratio) / (recent.n + policy.prior_events))
+
+
+def odds(ratio: float) -> float:
+    safe = min(max(ratio, 1e-9), 1 - 1e-9)
+    return safe / (1 - safe)
+
+
+def ratio_words(recent: Tally, ratio: float) -> str:
+    return f"{ratio:.1%}, {recent.k} of {recent.n}"

@@ -1,0 +1,109 @@
+"""The pages that an incident wants: a function of the incident alone, one per pager key.
+
+A second trigger on an open key wakes nobody, so an escalation has its own key (contract section
+7). The reconciler sends the difference to what was delivered, and orders the warning's resolve
+after the trigger of `{key}:critical`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from alerts.measure import scope_of
+from alerts.records import ALL, Incident, Page, Scope, ScopeKind, Severity, State
+from streams.records import UNKNOWN
+
+CRITICAL_SUFFIX = ":critical"
+SUMMARY_MAX = 1024
+Links = Sequence[tuple[str, str]]
+
+
+def pages(incident: Incident, links: Links = ()) -> tuple[Page, ...]:
+    """Desired state of each key that the incident ever used. INFO pages nobody.
+
+    Opened critical: the plain key, severity critical. Escalated: `{key}:critical`, and the plain
+    key resolved. Ended: all resolved.
+    """
+    due = incident.state is State.OPEN and incident.last_bucket_s >= incident.page_from_s
+    escalated = incident.warned and incident.was_critical
+    plain = due and (incident.warned or incident.was_critical) and not escalated
+    wanted = []
+    if incident.critical_key_used:
+        wanted.append(_page(incident, incident.key + CRITICAL_SUFFIX, due and escalated, links))
+    if incident.plain_key_used:
+        wanted.append(_page(incident, incident.key, plain, links))
+    return tuple(wanted)
+
+
+def summary(incident: Incident) -> str:
+    """One line for a phone: what, where, how bad, since when. Never more than SUMMARY_MAX."""
+    where = in_words(scope_of(incident))
+    normal = f"normal at most {incident.expected_ratio:.1%}"
+    people = f"{incident.distinct_recipients} recipients"
+    counts = f"{incident.failed} of {incident.outcomes} failed, {people}"
+    text = (
+        f"Reachability anomaly: {incident.rule}, {where}: {incident.ratio:.1%} failing ({normal}); "
+        f"{counts} since {_clock(incident.onset_ms)} UTC"
+    )
+    return text if len(text) <= SUMMARY_MAX else text[: SUMMARY_MAX - 1] + "…"
+
+
+def in_words(scope: Scope) -> str:
+    """A scope as a person would say it."""
+    if scope.kind is ScopeKind.GLOBAL:
+        return "all carriers and regions"
+    carrier = "carrier not known" if scope.carrier == UNKNOWN else f"carrier {scope.carrier}"
+    region = "region not known" if scope.region == UNKNOWN else f"region {scope.region}"
+    if scope.carrier == ALL:
+        return f"{region}, all carriers"
+    return f"{carrier}, all regions" if scope.region == ALL else f"{carrier} in {region}"
+
+
+def _page(incident: Incident, dedup_key: str, wanted: bool, links: Links) -> Page:
+    scope = scope_of(incident)
+    return Page(
+        dedup_key=dedup_key,
+        incident_key=incident.key,
+        action="trigger" if wanted else "resolve",
+        seq=incident.seq,
+        severity=_paged_as(incident),
+        summary=summary(incident),
+        source="carrier-health-monitor",
+        timestamp_ms=incident.detected_ms,
+        component=scope.carrier,
+        group=scope.region,
+        event_class=incident.rule,
+        details=_details(incident, scope),
+        links=tuple(links),
+    )
+
+
+def _paged_as(incident: Incident) -> Severity:
+    """The severity that the page was made for; stepping down re-pages nobody."""
+    return Severity.CRITICAL if incident.was_critical else Severity.WARNING
+
+
+def _details(incident: Incident, scope: Scope) -> dict[str, str | int | float]:
+    return {
+        "rule": incident.rule,
+        "scope": scope.kind.value,
+        "carrier": scope.carrier,
+        "region": scope.region,
+        "scope_at_opening": f"{incident.scope} {incident.carrier}/{incident.region}",
+        "failure_ratio": round(incident.ratio, 4),
+        "peak_failure_ratio": round(incident.peak_ratio, 4),
+        "expected_failure_ratio": round(incident.expected_ratio, 4),
+        "failed": incident.failed,
+        "outcomes": incident.outcomes,
+        "distinct_recipients": incident.distinct_recipients,
+        "onset_ms": incident.onset_ms,
+        "detected_ms": incident.detected_ms,
+        "reopened": incident.reopened,
+        "reason": incident.reason.value,
+    }
+
+
+def _clock(at_ms: int) -> str:
+    """HH:MM:SS of epoch milliseconds; the page's timestamp has the date."""
+    second = at_ms // 1000 % 86_400
+    return f"{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}"

@@ -1,0 +1,86 @@
+"""What the deciding stations are told: thresholds, evidence and times, frozen and versioned.
+
+Figures and their measurements: detection.md sections 2.2 to 2.7. Times are seconds of event time,
+never buckets, so another bucket length changes none of them.
+"""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+
+from alerts.records import Severity
+
+
+class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Policy of charts, scopes and incidents. `version` names it in snapshots."""
+
+    version: int = 1
+    prior: float = 0.02
+    """Failure probability of a series of which nothing is known."""
+
+    thetas: tuple[float, ...] = tuple(2 * 1.6**j for j in range(8))
+    """Odds ratios of the bank of charts, rising (2.2). The least is the zone of indifference."""
+    threshold: float = 16.0
+    """Evidence (nats) at which a chart alarms: at most one false alarm in 1,000 series-weeks."""
+    sigma: float = 0.15
+    """Wobble of a series' log-odds that is not an incident (2.3), until it is learned."""
+    min_odds_ratio: float = 2.0
+    min_excess: float = 0.005
+    """Floors: odds at least doubled, and the ratio at least this far above the expected one."""
+
+    warning: float = 0.05
+    critical: float = 0.10
+    prior_events: float = 20.0
+    """Weight of the baseline, in events, in the estimate of the ratio (2.6)."""
+    segment_cap_s: int = 300
+    """The ratio looks at the last so many seconds once an incident is older."""
+    escalate_z: float = 1.0
+    """Once open, a ratio must pass a line by so many standard errors to escalate."""
+    step_down_share: float = 0.8
+    step_down_z: float = 1.645
+    step_down_s: int = 120
+    """Severity falls when P(ratio < share * line) >= .95 (z one-sided) for so long."""
+
+    resolve_evidence: float = 7.0
+    resolve_min_s: int = 120
+    """Mirror test: evidence (nats) of recovery, and the least age of an incident (2.6)."""
+    resolve_quiet_s: int = 30
+    """The recovery must have lasted so long: one good bucket at high volume ends nothing."""
+    reopen_s: int = 1800
+    """An alarm so soon after the end is the same incident; it pages at most once in this time."""
+
+    sigma_scope: float = 0.35
+    further_evidence: float = 10.0
+    """A further scope beside one already found: series of one incident differ by sigma_scope."""
+    better_explanation: float = 1.05
+    """Another set of scopes must explain so much more than the first to be preferred."""
+    look_s: int = 60
+    """Scopes are sought again in every bucket so long after an alarm, then each so many seconds."""
+    ring_s: int = 3600
+    """How far back scopes are sought."""
+    clear_lead: float = 3.0
+    lead_wait_s: int = 30
+    """A scope with a lead of fewer nats waits so long after its onset for the name to settle."""
+    confirm_events: int = 100
+    """An alarm of a single bucket waits for the next one unless critical on so many outcomes."""
+
+    def level(self, ratio: float) -> Severity:
+        """Severity of a failure ratio."""
+        if ratio > self.critical:
+            return Severity.CRITICAL
+        return Severity.WARNING if ratio > self.warning else Severity.INFO
+
+    def line(self, severity: Severity) -> float:
+        """The ratio above which `severity` begins; 0 for INFO."""
+        lines = {Severity.WARNING: self.warning, Severity.CRITICAL: self.critical}
+        return lines.get(severity, 0.0)
+
+    def mirror_chart(self, theta: float) -> int:
+        """Index of the chart that tests recovery from odds ratio `theta`: max(2, sqrt(theta)) (2.6).
+
+        The next lower odds ratio of the grid, so that the scopes' sums serve both tests.
+        """
+        root = math.sqrt(theta) * (1 + 1e-9)
+        return max((j for j, t in enumerate(self.thetas) if t <= root), default=0)

@@ -1,0 +1,152 @@
+"""The records of the deciding and paging stations, in flow order."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+import msgspec
+
+VERSION = 1
+ALL = "all"
+"""The carrier or region of a scope that spans all of them."""
+
+
+class Severity(StrEnum):
+    """How bad. INFO is a spike over baseline below the warning line: shown, never paged."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class ScopeKind(StrEnum):
+    GLOBAL = "global"
+    CARRIER = "carrier"
+    REGION = "region"
+    PAIR = "pair"
+
+
+class Scope(NamedTuple):
+    """What an alarm is about; `carrier` or `region` is ALL where the scope spans them."""
+
+    kind: ScopeKind
+    carrier: str
+    region: str
+
+    def covers(self, carrier: str, region: str) -> bool:
+        return self.carrier in (ALL, carrier) and self.region in (ALL, region)
+
+
+class Decision(StrEnum):
+    """Why something was done: the same words in logs, metrics, pages and reviews."""
+
+    SPIKE = "spike_over_baseline"
+    ABOVE_WARNING = "ratio_above_warning"
+    ABOVE_CRITICAL = "ratio_above_critical"
+    STEPPED_DOWN = "ratio_stepped_down"
+    SCOPE_CHANGED = "scope_changed"
+    RECOVERED = "recovered_mirror_test"
+    REOPENED = "reopened_within_30_min"
+    PAGED_AGAIN = "page_due_after_reopen"
+    ATTACHED = "explained_by_open_incident"
+
+
+class State(StrEnum):
+    OPEN = "open"
+    RESOLVED = "resolved"
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """One page accepted by a pager (a 202). `at_ms` is wall time."""
+
+    route: str
+    dedup_key: str
+    action: str  # trigger | resolve
+    seq: int
+    at_ms: int
+    routing_key_id: str = ""
+    """First characters of the routing key's SHA-256: which key opened it, never the key."""
+
+
+class Incident(msgspec.Struct, frozen=True):
+    """The newest whole state of an incident: what the compacted `incidents` topic holds.
+
+    Buckets are epoch seconds (start of the 10 s bucket). `key` is frozen at opening:
+    `ch:{rule}:{scope}:{carrier}:{region}:{first flagged bucket}`.
+    """
+
+    key: str
+    seq: int
+    """Grows by one with every change of desired state, severity or scope."""
+    rule: str
+    scope: str
+    """ScopeKind, carrier and region as they were at opening: labels that never change."""
+    carrier: str
+    region: str
+    state: State
+    severity: Severity
+    opened_bucket_s: int
+    detected_ms: int
+    """End of the deciding bucket, epoch ms: event time."""
+    last_bucket_s: int
+    """The last bucket applied to this incident; earlier ones change nothing."""
+    reason: Decision
+    current_scope: str = ""
+    current_carrier: str = ""
+    current_region: str = ""
+    onset_ms: int = 0
+    """Start of the winning segment: the best estimate of when it began, event time."""
+    resolved_bucket_s: int | None = None
+    ratio: float = 0.0
+    peak_ratio: float = 0.0
+    failed: int = 0
+    outcomes: int = 0
+    distinct_recipients: int = 0
+    warned: bool = False
+    """The warning's page was wanted at some time, so it must be resolved once critical or over."""
+    was_critical: bool = False
+    """Both speak of the time since the last (re-)opening, the next two of the whole life."""
+    plain_key_used: bool = False
+    critical_key_used: bool = False
+    """Pager keys `{key}` and `{key}:critical` that must be resolved in the end."""
+    expected_ratio: float = 0.0
+    """Failure ratio if nothing were wrong."""
+    reopened: int = 0
+    page_from_s: int = 0
+    """No page is wanted before this bucket: a re-open pages at most once in 30 min."""
+    repaged_s: int = 0
+    """Bucket of the last page after a re-open; 0 for none."""
+    deliveries: tuple[Delivery, ...] = ()
+    v: int = VERSION
+
+
+class Transition(msgspec.Struct, frozen=True):
+    """One entry of `incident-events`: what changed, when in event time, and why."""
+
+    key: str
+    seq: int
+    at_ms: int
+    what: str
+    reason: str
+    detail: str = ""
+    v: int = VERSION
+
+
+class Page(msgspec.Struct, frozen=True):
+    """The desired state of one pager key: the reconciler's input and unit of work."""
+
+    dedup_key: str
+    incident_key: str
+    action: str  # trigger | resolve
+    seq: int
+    severity: Severity
+    summary: str
+    source: str
+    timestamp_ms: int
+    component: str = ""
+    group: str = ""
+    event_class: str = ""
+    details: dict[str, str | int | float] = {}
+    links: tuple[tuple[str, str], ...] = ()
+    """(href, text) pairs."""

@@ -1,0 +1,1 @@
+"""Turns provider records into exact counts: decode, fold, window."""

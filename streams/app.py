@@ -1,0 +1,137 @@
+"""The windows role: partials in, closed buckets out, gauges beside.
+
+    partials -> Windows (pure) -> journal (`windows` topic) -> sliding windows -> metrics
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from typing import Any
+
+import faust
+import msgspec
+
+from streams import journal
+from streams.clock import WallClock
+from streams.engine import App, Runner, make_app
+from streams.errors import GapError, LossError
+from streams.http import HttpServer, Readiness
+from streams.log_reader import read_back
+from streams.metrics import Metrics, Role
+from streams.records import Partial
+from streams.rules import RuleBook
+from streams.settings import Settings
+from streams.shown import Shown
+from streams.topics import PARTIALS, WINDOWS
+from streams.window import Closing, Windows
+
+log = logging.getLogger("streams.windows")
+
+_decoder = msgspec.json.Decoder(Partial)
+ENOUGH_S = 3600 + 60
+"""Bucket time that a restart reads back: an hour of failed recipients, and some."""
+
+
+class WindowsStage:
+    """The station with its ends: journal writes are acknowledged before anything is committed."""
+
+    def __init__(self, settings: Settings, app: App, shown: Shown) -> None:
+        self._settings = settings
+        self._app = app
+        self._shown = shown
+        self._clock = WallClock(settings.clock)
+        self._topic = app.topic(settings.topic(WINDOWS), value_serializer="raw", key_serializer="raw")
+        self._windows = self._fresh()
+        self._committable = 0
+        self._expect_from: int | None = None
+        self.attempt = ""
+
+    def _fresh(self) -> Windows:
+        return Windows(
+            lateness_ms=int(self._settings.windows.allowed_lateness_s * 1000),
+            accept_loss=lambda lost: self._settings.windows.on_loss == "accept",
+        )
+
+    @property
+    def low_water(self) -> int:
+        return self._committable
+
+    async def restore(self) -> None:
+        """Reads the journal back to its newest complete record and an hour before it."""
+        started = time.monotonic()
+        self._windows, self.attempt = self._fresh(), uuid.uuid4().hex[:12]
+        self._committable = 0
+        buckets = await read_back(self._settings, WINDOWS, ENOUGH_S)
+        for complete in buckets:
+            self._windows.remember(complete.record, complete.cells)
+        self._shown.restart(self._windows, buckets)
+        self._expect_from = buckets[-1].record.low_water if buckets else None
+        took = time.monotonic() - started
+        log.info("restored from %d buckets in %.1f s, through %d", len(buckets), took, self._windows.through)
+
+    async def apply(self, offset: int, value: bytes) -> None:
+        if self._expect_from is not None:
+            if offset > self._expect_from:
+                raise GapError(
+                    f"the log of partials starts at offset {offset}, open buckets need it from "
+                    f"{self._expect_from}: its retention is too short, or it was read past"
+                )
+            self._expect_from = None
+        partial = _decoder.decode(value)
+        if offset <= self._windows.through:
+            self._windows.rebuild(offset, partial)
+            return
+        try:
+            closings = self._windows.apply(offset, partial)
+        except LossError as e:
+            raise LossError(
+                f"partial {offset}: {e}. If the records are really gone, set windows.on_loss = 'accept'"
+            ) from None
+        self._shown.partial(partial, self._windows)
+        for closing in closings:
+            await self._write(closing)
+        self._committable = self._windows.low_water
+
+    async def _write(self, closing: Closing) -> None:
+        key = str(closing.bucket_s).encode()
+        sent = [
+            await self._topic.send(key=key, value=part) for part in journal.parts(closing, self.attempt)
+        ]
+        await asyncio.gather(*sent)
+        self._shown.closed(closing)
+
+
+def run_windows(settings: Settings) -> None:
+    """Runs the worker until SIGTERM; exits the process."""
+    book = RuleBook.of(settings.rules, settings.sources)
+    metrics = Metrics(Role.WINDOWS, source=[*(s.name for s in settings.sources), "unknown"])
+    readiness = Readiness("kafka", "partitions", "restored")
+    app = make_app(settings, settings.windows.group, settings.windows.instance)
+    shown = Shown(metrics, book, WallClock(settings.clock))
+    stage = WindowsStage(settings, app, shown)
+    runner = Runner(app, stage, readiness)
+
+    @app.agent(app.topic(settings.topic(PARTIALS), value_serializer="raw", key_serializer="raw"))
+    async def windows(stream: Any) -> None:
+        await runner.drive(stream)
+
+    with HttpServer(metrics, readiness, settings.http.host, settings.http.windows_port):
+        wait_for_kafka(settings, [PARTIALS, WINDOWS], readiness)
+        start_worker(app)
+
+
+def start_worker(app: App) -> None:
+    """Runs the Faust worker in this thread; SIGTERM ends it in order."""
+    worker = faust.Worker(app, loglevel=None, override_logging=False, redirect_stdouts=False, quiet=True)
+    worker.execute_from_commandline()
+
+
+def wait_for_kafka(settings: Settings, topics: list[str], readiness: Readiness) -> None:
+    """Asks until the topics are there, with backoff; says where and why it waits."""
+    from streams.watch import TopicFacts
+
+    facts = TopicFacts(settings, [settings.topic(t) for t in topics])
+    facts.wait_until_reached(readiness, lambda: False)

@@ -1,0 +1,35 @@
+"""Decoders: a provider's record as bytes in, a `Reading` or a `Malformed` out, a file per format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from streams.decode.canonical import CanonicalDecoder
+from streams.decode.decoder import Decoder
+from streams.decode.smpp_receipt import SmppReceiptDecoder
+from streams.decode.twilio_status_callback import TwilioStatusCallbackDecoder
+from streams.errors import ConfigError
+
+__all__ = ["FORMATS", "Decoder", "Format", "format_of"]
+
+
+class Format(NamedTuple):
+    """One format: how to make its decoder, and the code profile of a source that names none."""
+
+    decoder: Callable[[], Decoder]
+    codes: str
+
+
+FORMATS: Mapping[str, Format] = {
+    "canonical": Format(CanonicalDecoder, "twilio"),
+    "twilio-status-callback": Format(TwilioStatusCallbackDecoder, "twilio"),
+    "smpp-receipt": Format(SmppReceiptDecoder, "twilio-smpp"),
+}
+
+
+def format_of(name: str) -> Format:
+    """The format of that name. Raises ConfigError that names the known ones."""
+    if name not in FORMATS:
+        raise ConfigError(f"format = '{name}': no such format; there are {', '.join(FORMATS)}")
+    return FORMATS[name]

@@ -1,0 +1,29 @@
+"""Times in records: whole epoch milliseconds, UTC."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+MAX_MS = 253_402_300_799_999
+"""9999-12-31T23:59:59.999Z, the last time that ISO 8601 writes with four digits of year."""
+
+_SHORTEST = len("2026-07-17T12")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def epoch_ms(text: str) -> int | None:
+    """ISO 8601 text as epoch milliseconds; None when it is not one, or before 1970.
+
+    Without a zone it is UTC: the contract's times are UTC, and a local time read so is at most
+    hours off, which only latency shows. A bare date is refused, it is no point in time.
+    """
+    if len(text) < _SHORTEST:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        since = zoned - _EPOCH
+    except (ValueError, OverflowError):
+        return None
+    ms = (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
+    return ms if 0 <= ms <= MAX_MS else None

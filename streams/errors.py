@@ -1,0 +1,38 @@
+"""What can go wrong, and who acts.
+
+    MonitorError
+    ├── ConfigError        the operator: the configuration is refused, exit 2
+    ├── Unreachable        nobody: retried with backoff; says address and what was tried
+    ├── GapError           the process: the log does not continue where it should; stop, start again
+    ├── LossError          the operator: records are gone (retention, a topic made anew)
+    └── Fenced             the process: another owner took over; stop, start again
+Records that can not be read raise nothing: they become `Malformed` values and dead letters.
+"""
+
+
+class MonitorError(Exception):
+    """Base of every error this product raises on purpose."""
+
+
+class ConfigError(MonitorError):
+    """A setting is unknown, contradictory or out of range; the text says key, value, allowed."""
+
+
+class Unreachable(MonitorError):
+    """A service did not answer: `address`, and the last thing that was tried."""
+
+    def __init__(self, what: str, address: str, tried: str) -> None:
+        super().__init__(f"{what} at {address} can not be reached: {tried}")
+        self.what, self.address, self.tried = what, address, tried
+
+
+class GapError(MonitorError):
+    """A partial does not start where the one before it ended."""
+
+
+class LossError(MonitorError):
+    """A gap that is still there after a restart: the records between are gone."""
+
+
+class Fenced(MonitorError):
+    """Another instance owns this work now."""

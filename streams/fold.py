@@ -1,0 +1,151 @@
+"""Folding: many outcomes of one transaction become few cells, by whole arrays at a time."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.records import BUCKET_S, LATENCY_BOUNDS_S, Cells, SeriesKey
+
+I64 = NDArray[np.int64]
+
+TOP_SENDERS = 20
+_BOUNDS_MS = np.array(LATENCY_BOUNDS_S, np.int64) * 1000
+_COLUMNS = 16  # latency columns, then the two below
+NO_LATENCY = 14
+SEND = 15
+
+
+def latency_column(latency_ms: I64) -> I64:
+    """Column of LATENCY_BOUNDS_S for each latency (ms, may be negative); the last is +Inf."""
+    return np.searchsorted(_BOUNDS_MS, latency_ms, side="left").astype(np.int64)
+
+
+class Fold:
+    """What was counted since the last flush. Rows are the caller's numbers of series keys."""
+
+    def __init__(self) -> None:
+        self._entries: list[I64] = []
+        self._failed: dict[tuple[int, int], tuple[set[int], Counter[str]]] = {}
+
+    def add(self, rows: I64, receipt_s: I64, columns: I64) -> None:
+        """One entry an outcome: series row, receipt second, and latency column, NO_LATENCY or SEND."""
+        bucket = receipt_s // BUCKET_S
+        self._entries.append(((bucket << 28) | rows) * _COLUMNS + columns)
+
+    def add_failed(self, row: int, receipt_s: int, recipient: int | None, sender: str | None) -> None:
+        """Of a failed outcome already added: who it was to (64-bit hash) and who sent it."""
+        recipients, senders = self._failed.setdefault((row, receipt_s // BUCKET_S), (set(), Counter()))
+        if recipient is not None:
+            recipients.add(recipient)
+        senders[sender or ""] += 1
+
+    def cells(self, keys: Sequence[SeriesKey]) -> Cells:
+        """The counts as cells, and begins anew. `keys[row]` is the series of a row."""
+        if not self._entries:
+            return Cells()
+        entries, counts = np.unique(np.concatenate(self._entries), return_counts=True)
+        column = entries % _COLUMNS
+        cell_code, cell_of, = np.unique(entries // _COLUMNS, return_inverse=True)
+        row, bucket = cell_code & ((1 << 28) - 1), cell_code >> 28
+        rows, key = np.unique(row, return_inverse=True)
+        send, known = column == SEND, column < NO_LATENCY
+        cells = Cells(
+            keys=[keys[r] for r in rows.tolist()],
+            key=key.tolist(),
+            bucket_s=(bucket * BUCKET_S).tolist(),
+            finals=_sums(cell_of[~send], counts[~send], len(cell_code)),
+            sends=_sums(cell_of[send], counts[send], len(cell_code)),
+            latency_cell=cell_of[known].tolist(),
+            latency_bin=column[known].tolist(),
+            latency_n=counts[known].tolist(),
+        )
+        self._attach_failed(cells, {code: i for i, code in enumerate(cell_code.tolist())})
+        self._entries, self._failed = [], {}
+        return cells
+
+    def _attach_failed(self, cells: Cells, index: dict[int, int]) -> None:
+        at = {index[(bucket << 28) | row]: both for (row, bucket), both in self._failed.items()}
+        cells.recipients_n = [0] * len(cells.key)
+        hashes: list[int] = []
+        for i in sorted(at):
+            recipients, senders = at[i]
+            cells.recipients_n[i] = len(recipients)
+            hashes.extend(sorted(recipients))
+            cells.senders[i] = top(senders)
+        cells.recipients = pack(hashes)
+
+
+def _sums(cell: I64, counts: I64, cells: int) -> list[int]:
+    sums: list[int] = np.bincount(cell, counts, cells).astype(np.int64).tolist()
+    return sums
+
+
+def top(senders: Counter[str]) -> dict[str, int]:
+    """The 20 senders with most failures; '' holds the rest and those without a sender."""
+    ranked = senders.most_common()
+    named = [(s, n) for s, n in ranked if s][:TOP_SENDERS]
+    rest = senders.total() - sum(n for _, n in named)
+    return dict(named) | ({"": rest} if rest else {})
+
+
+def pack(hashes: Sequence[int]) -> str:
+    """64-bit hashes as base64 of little-endian words."""
+    return base64.b64encode(np.array(hashes, "<u8").tobytes()).decode() if hashes else ""
+
+
+def unpack(text: str) -> NDArray[np.uint64]:
+    """The hashes of `pack`, in order."""
+    return np.frombuffer(base64.b64decode(text), "<u8")
+
+
+def split(cells: Cells, most_bytes: int) -> list[Cells]:
+    """`cells` in as few parts as keep each under about `most_bytes` of JSON."""
+    n = len(cells.key)
+    weight = 90 * n + len(cells.recipients) + 24 * len(cells.latency_n) + 40 * sum(map(len, cells.senders.values()))
+    parts = max(1, -(-weight // most_bytes))
+    if parts == 1 or n <= 1:
+        return [cells]
+    bounds = [n * i // parts for i in range(parts + 1)]
+    pieces = [take(cells, a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
+    return [piece for p in pieces for piece in (split(p, most_bytes) if parts < n else [p])]
+
+
+def take(cells: Cells, start: int, end: int) -> Cells:
+    """The cells [start, end) as Cells of their own."""
+    key = np.array(cells.key[start:end])
+    used, renumbered = np.unique(key, return_inverse=True)
+    first = sum(cells.recipients_n[:start])
+    count = sum(cells.recipients_n[start:end])
+    latency = [j for j, c in enumerate(cells.latency_cell) if start <= c < end]
+    return Cells(
+        keys=[cells.keys[k] for k in used.tolist()],
+        key=renumbered.tolist(),
+        bucket_s=cells.bucket_s[start:end],
+        finals=cells.finals[start:end],
+        sends=cells.sends[start:end],
+        latency_cell=[cells.latency_cell[j] - start for j in latency],
+        latency_bin=[cells.latency_bin[j] for j in latency],
+        latency_n=[cells.latency_n[j] for j in latency],
+        senders={i - start: s for i, s in cells.senders.items() if start <= i < end},
+        recipients_n=cells.recipients_n[start:end],
+        recipients=pack(unpack(cells.recipients)[first : first + count].tolist()),
+        distinct=cells.distinct[start:end],
+        repeats=cells.repeats[start:end],
+    )
+
+
+def merge_failed(cells: Cells) -> defaultdict[int, NDArray[np.uint64]]:
+    """Cell index -> its recipients' hashes, cells without any left out."""
+    hashes = unpack(cells.recipients)
+    out: defaultdict[int, NDArray[np.uint64]] = defaultdict(lambda: np.empty(0, np.uint64))
+    at = 0
+    for i, n in enumerate(cells.recipients_n):
+        if n:
+            out[i] = hashes[at : at + n]
+            at += n
+    return out

@@ -1,0 +1,299 @@
+"""The ingest role: a librdkafka loop that reads outcomes and writes one transaction a second.
+
+    consume -> intake (pure) -> every flush interval: partial + offsets + dead letters, committed
+
+What was read but not committed when the process ends is read again by its successor.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+import time
+from typing import Any
+
+import numpy as np
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
+
+from streams.clock import WallClock
+from streams.dedupe import SeenIds
+from streams.errors import Fenced, MonitorError, Unreachable
+from streams.intake import Batch, Intake, PartitionIntake
+from streams.pace import Pace
+from streams.privacy import RecipientHasher
+from streams.records import Range
+from streams.settings import Settings
+from streams.source import Source
+from streams.topics import LARGE_BYTES, OUTCOMES
+from streams.transaction import Transactions, partials
+from streams.watch import EndWatch, TopicFacts
+
+log = logging.getLogger("streams.ingest")
+
+GC_EVERY_FLUSHES = 300
+_COMMIT_TIMEOUT_S = 10.0
+_CONSUME_SLICE_S = 0.1
+
+
+class Ingest:
+    """One ingest instance. `run` returns after `stop`; raises MonitorError when it must start anew."""
+
+    def __init__(self, settings: Settings, metrics: Any, readiness: Any) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._ready = readiness
+        self._clock = WallClock(settings.clock)
+        sources = {s.name: Source.of(s) for s in settings.sources}
+        hasher = RecipientHasher(settings.privacy.recipient_key)
+        self._intake = Intake(sources, hasher, settings.ingest.max_record_bytes)
+        self._bound = {s.topic: s.name for s in settings.sources if s.topic}
+        self._topics = [settings.topic(OUTCOMES), *sorted(self._bound)]
+        self._parts: dict[tuple[str, int], PartitionIntake] = {}
+        self._stopping = False
+        self._closing = False
+        self._flushes = 0
+        self._failure: MonitorError | None = None
+
+    def stop(self) -> None:
+        """Asks the loop to finish its transaction and return; safe from a signal handler."""
+        self._stopping = True
+
+    def run(self) -> None:
+        self._facts = TopicFacts(self._settings, self._topics)
+        self._facts.wait_until_reached(self._ready, lambda: self._stopping)
+        self._transactions = Transactions(self._settings)
+        self._transactions.begin_life()
+        self._ends = EndWatch(self._settings, self._clock)
+        self._pace = Pace(self._settings)
+        self._consumer = Consumer(consumer_config(self._settings))
+        self._consumer.subscribe(
+            self._topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
+        )
+        self._ready.set("partitions", False, "no partition is assigned yet")
+        gc.collect()
+        gc.freeze()
+        gc.disable()  # what the hot path makes is freed by counting; see GC_EVERY_FLUSHES
+        try:
+            self._loop()
+        finally:
+            self._close()
+
+    def _loop(self) -> None:
+        interval_s = self._clock.wall_s(self._settings.ingest.flush_interval_s)
+        next_flush = time.monotonic() + interval_s
+        while not self._stopping:
+            left = next_flush - time.monotonic()
+            self._read(max(0.0, min(left, _CONSUME_SLICE_S)))
+            if self._failure:
+                raise self._failure
+            if time.monotonic() >= next_flush:
+                self._flush()
+                next_flush = max(next_flush + interval_s, time.monotonic())
+        self._flush()
+
+    def _read(self, timeout_s: float) -> None:
+        messages = self._consumer.consume(self._settings.ingest.batch_records, timeout_s)
+        errors = [m.error() for m in messages]
+        if any(errors):
+            for message, error in zip(messages, errors, strict=True):
+                if error:
+                    self._on_error(message, error)
+            messages = [m for m, e in zip(messages, errors, strict=True) if not e]
+        if messages:
+            self._take(messages)
+
+    def _take(self, messages: list[Any]) -> None:
+        """Hands the batch to the intake, one topic binding at a time."""
+        if not self._bound:
+            self._take_bound(messages, "")
+            return
+        for topic in sorted({m.topic() for m in messages}):
+            self._take_bound([m for m in messages if m.topic() == topic], self._bound.get(topic, ""))
+
+    def _take_bound(self, messages: list[Any], source: str) -> None:
+        owned = list(self._parts.values())
+        index = {key: i for i, key in enumerate(self._parts)}
+        topic = messages[0].topic()
+        numbers = [index.get((topic, m.partition()), -1) for m in messages]
+        if -1 in numbers:  # revoked between the fetch and now: its new owner reads them
+            messages = [m for m, n in zip(messages, numbers, strict=True) if n >= 0]
+            numbers = [n for n in numbers if n >= 0]
+            if not messages:
+                return
+        batch = Batch(
+            np.array(numbers),
+            np.array([m.offset() for m in messages]),
+            _Timestamps(messages),
+            [m.headers() for m in messages],
+            [m.value() for m in messages],
+            lambda i: messages[i].key(),
+            source,
+        )
+        self._intake.take(batch, owned, self._clock.now_ms())
+
+    # -- once a flush --------------------------------------------------------------------------
+
+    def _flush(self) -> None:
+        if not self._parts:
+            return
+        self._advance_clocks()
+        self._count_received()
+        ranges = [self._range(p) for p in self._parts.values()]
+        cells = self._intake.fold.cells(self._intake.keys)
+        written = partials(
+            self._settings.ingest.instance, self._clock.now_ms(), self._facts.source_set, ranges, cells
+        )
+        offsets = [self._offset(p) for p in self._parts.values()]
+        group = self._consumer.consumer_group_metadata()
+        self._transactions.write(written, self._intake.failed, self._intake.dead, offsets, group)
+        self._begin_anew()
+        self._pace.keep(self._consumer, self._parts)
+        self._housekeep()
+
+    def _advance_clocks(self) -> None:
+        for key, at_ms in self._ends.reached(self._parts).items():
+            part = self._parts[key]
+            if key not in self._pace.paused:
+                part.clock_ms = max(part.clock_ms or 0, at_ms)
+        self._ends.ask(self._parts)
+
+    def _range(self, part: PartitionIntake) -> Range:
+        end = max(part.end, part.start)
+        return Range(
+            part.topic, part.topic_id, part.partition, part.start, end, part.clock_ms, dict(part.tally)
+        )
+
+    def _offset(self, part: PartitionIntake) -> TopicPartition:
+        memory = json.dumps({"replay_from": part.replay_from(self._settings.ingest.dedupe_horizon_s)})
+        return TopicPartition(part.topic, part.partition, max(part.end, part.start), memory)
+
+    def _begin_anew(self) -> None:
+        for part in self._parts.values():
+            part.start = max(part.end, part.start)
+            part.tally = {}
+        self._intake.failed.clear()
+        self._intake.dead.clear()
+        self._intake.forget_kinds()
+
+    def _count_received(self) -> None:
+        for source, n in self._intake.received.items():
+            self._metrics.records_received_total.labels(source or "unknown").inc(n)
+        self._intake.received.clear()
+
+    def _housekeep(self) -> None:
+        self._flushes += 1
+        for (_, number), part in self._parts.items():
+            horizon = part.seen.horizon_in_force_s((part.clock_ms or 0) // 1000)
+            self._metrics.dedupe_horizon_seconds.labels(str(number)).set(horizon)
+        for (_, number), lag in self._ends.lag(self._parts).items():
+            self._metrics.consumer_lag_records.labels("ingest", str(number)).set(lag)
+        if self._flushes % GC_EVERY_FLUSHES == 0:
+            gc.collect()
+
+    # -- partitions come and go ----------------------------------------------------------------
+
+    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        committed = consumer.committed(partitions, _COMMIT_TIMEOUT_S)
+        starts = []
+        for tp in committed:
+            low, _ = consumer.get_watermark_offsets(TopicPartition(tp.topic, tp.partition), _COMMIT_TIMEOUT_S)
+            start, replay = _where_to_start(tp, low)
+            self._parts[(tp.topic, tp.partition)] = self._new_part(tp, start)
+            starts.append(TopicPartition(tp.topic, tp.partition, replay))
+        consumer.incremental_assign(starts)
+        log.info("assigned %s", [f"{p.topic}-{p.partition} from {p.offset}" for p in starts])
+        self._ready.set("partitions", bool(self._parts), "" if self._parts else "stands by: no partition")
+
+    def _new_part(self, tp: TopicPartition, start: int) -> PartitionIntake:
+        ingest = self._settings.ingest
+        share = max(ingest.dedupe_max_ids // max(len(self._facts.partitions), 1), 1_000)
+        seen = SeenIds(ingest.dedupe_horizon_s, share)
+        topic_id = self._facts.topic_id(tp.topic)
+        return PartitionIntake(tp.topic, topic_id, tp.partition, start, seen, end=start)
+
+    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if not self._closing:  # the generation still holds: what was read is committed, then given away
+            self._flush()
+        self._drop(partitions)
+
+    def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        names = [f"{p.topic}-{p.partition}" for p in partitions]
+        self._failure = Fenced(f"partitions {names} belong to another instance now; starting anew")
+
+    def _drop(self, partitions: list[TopicPartition]) -> None:
+        for tp in partitions:
+            self._parts.pop((tp.topic, tp.partition), None)
+        self._ready.set("partitions", bool(self._parts), "" if self._parts else "stands by: no partition")
+
+    def _on_error(self, message: Any, error: KafkaError) -> None:
+        key = (message.topic(), message.partition())
+        if error.code() == KafkaError._PARTITION_EOF:
+            part = self._parts.get(key)
+            if part:
+                part.end = max(part.end, message.offset())
+        elif error.code() == KafkaError._AUTO_OFFSET_RESET:
+            raise Fenced(f"{key[0]}-{key[1]}: the records to read next are gone ({error.str()}); starting anew")
+        elif error.fatal():
+            raise Fenced(f"the consumer ended: {error.str()}")
+        else:
+            log.warning("Kafka at %s: %s", self._settings.kafka.bootstrap_servers, error.str())
+
+    def _close(self) -> None:
+        gc.enable()
+        self._closing = True
+        self._ready.set("partitions", False, "the process is stopping")
+        self._pace.close()
+        self._consumer.close()
+
+
+class _Timestamps:
+    """Kafka timestamps, asked for only where no header tells the receipt time."""
+
+    def __init__(self, messages: list[Any]) -> None:
+        self._messages = messages
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    def __getitem__(self, i: int) -> int:
+        stamp: int = self._messages[i].timestamp()[1]
+        return stamp
+
+
+def _where_to_start(committed: TopicPartition, low: int) -> tuple[int, int]:
+    """First offset to count, and the earlier one to read from for dedupe."""
+    if committed.offset < 0:
+        return low, low if low else OFFSET_BEGINNING
+    start = max(committed.offset, low)
+    try:
+        replay = int(json.loads(committed.metadata or "{}").get("replay_from", start))
+    except (ValueError, TypeError, AttributeError):
+        replay = start
+    return start, max(min(replay, start), low)
+
+
+def consumer_config(settings: Settings) -> dict[str, Any]:
+    """librdkafka settings of the hot path."""
+    return {
+        "bootstrap.servers": settings.kafka.bootstrap_servers,
+        "group.id": settings.ingest.group,
+        "group.instance.id": settings.ingest.instance,
+        "partition.assignment.strategy": "cooperative-sticky",
+        "isolation.level": "read_committed",
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+        "auto.offset.reset": "error",
+        "session.timeout.ms": 10_000,
+        "heartbeat.interval.ms": 2_000,
+        # At the default of 1000 a fast consumer stalls whenever its queue is full.
+        "fetch.queue.backoff.ms": 5,
+        "queued.min.messages": 100_000,
+        "queued.max.messages.kbytes": 65_536,
+        "fetch.message.max.bytes": 4 * 1024 * 1024,
+        "receive.message.max.bytes": LARGE_BYTES * 9,
+        "max.poll.interval.ms": 300_000,
+    }
+
+
+__all__ = ["Ingest", "Unreachable", "consumer_config"]

@@ -1,0 +1,34 @@
+"""The ingest process: its HTTP server, its signals, and the loop in between."""
+
+from __future__ import annotations
+
+import logging
+import signal
+
+from streams.errors import MonitorError
+from streams.http import HttpServer, Readiness
+from streams.ingest import Ingest
+from streams.metrics import Metrics, Role
+from streams.settings import Settings
+
+log = logging.getLogger("streams.ingest")
+
+STARTS_ANEW = 3
+"""Exit code of a role that must be started again by its supervisor."""
+
+
+def run_ingest(settings: Settings) -> int:
+    """Runs until SIGTERM or SIGINT, which finish the transaction; returns the exit code."""
+    names = [*(s.name for s in settings.sources), "unknown"]
+    metrics = Metrics(Role.INGEST, source=names)
+    readiness = Readiness("kafka", "partitions")
+    ingest = Ingest(settings, metrics, readiness)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ingest.stop())
+    with HttpServer(metrics, readiness, settings.http.host, settings.http.ingest_port):
+        try:
+            ingest.run()
+        except MonitorError as e:
+            log.error("%s", e)
+            return STARTS_ANEW
+    return 0

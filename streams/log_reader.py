@@ -1,0 +1,83 @@
+"""Reads a journal back from its end, and a compacted topic from its beginning."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from streams.errors import Unreachable
+from streams.journal import Assembler, Complete
+from streams.settings import Settings
+
+_FIRST_REACH = 500
+
+
+@asynccontextmanager
+async def _consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka.bootstrap_servers,
+        enable_auto_commit=False,
+        isolation_level="read_committed",
+        max_partition_fetch_bytes=16 * 1024 * 1024,
+    )
+    try:
+        await consumer.start()
+        yield consumer
+    except KafkaError as e:
+        raise Unreachable("Kafka", settings.kafka.bootstrap_servers, f"reading back: {e}") from e
+    finally:
+        await consumer.stop()
+
+
+async def read_from(consumer: AIOKafkaConsumer, tp: TopicPartition, start: int, end: int) -> list[tuple[int, bytes, bytes]]:
+    """(offset, key, value) of the records in [start, end), committed ones only."""
+    if start >= end:
+        return []
+    consumer.assign([tp])
+    consumer.seek(tp, start)
+    records: list[tuple[int, bytes, bytes]] = []
+    while await consumer.position(tp) < end:
+        batch = await consumer.getmany(tp, timeout_ms=1000)
+        records += [(r.offset, r.key, r.value) for rs in batch.values() for r in rs if r.offset < end]
+    return records
+
+
+async def read_back(settings: Settings, topic: str, span_s: int) -> list[Complete]:
+    """The newest complete buckets of the journal, `span_s` of bucket time, oldest first."""
+    tp = TopicPartition(settings.topic(topic), 0)
+    async with _consumer(settings) as consumer:
+        consumer.assign([tp])
+        low = (await consumer.beginning_offsets([tp]))[tp]
+        end = (await consumer.end_offsets([tp]))[tp]
+        reach = _FIRST_REACH
+        while True:
+            start = max(low, end - reach)
+            found = assemble(await read_from(consumer, tp, start, end))
+            wide = found and found[-1].record.bucket_s - found[0].record.bucket_s >= span_s
+            if wide or start == low:
+                break
+            reach *= 4
+    newest = found[-1].record.bucket_s if found else 0
+    return [c for c in found if c.record.bucket_s > newest - span_s]
+
+
+def assemble(records: list[tuple[int, bytes, bytes]]) -> list[Complete]:
+    """Complete buckets of journal records in the order of the topic."""
+    assembler = Assembler()
+    fed = (assembler.feed(offset, value) for offset, _, value in records)
+    return [c for c in fed if c is not None]
+
+
+async def read_compacted(settings: Settings, topic: str) -> dict[bytes, bytes]:
+    """The newest value of each key of a one-partition topic; tombstones left out."""
+    tp = TopicPartition(settings.topic(topic), 0)
+    async with _consumer(settings) as consumer:
+        consumer.assign([tp])
+        low = (await consumer.beginning_offsets([tp]))[tp]
+        end = (await consumer.end_offsets([tp]))[tp]
+        records = await read_from(consumer, tp, low, end)
+    newest = {key: value for _, key, value in records}
+    return {key: value for key, value in newest.items() if value is not None}

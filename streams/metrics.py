@@ -1,0 +1,206 @@
+"""The one list of metrics, and what a role shows of it.
+
+The class body of `Metrics` is the list: name, type, help, unit, labels and the roles that export
+it. Documentation, dashboards and rules are checked against `METRICS`; code reaches a metric as an
+attribute, `metrics.records_received_total.labels("twilio").inc()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from importlib import metadata
+from itertools import product
+from typing import Any
+
+from prometheus_client import CollectorRegistry, ProcessCollector, disable_created_metrics
+from prometheus_client.exposition import generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics_format
+
+from streams.exposition import (
+    PREFIX,
+    Family,
+    Metric,
+    Table,
+    counter,
+    gauge,
+    wide_counter,
+    wide_gauge,
+    wide_histogram,
+)
+from streams.records import LATENCY_BOUNDS_S, Result
+
+DISTRIBUTION = "carrier-health-monitor"
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+WINDOW_LABELS = ("1m", "5m", "15m", "1h")
+"""The values of the label `window`."""
+
+# One more series for every counter, and nobody asks when a counter was born.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+
+class Role(StrEnum):
+    INGEST = "ingest"
+    WINDOWS = "windows"
+    ALERTS = "alerts"
+
+
+class Blind(StrEnum):
+    """Why the monitor can not see: the label values of `blind`."""
+
+    PARTIALS_SILENT = "partials_silent"
+    CLOCK_HELD = "clock_held"
+    WINDOWS_SILENT = "windows_silent"
+
+
+class Sent(StrEnum):
+    """What became of one attempt to page: the label `result` of `pager_attempts_total`."""
+
+    ACCEPTED = "accepted"
+    RETRY = "retry"
+    REFUSED = "refused"
+    IN_DOUBT = "in_doubt"
+
+
+EVERY_ROLE = tuple(Role)
+INGEST, WINDOWS, ALERTS = (Role.INGEST,), (Role.WINDOWS,), (Role.ALERTS,)
+PAIR = ("carrier", "region")
+RULED_WINDOW = (*PAIR, "window", "rule")
+OPENED_AS = ("rule", "scope", *PAIR)
+
+
+class Metrics:
+    """Everything one role exports. Raises AttributeError for a metric of another role."""
+
+    # What came in, and what became of it
+    records_received_total = counter(INGEST, "Records read, counted before they are decoded.", "source")
+    records_total = counter(
+        WINDOWS,
+        "Records by result; the results add up to what was received.",
+        "source",
+        "result",
+        result=Result,
+    )
+    outcomes_total = wide_counter(WINDOWS, "Final outcomes counted.", *PAIR, "outcome_class")
+    outcome_codes_total = wide_counter(
+        WINDOWS, "Final outcomes counted, by the provider's code.", "carrier", "source", "code"
+    )
+    lost_records_total = counter(WINDOWS, "Records gone from the log before they could be counted.")
+    carrier_unknown_ratio = gauge(
+        WINDOWS, "Share of the last hour's final outcomes whose carrier is unknown.", "source"
+    )
+    receipt_latency_seconds = wide_histogram(
+        WINDOWS, "Time from send to receipt, where the source gives both.", "carrier", bounds=LATENCY_BOUNDS_S
+    )
+    series_limited_total = counter(
+        WINDOWS, "Updates folded into the series 'other' at the cardinality cap.", "metric"
+    )
+
+    # What the windows hold
+    window_outcomes = wide_gauge(WINDOWS, "Final outcomes in the sliding window.", *PAIR, "window")
+    window_failures = wide_gauge(WINDOWS, "Numerator of the rule in the sliding window.", *RULED_WINDOW)
+    window_eligible = wide_gauge(WINDOWS, "Denominator of the rule in the sliding window.", *RULED_WINDOW)
+    window_failure_ratio = wide_gauge(
+        WINDOWS, "Failures over eligible outcomes; left out where nothing is eligible.", *RULED_WINDOW
+    )
+    window_distinct_recipients = wide_gauge(
+        WINDOWS, "Distinct recipients that failed by the rule in the last hour.", *PAIR, "rule"
+    )
+
+    # How far, and how well, the monitor sees
+    watermark_lag_seconds = gauge(WINDOWS, "Wall time less the clock of the source partition.", "partition")
+    last_event_timestamp_seconds = gauge(
+        WINDOWS, "Clock of the source partition, epoch seconds.", "partition"
+    )
+    low_water_age_seconds = gauge(WINDOWS, "Age of the oldest partial that an open bucket needs.")
+    dedupe_horizon_seconds = gauge(
+        INGEST, "Span of receipt time in which repeats are recognised.", "partition"
+    )
+    consumer_lag_records = gauge(
+        EVERY_ROLE, "Records between the role's position and the end.", "role", "partition"
+    )
+    blind = gauge(
+        WINDOWS + ALERTS, "1 while the monitor can not tell what carriers do.", "reason", reason=Blind
+    )
+
+    # What it decided
+    flag_active = wide_gauge(ALERTS, "1 while the rule flags the series.", "rule", *PAIR, "severity")
+    incident_active = wide_gauge(
+        ALERTS, "1 while the incident is open; labels as they were at opening.", *OPENED_AS
+    )
+    incident_info = wide_gauge(
+        ALERTS, "Open incidents, labels as they are now.", "incident_id", *OPENED_AS, "severity"
+    )
+    incident_opened_timestamp_seconds = wide_gauge(
+        ALERTS, "When the open incident was opened, event time, epoch seconds.", *OPENED_AS
+    )
+
+    # How paging does
+    pager_attempts_total = counter(
+        ALERTS, "Attempts to hand a page to the pager.", "route", "result", result=Sent
+    )
+    pager_oldest_unsent_seconds = gauge(
+        ALERTS, "Age of the oldest page that the pager has not accepted; 0 when there is none.", "route"
+    )
+    pager_queue_length = gauge(ALERTS, "Pages that the pager has not accepted.", "route")
+    pager_info = gauge(ALERTS, "The route that pages take.", "route")
+    redis_up = gauge(ALERTS, "1 while Redis answers.")
+    build_info = gauge(EVERY_ROLE, "The build that runs.", "version", "role")
+
+    def __init__(self, role: Role | str, **known: Iterable[str]) -> None:
+        """`known`: label values of this installation, such as `source=["twilio"]`; see `expect`."""
+        self.role = Role(role)
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        mine = [m for m in METRICS if self.role in m.roles]
+        self._made: dict[str, Any] = {m.name: m.make(m, self.registry) for m in mine}
+        self._families = [made for made in self._made.values() if isinstance(made, Family)]
+        self.expect(**known)
+        self.build_info.labels(_version(), self.role.value).set(1)
+
+    def get(self, name: str) -> Any:
+        """The live metric. Raises AttributeError when this role does not export it."""
+        if name not in self._made:
+            raise AttributeError(f"the role {self.role} does not export {PREFIX}{name}")
+        return self._made[name]
+
+    def expect(self, **known: Iterable[str]) -> None:
+        """Makes series exist at 0 wherever every label has known values.
+
+        A counter born at 5000 has no increase in Prometheus; one that was 0 before has.
+        """
+        values = {label: tuple(given) for label, given in known.items()}
+        for m in METRICS:
+            if m.name in self._made and m.labels and m.kind != "histogram":
+                self._expect(m, {**values, **m.known})
+
+    def _expect(self, metric: Metric[Any], values: Mapping[str, Sequence[str]]) -> None:
+        if any(label not in values for label in metric.labels):
+            return
+        made = self._made[metric.name]
+        for key in product(*(values[label] for label in metric.labels)):
+            if isinstance(made, Table):
+                made.add(tuple(map(str, key)), 0)
+            else:
+                made.labels(*key)
+
+    def render(self, accept: str = "") -> tuple[bytes, str]:
+        """The exposition and its content type: OpenMetrics where `accept` names it, else text."""
+        openmetrics = "application/openmetrics-text" in accept
+        tables = "".join(family.render(openmetrics) for family in self._families).encode()
+        if not openmetrics:
+            return generate_latest(self.registry) + tables, TEXT
+        small: bytes = openmetrics_format.generate_latest(self.registry)  # type: ignore[no-untyped-call]
+        return small.removesuffix(b"# EOF\n") + tables + b"# EOF\n", OPENMETRICS
+
+
+METRICS: tuple[Metric[Any], ...] = tuple(m for m in vars(Metrics).values() if isinstance(m, Metric))
+"""The list itself, in the order of the class body."""
+
+
+def _version() -> str:
+    try:
+        return metadata.version(DISTRIBUTION)
+    except metadata.PackageNotFoundError:
+        return "unknown"

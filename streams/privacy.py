@@ -1,0 +1,75 @@
+"""Phone numbers leave here as keyed hashes or masked, never in clear.
+
+A bare hash of a number is no protection: there are only some 10^10 of them to try.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from streams.errors import ConfigError
+from streams.settings import Secret
+
+DEMO_KEY = Secret("0" * 32)
+"""For looking at records without a configuration: hashes made with it protect nobody."""
+
+_CHANNEL = re.compile(r"^[a-z]+:")
+_FILLING = re.compile(r"[\s().\-\u00a0]+")
+_FULL_INTERNATIONAL_DIGITS = 11
+
+
+def canonical(number: str) -> str:
+    """A number as it is hashed: `+` and digits where it is an international one.
+
+    Drops a channel (`whatsapp:`), blanks, dashes, dots and brackets; a leading `00` is a `+`. Eleven
+    digits and more without a `+` are international too, as in SMPP addresses; fewer may be national
+    and stay as they are, like short codes and names.
+    """
+    if number[:1] == "+" and number[1:].isdecimal():
+        return number
+    if len(number) >= _FULL_INTERNATIONAL_DIGITS and number.isdecimal() and number[:2] != "00":
+        return "+" + number
+    bare = _FILLING.sub("", _CHANNEL.sub("", number.strip().lower()))
+    if bare.startswith("00"):
+        return "+" + bare[2:]
+    if bare.isdecimal() and len(bare) >= _FULL_INTERNATIONAL_DIGITS:
+        return "+" + bare
+    return bare
+
+
+class RecipientHasher:
+    """Hashes numbers with a key (BLAKE2b, 64 bits); another key forgets every recipient."""
+
+    def __init__(self, key: Secret) -> None:
+        """Raises ConfigError when the key is empty."""
+        if not key:
+            raise ConfigError(
+                "privacy.recipient_key is empty: set it, or privacy.recipient_key_file, to a secret text "
+                "of 32 characters or more; numbers are only kept as hashes with this key"
+            )
+        text = key.reveal().encode()
+        # BLAKE2b takes at most 64 bytes of key.
+        fit = text if len(text) <= hashlib.blake2b.MAX_KEY_SIZE else hashlib.blake2b(text).digest()
+        self._keyed = hashlib.blake2b(key=fit, digest_size=8)
+
+    def digest(self, number: str) -> bytes:
+        h = self._keyed.copy()
+        h.update(canonical(number).encode("utf-8", "surrogatepass"))
+        return h.digest()
+
+    def __call__(self, number: str) -> int:
+        """The hash as an unsigned integer of 64 bits."""
+        return int.from_bytes(self.digest(number), "big")
+
+    def hex(self, number: str) -> str:
+        """The same hash as 16 hexadecimal digits."""
+        return self.digest(number).hex()
+
+
+def mask(number: str) -> str:
+    """A number for a person's eye: `+1415•••2671`. Short ones show nothing but their length."""
+    shown = canonical(number)
+    if len(shown) < 10:
+        return "•" * len(shown)
+    return f"{shown[:5]}•••{shown[-4:]}"

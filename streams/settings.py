@@ -1,0 +1,242 @@
+"""Configuration, resolved once into frozen values, refused early and in words.
+
+Read from a TOML file, then from `CARRIER_HEALTH_SECTION__KEY` variables, which win. A secret may
+also come from a file named by its key with `_file` at the end.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args
+
+import msgspec
+
+from streams.errors import ConfigError
+
+ENV_PREFIX = "CARRIER_HEALTH_"
+
+
+class Secret:
+    """A value that never shows itself: `repr` and `str` are stars, `reveal()` is the text."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret('****')" if self._text else "Secret('')"
+
+    __str__ = __repr__
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of every section: frozen, unknown keys refused."""
+
+
+class Kafka(Section, frozen=True):
+    bootstrap_servers: str = "127.0.0.1:9092"
+    topic_prefix: str = "carrier-health."
+    replication_factor: int = 3
+
+
+class Redis(Section, frozen=True):
+    url: str = "redis://127.0.0.1:6379/0"
+
+
+class Clock(Section, frozen=True):
+    """Wall clock by default. `speed` above 1 runs event time faster, for demonstrations:
+    now = anchor_ms + (wall - anchor_wall_ms) * speed."""
+
+    speed: float = 1.0
+    anchor_wall_ms: int = 0
+    anchor_ms: int = 0
+
+
+class Http(Section, frozen=True):
+    """One port a role; 0 takes a free one."""
+
+    host: str = "127.0.0.1"
+    ingest_port: int = 9101
+    windows_port: int = 9102
+    alerts_port: int = 9103
+
+
+class Ingest(Section, frozen=True):
+    instance: str = "ingest-0"
+    group: str = "carrier-health-ingest"
+    flush_interval_s: float = 1.0
+    batch_records: int = 20_000
+    dedupe_horizon_s: int = 600
+    dedupe_max_ids: int = 50_000_000
+    max_record_bytes: int = 1_000_000
+    pause_ahead_s: float = 120.0
+
+
+class Windows(Section, frozen=True):
+    instance: str = "windows-0"
+    group: str = "carrier-health-windows"
+    allowed_lateness_s: float = 5.0
+    on_loss: Literal["stop", "accept"] = "stop"
+    """When records are gone before they were counted: stop and say so, or mark buckets and go on."""
+
+
+class Privacy(Section, frozen=True):
+    """`recipient_key` keys the hash of phone numbers; changing it forgets every recipient."""
+
+    recipient_key: Secret = Secret("")
+
+
+class Source(Section, frozen=True):
+    """One feed of provider records: how to read it and what to assume where it is silent."""
+
+    name: str
+    format: str
+    codes: str = ""
+    account: str = ""
+    carrier: str = ""
+    region: str = ""
+    topic: str = ""
+    """A topic, by its full name, that carries this source alone and needs no header."""
+
+
+class Rule(Section, frozen=True):
+    """What counts as a failure: codes or classes, of the named sources' code profiles."""
+
+    name: str
+    profiles: tuple[str, ...] = ()
+    codes: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+
+
+DEFAULT_RULES = (
+    Rule(name="twilio_30003", profiles=("twilio",), codes=("30003",)),
+    Rule(
+        name="smpp_absent_subscriber",
+        profiles=("twilio-smpp", "twilio-smpp-2025"),
+        classes=("absent_subscriber",),
+    ),
+)
+
+
+class Settings(Section, frozen=True):
+    """Everything that `streams` needs; `alerts.settings` adds its own sections."""
+
+    kafka: Kafka = Kafka()
+    redis: Redis = Redis()
+    clock: Clock = Clock()
+    http: Http = Http()
+    ingest: Ingest = Ingest()
+    windows: Windows = Windows()
+    privacy: Privacy = Privacy()
+    sources: tuple[Source, ...] = ()
+    rules: tuple[Rule, ...] = DEFAULT_RULES
+
+    def topic(self, name: str) -> str:
+        """Full name of one of the monitor's topics, such as `carrier-health.outcomes`."""
+        return self.kafka.topic_prefix + name
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def load(kind: type[S], path: Path | None, env: Mapping[str, str] = os.environ) -> S:
+    """Reads and checks the configuration. Raises ConfigError with key, value and what is allowed."""
+    raw = _read_toml(path) if path else {}
+    _overlay_env(kind, raw, env)
+    _read_secret_files(kind, raw)
+    settings = convert(kind, raw)
+    check(settings)
+    return settings
+
+
+def convert(kind: type[S], raw: Mapping[str, Any]) -> S:
+    """`raw` as typed settings. Raises ConfigError."""
+    try:
+        return msgspec.convert(raw, kind, dec_hook=_decode_secret, strict=False)
+    except msgspec.ValidationError as e:
+        raise ConfigError(f"configuration refused: {e}") from None
+
+
+def dump(settings: Settings) -> dict[str, Any]:
+    """The resolved values as plain data, secrets masked."""
+    plain: dict[str, Any] = msgspec.to_builtins(settings, enc_hook=lambda s: "****" if s else "")
+    return plain
+
+
+def check(settings: Settings) -> None:
+    """Refuses values that contradict each other. Raises ConfigError."""
+    names = [s.name for s in settings.sources]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"sources: the name '{name}' is used twice; every source needs its own")
+    if settings.clock.speed <= 0:
+        raise ConfigError(f"clock.speed = {settings.clock.speed}: must be above 0")
+    if settings.windows.allowed_lateness_s < 0:
+        value = settings.windows.allowed_lateness_s
+        raise ConfigError(f"windows.allowed_lateness_s = {value}: must be 0 or more seconds")
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as e:
+        raise ConfigError(f"the configuration {path} can not be read: {e.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        raise ConfigError(f"the configuration {path} is not TOML: {e}") from None
+
+
+def _sections(kind: type[Settings]) -> dict[str, type[Section]]:
+    fields = msgspec.structs.fields(kind)
+    return {f.name: f.type for f in fields if isinstance(f.type, type) and issubclass(f.type, Section)}
+
+
+def _overlay_env(kind: type[Settings], raw: dict[str, Any], env: Mapping[str, str]) -> None:
+    sections = _sections(kind)
+    for variable, value in env.items():
+        if not variable.startswith(ENV_PREFIX) or "__" not in variable:
+            continue
+        section, key = variable[len(ENV_PREFIX) :].lower().split("__", 1)
+        if section not in sections:
+            raise ConfigError(f"{variable}: no section '{section}'; there are {', '.join(sections)}")
+        raw.setdefault(section, {})[key] = value
+
+
+def _read_secret_files(kind: type[Settings], raw: dict[str, Any]) -> None:
+    for name, section in _sections(kind).items():
+        for field in msgspec.structs.fields(section):
+            if field.type is Secret or Secret in get_args(field.type):
+                _read_secret_file(name, field.name, raw.get(name, {}))
+
+
+def _read_secret_file(section: str, key: str, values: dict[str, Any]) -> None:
+    path = values.pop(f"{key}_file", None)
+    if path is None:
+        return
+    if key in values:
+        raise ConfigError(f"{section}.{key} and {section}.{key}_file are both set; keep one")
+    try:
+        values[key] = Path(path).read_text(encoding="utf-8").strip()
+    except OSError as e:
+        raise ConfigError(f"{section}.{key}_file = {path}: can not be read: {e.strerror}") from None
+
+
+def _decode_secret(kind: type, value: Any) -> Any:
+    if kind is Secret and isinstance(value, str):
+        return Secret(value)
+    raise NotImplementedError(f"a {kind.__name__} can not be made of {type(value).__name__}")

@@ -1,0 +1,87 @@
+"""Sliding windows of 1 min, 5 min, 15 min and 1 h over closed buckets: add one, drop one."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.records import BUCKET_S, Cells, SeriesKey
+from streams.rules import RuleBook
+
+WINDOWS_S = {"1m": 60, "5m": 300, "15m": 900, "1h": 3600}
+_RING = 3600 // BUCKET_S
+_LENGTHS = [s // BUCKET_S for s in WINDOWS_S.values()]
+
+Pair = tuple[str, str]
+
+
+class Sliding:
+    """Sums per (carrier, region): outcomes, and per rule eligible, failed and distinct failed.
+
+    Buckets must come in order, empty ones too. Columns: 0 outcomes; then three per rule.
+    """
+
+    def __init__(self, book: RuleBook) -> None:
+        self.book = book
+        self.pairs: dict[Pair, int] = {}
+        self._columns = 1 + 3 * len(book.rules)
+        self._adds: dict[SeriesKey, list[tuple[int, bool]]] = {}
+        self._ring: NDArray[np.int32] = np.zeros((_RING, 64, self._columns), np.int32)
+        self._sums: NDArray[np.int64] = np.zeros((len(_LENGTHS), 64, self._columns), np.int64)
+        self._count = 0
+
+    def add(self, cells: Cells) -> None:
+        """Moves every window one bucket on, to hold `cells` as its newest."""
+        fresh = self._tabulate(cells)
+        at = self._count % _RING
+        for w, length in enumerate(_LENGTHS):
+            if self._count >= length:
+                self._sums[w] -= self._ring[(self._count - length) % _RING]
+            self._sums[w] += fresh
+        self._ring[at] = fresh
+        self._count += 1
+
+    def snapshot(self) -> NDArray[np.int64]:
+        """The sums as they are now, [window, pair, column], in a copy."""
+        return self._sums.copy()
+
+    def columns_of(self, rule: int) -> tuple[int, int, int]:
+        """Columns of a rule: eligible, failed, distinct failed recipients."""
+        first = 1 + 3 * rule
+        return first, first + 1, first + 2
+
+    def _tabulate(self, cells: Cells) -> NDArray[np.int32]:
+        for name in cells.keys:
+            self._row(name)
+        fresh = np.zeros(self._ring.shape[1:], np.int32)
+        distinct = cells.distinct or cells.finals
+        for k, n, d in zip(cells.key, cells.finals, distinct, strict=True):
+            if n:
+                key = cells.keys[k]
+                row = self.pairs[key.carrier, key.region]
+                for column, counts_distinct in self._columns_for(key):
+                    fresh[row, column] += d if counts_distinct else n
+        return fresh
+
+    def _columns_for(self, key: SeriesKey) -> list[tuple[int, bool]]:
+        found = self._adds.get(key)
+        if found is None:
+            found = [(0, False)]
+            for r, rule in enumerate(self.book.rules):
+                eligible, failed, distinct = self.columns_of(r)
+                if self.book.eligible(rule, key):
+                    found.append((eligible, False))
+                if self.book.failing(rule, key):
+                    found += [(failed, False), (distinct, True)]
+            self._adds[key] = found
+        return found
+
+    def _row(self, key: SeriesKey) -> int:
+        pair = (key.carrier, key.region)
+        row = self.pairs.get(pair)
+        if row is None:
+            row = self.pairs[pair] = len(self.pairs)
+            if row == self._ring.shape[1]:
+                self._ring = np.concatenate([self._ring, np.zeros_like(self._ring)], axis=1)
+                self._sums = np.concatenate([self._sums, np.zeros_like(self._sums)], axis=1)
+        return row

@@ -1,0 +1,75 @@
+"""The bank of charts: recursion, limits of evidence, latch."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from alerts import charts as bank
+from alerts.charts import Charts
+from alerts.policy import Policy
+
+POLICY = Policy()
+J = len(POLICY.thetas)
+
+
+def fed(pairs: list[tuple[int, int]], pi: float = 0.02) -> Charts:
+    """Charts of one scope after (failures, outcomes) in buckets 10, 20, ..."""
+    charts = Charts.empty(J, 1)
+    for i, (k, n) in enumerate(pairs, 1):
+        ks, ns = np.array([float(k)]), np.array([float(n)])
+        llr = bank.likelihoods(POLICY, ks, ns, np.array([pi]))
+        charts = bank.advance(charts, llr, ks, ns, ns * pi, 10 * i)
+        charts = bank.latch(charts, POLICY, llr, bank.alarms(charts, POLICY), 10 * i)
+    return charts
+
+
+def test_the_likelihood_ratio_is_that_of_the_specification() -> None:
+    llr = bank.likelihoods(POLICY, np.array([3.0]), np.array([10.0]), np.array([0.02]))
+    assert llr[0, 0] == pytest.approx(3 * math.log(2) - 10 * math.log(1.02))
+
+
+def test_a_segment_begins_after_the_sum_was_zero() -> None:
+    charts = fed([(0, 50), (0, 50), (4, 20), (3, 20)])
+    assert charts.start_s[3, 0] == 30
+    assert (charts.k[3, 0], charts.n[3, 0]) == (7, 40)
+
+
+def test_healthy_traffic_keeps_the_charts_at_zero() -> None:
+    assert not fed([(1, 100)] * 20).w[2:].any()
+
+
+@pytest.mark.parametrize(("failures", "alarms"), [(4, 0), (6, 1)])
+def test_six_failures_in_a_row_are_the_least_that_can_alarm(failures: int, alarms: int) -> None:
+    assert len(bank.alarms(fed([(failures, failures)]), POLICY).scopes) == alarms
+
+
+def test_high_volume_within_the_wobble_does_not_alarm() -> None:
+    """3.5 % over an expected 2 % on a million messages: W is huge, the odds are not doubled."""
+    charts = fed([(35_000, 1_000_000)])
+    assert charts.w.max() > 1000
+    assert not len(bank.alarms(charts, POLICY).scopes)
+
+
+def test_evidence_is_w_with_little_data_and_the_wobble_test_with_much() -> None:
+    delta = np.array([1.5])
+    little = bank.limited(POLICY, np.array([0.5]), delta, 0.15)
+    much = bank.limited(POLICY, np.array([1e9]), delta, 0.15)
+    assert little[0] == pytest.approx(0.5, rel=0.02)
+    assert much[0] == pytest.approx(1.5**2 / (2 * 0.15**2), rel=1e-3)
+
+
+def test_a_flag_holds_until_recovery_is_proved_and_two_minutes_are_over() -> None:
+    ill, well = [(40, 100)] * 3, [(1, 100)]
+    assert fed(ill).flagged_s[0] == 10
+    assert fed(ill + well * 5).flagged_s[0] == 10
+    assert fed(ill + well * 12).flagged_s[0] == 0
+
+
+def test_reset_empties_only_the_scopes_named() -> None:
+    charts = Charts.empty(J, 2)
+    charts.w[:] = 5.0
+    after = charts.reset(np.array([True, False]))
+    assert not after.w[:, 0].any() and after.w[:, 1].all()

@@ -1,0 +1,162 @@
+"""One suite for every format: what each decoder promises, whatever it is given."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams.decode import FORMATS, Decoder, format_of
+from streams.errors import ConfigError
+from streams.records import Malformed, Reason, Status
+
+SID = "SM00000000000000000000000000000001"
+FORM = (
+    f"ErrorCode=30003&SmsSid={SID}&SmsStatus=undelivered&MessageStatus=undelivered"
+    f"&To=%2B15550000001&MessageSid={SID}&From=%2B15550000002"
+).encode()
+RECEIPT = b"id:1 sub:001 dlvrd:000 submit date:2607171200 done date:2607171206 stat:UNDELIV err:001 text:x"
+GOOD = {
+    "canonical": b'{"message_id":"m1","status":"undelivered","code":"30003","received_ms":1784289960000}',
+    "twilio-status-callback": FORM,
+    "smpp-receipt": RECEIPT,
+}
+VALUES = st.one_of(
+    st.binary(max_size=60),
+    st.text(max_size=60).map(str.encode),
+    st.sampled_from([*GOOD.values(), b"", b" ", b"{", b"[]", b"null", b"\xff", b"[" * 2000, b'{"a":' * 2000]),
+    st.tuples(st.sampled_from(list(GOOD.values())), st.integers(0, 90), st.binary(max_size=3)).map(
+        lambda t: t[0][: t[1]] + t[2] + t[0][t[1] :]
+    ),
+    st.dictionaries(
+        st.sampled_from(
+            [
+                "message_id",
+                "status",
+                "code",
+                "to",
+                "received_ms",
+                "event_time_ms",
+                "recipient",
+                "MessageSid",
+                "MessageStatus",
+                "ErrorCode",
+                "short_message",
+                "tlvs",
+                "esm_class",
+                "source_addr",
+                "source_addr_ton",
+            ]
+        ),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+            lambda inner: (
+                st.lists(inner, max_size=2)
+                | st.dictionaries(st.sampled_from(["0x0423", "message_state", "zz"]), inner, max_size=2)
+            ),
+            max_leaves=4,
+        ),
+    ).map(lambda d: json.dumps(d).encode()),
+)
+
+
+@pytest.fixture(params=list(FORMATS))
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def decoder(name: str) -> Decoder:
+    return format_of(name).decoder()
+
+
+@pytest.mark.parametrize("form", list(FORMATS))
+@given(values=st.lists(VALUES, max_size=12))
+@settings(max_examples=150, deadline=None)
+def test_any_bytes_give_one_result_each_and_never_raise(form: str, values: list[bytes]) -> None:
+    decoder = format_of(form).decoder()
+    results = decoder.decode_batch(values)
+    assert len(results) == len(values)
+    for result in results:
+        if isinstance(result, Malformed):
+            assert isinstance(result.reason, Reason)
+            continue
+        assert isinstance(result.message_id, str) and isinstance(result.status, str)
+        for moment in (result.received_ms, result.sent_time_ms, result.provider_time_ms):
+            assert moment is None or (isinstance(moment, int) and moment >= 0)
+
+
+@pytest.mark.parametrize("form", list(FORMATS))
+@given(values=st.lists(VALUES, max_size=8))
+@settings(max_examples=80, deadline=None)
+def test_a_record_reads_the_same_alone_and_in_any_batch(form: str, values: list[bytes]) -> None:
+    together = format_of(form).decoder()
+    again = together.decode_batch(values), together.decode_batch(values)
+    alone = [format_of(form).decoder().decode_batch([v])[0] for v in values]
+    for results in again:
+        assert [_words(r) for r in results] == [_words(r) for r in alone]
+
+
+def test_results_stay_in_order_around_poison(name: str, decoder: Decoder) -> None:
+    good = GOOD[name]
+    results = decoder.decode_batch([good, b"", good, b"\xff\xfe", b"{", good])
+    assert [isinstance(r, Malformed) for r in results] == [False, True, False, True, True, False]
+
+
+def test_an_empty_value_is_empty(decoder: Decoder) -> None:
+    assert [r.reason for r in decoder.decode_batch([b"", b"  \n"]) if isinstance(r, Malformed)] == [
+        Reason.EMPTY,
+        Reason.EMPTY,
+    ]
+
+
+def test_the_good_record_is_an_undelivered_one(name: str, decoder: Decoder) -> None:
+    (reading,) = decoder.decode_batch([GOOD[name]])
+    assert not isinstance(reading, Malformed)
+    assert decoder.status(reading.status) is Status.UNDELIVERED
+
+
+def test_no_detail_quotes_the_record(name: str, decoder: Decoder) -> None:
+    secret = "15550000001"
+    values = [
+        b'{"message_id":"+15550000001"}',
+        b'{"message_id":"m","status":"sent","received_ms":"+15550000001"}',
+        b'{"message_id":"m","status":"sent","received_ms":1,"recipient":"+15550000001"}',
+        b'{"message_id":"m","status":"sent","+15550000001":',
+        b'{"MessageSid":15550000001,"MessageStatus":"sent"}',
+        b'{"short_message":"x","tlvs":{"+15550000001":"1"}}',
+        b"To=%2B15550000001",
+        b"+15550000001",
+    ]
+    for result in decoder.decode_batch(values):
+        assert isinstance(result, Malformed)
+        assert secret not in result.detail
+
+
+def test_in_flight_words_fit_the_seven_bits_and_are_in_flight(decoder: Decoder) -> None:
+    assert 0 < len(decoder.in_flight) <= 7
+    assert {decoder.status(word) for word in decoder.in_flight} == {Status.IN_FLIGHT}
+
+
+def test_status_words_are_read_in_any_case(decoder: Decoder) -> None:
+    word = decoder.in_flight[0]
+    assert decoder.status(word.upper()) is decoder.status(word.lower()) is Status.IN_FLIGHT
+
+
+def test_an_unknown_word_is_no_status(decoder: Decoder) -> None:
+    assert decoder.status("lost") is None
+    assert decoder.status("") is None
+
+
+def test_an_unknown_format_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match="canonical, twilio-status-callback, smpp-receipt"):
+        format_of("carrier-pigeon")
+
+
+def _words(result: object) -> object:
+    if isinstance(result, Malformed):
+        return result
+    names = "message_id status code to sender carrier region traffic_class received_ms provider_time_ms"
+    return [getattr(result, n) for n in names.split()]

@@ -1,0 +1,69 @@
+"""Numbers are hashed with a key, or masked."""
+
+from __future__ import annotations
+
+import pytest
+
+from streams.errors import ConfigError
+from streams.privacy import DEMO_KEY, RecipientHasher, canonical, mask
+from streams.settings import Secret
+
+HASHER = RecipientHasher(Secret("k" * 32))
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "+15550000001",
+        "whatsapp:+15550000001",
+        "+1 555-000-0001",
+        "0015550000001",
+        "15550000001",
+        "+1 (555) 000.0001",
+    ],
+)
+def test_one_number_has_one_hash_however_it_is_written(spelling: str) -> None:
+    assert HASHER(spelling) == HASHER("+15550000001")
+
+
+def test_the_hash_is_64_bits_and_16_digits_of_the_same() -> None:
+    assert 0 <= HASHER("+15550000001") < 2**64
+    assert HASHER.hex("+15550000001") == f"{HASHER('+15550000001'):016x}"
+
+
+def test_another_key_is_another_hash() -> None:
+    assert RecipientHasher(DEMO_KEY)("+15550000001") != HASHER("+15550000001")
+
+
+def test_a_key_may_be_long() -> None:
+    long = RecipientHasher(Secret("k" * 200))
+    assert long("+15550000001") not in (
+        HASHER("+15550000001"),
+        RecipientHasher(Secret("k" * 199))("+15550000001"),
+    )
+
+
+def test_an_empty_key_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"privacy\.recipient_key"):
+        RecipientHasher(Secret(""))
+
+
+def test_different_numbers_differ_and_anything_can_be_hashed() -> None:
+    assert len({HASHER(n) for n in ("+15550000001", "+15550000002", "12345", "BANK", "", "\ud800", "é")}) == 7
+
+
+def test_short_codes_and_national_numbers_stay_as_they_are() -> None:
+    assert [canonical(n) for n in ("12345", "5550000001", "BANK")] == ["12345", "5550000001", "bank"]
+
+
+@pytest.mark.parametrize(
+    "number, shown",
+    [
+        ("+14155552671", "+1415•••2671"),
+        ("whatsapp:+14155552671", "+1415•••2671"),
+        ("12345", "•••••"),
+        ("", ""),
+    ],
+)
+def test_a_mask_shows_the_ends(number: str, shown: str) -> None:
+    assert mask(number) == shown
