@@ -13,12 +13,14 @@ import logging
 import os
 import sys
 from collections import deque
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, cast
 
 import faust
 from faust.transport.drivers import aiokafka as driver
 from yarl import URL
 
+from streams.errors import MonitorError
 from streams.http import Readiness
 from streams.settings import Settings
 
@@ -107,8 +109,10 @@ class Runner:
         self._ready = readiness
         self._restore_due = True
         self._held: deque[tuple[int, Any]] = deque()
-        app.on_partitions_assigned.connect(self._assigned)
-        app.on_partitions_revoked.connect(self._revoked)
+        self.on_revoked: Callable[[], Awaitable[None]] | None = None
+        """Awaited when the log is taken away: what acts on the outside must stop."""
+        app.on_partitions_assigned.connect(cast(Any, self._assigned))
+        app.on_partitions_revoked.connect(cast(Any, self._revoked))
         readiness.set("partitions", False, "no partition is assigned yet")
 
     async def _assigned(self, app: Any, assigned: Any, **_: Any) -> None:
@@ -121,6 +125,8 @@ class Runner:
     async def _revoked(self, app: Any, revoked: Any, **_: Any) -> None:
         self._restore_due = True
         self._ready.set("partitions", False, "a rebalance is under way")
+        if self.on_revoked is not None:
+            await self.on_revoked()
 
     async def drive(self, stream: Any) -> None:
         """The agent's body: every record once, in order, acknowledged when no restart needs it."""
@@ -131,7 +137,7 @@ class Runner:
             raise
         except BaseException as e:
             log.critical("%s: %s; starting anew", type(e).__name__, e, exc_info=not _expected(e))
-            _leave()
+            leave()
 
     async def _one(self, event: Any) -> None:
         message = event.message
@@ -149,12 +155,10 @@ class Runner:
 
 
 def _expected(e: BaseException) -> bool:
-    from streams.errors import MonitorError
-
     return isinstance(e, MonitorError)
 
 
-def _leave() -> None:
+def leave() -> None:
     """Ends the process at once: what is not in the journal did not happen."""
     logging.shutdown()
     sys.stdout.flush()

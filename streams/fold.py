@@ -37,11 +37,10 @@ class Fold:
         bucket = receipt_s // BUCKET_S
         self._entries.append(((bucket << 28) | rows) * _COLUMNS + columns)
 
-    def add_failed(self, row: int, receipt_s: int, recipient: int | None, sender: str | None) -> None:
+    def add_failed(self, row: int, receipt_s: int, recipient: int, sender: str | None) -> None:
         """Of a failed outcome already added: who it was to (64-bit hash) and who sent it."""
         recipients, senders = self._failed.setdefault((row, receipt_s // BUCKET_S), (set(), Counter()))
-        if recipient is not None:
-            recipients.add(recipient)
+        recipients.add(recipient)
         senders[sender or ""] += 1
 
     def cells(self, keys: Sequence[SeriesKey]) -> Cells:

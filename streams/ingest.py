@@ -11,7 +11,8 @@ import gc
 import json
 import logging
 import time
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, overload
 
 import numpy as np
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
@@ -247,7 +248,7 @@ class Ingest:
         self._consumer.close()
 
 
-class _Timestamps:
+class _Timestamps(Sequence[int]):
     """Kafka timestamps, asked for only where no header tells the receipt time."""
 
     def __init__(self, messages: list[Any]) -> None:
@@ -256,7 +257,13 @@ class _Timestamps:
     def __len__(self) -> int:
         return len(self._messages)
 
-    def __getitem__(self, i: int) -> int:
+    @overload
+    def __getitem__(self, i: int) -> int: ...
+    @overload
+    def __getitem__(self, i: slice) -> list[int]: ...
+    def __getitem__(self, i: int | slice) -> int | list[int]:
+        if isinstance(i, slice):
+            return [m.timestamp()[1] for m in self._messages[i]]
         stamp: int = self._messages[i].timestamp()[1]
         return stamp
 

@@ -109,7 +109,11 @@ class Intake:
         self.dead: list[DeadLetter] = []
         self.failed: list[FailedRecipient] = []
         self.received: dict[str, int] = {}
-        self._forget_kinds()
+        self._keys: list[SeriesKey] = []
+        self._known: dict[str, dict[Any, int]] = {name: {} for name in sources}
+        self._stage: NDArray[np.uint16] = np.zeros(1024, np.uint16)
+        self._result: NDArray[np.uint8] = np.zeros(1024, np.uint8)
+        self._fails: NDArray[np.bool_] = np.zeros(1024, np.bool_)
 
     @property
     def keys(self) -> list[SeriesKey]:
@@ -119,7 +123,8 @@ class Intake:
     def forget_kinds(self) -> None:
         """Bounds memory against ever new labels; only right after the fold was emptied."""
         if len(self._keys) > MAX_KINDS:
-            self._forget_kinds()
+            self._keys = []
+            self._known = {name: {} for name in self._sources}
 
     def take(self, batch: Batch, partitions: Sequence[PartitionIntake], now_ms: int) -> None:
         """Counts a batch. `now_ms` is the wall clock, epoch ms, at which the batch was read."""
@@ -197,7 +202,7 @@ class Intake:
             homes = self._region_of.many([r.to for r in readings])
             labels = [t if t[3] else (*t[:3], h) for t, h in zip(labels, homes, strict=True)]
         known = self._known[source.name]
-        rows = list(map(known.get, labels))
+        rows: list[Any] = list(map(known.get, labels))
         if None in rows:
             rows = [self._row(source, t) if r is None else r for r, t in zip(rows, labels, strict=True)]
         work.row[at] = rows
@@ -237,13 +242,6 @@ class Intake:
             self._fails = np.concatenate([self._fails, np.zeros_like(self._fails)])
         self._stage[row], self._result[row], self._fails[row] = kind.stage, CODE[kind.result], kind.failed
         return row
-
-    def _forget_kinds(self) -> None:
-        self._keys: list[SeriesKey] = []
-        self._known: dict[str, dict[Any, int]] = {name: {} for name in self._sources}
-        self._stage = np.zeros(1024, np.uint16)
-        self._result = np.zeros(1024, np.uint8)
-        self._fails = np.zeros(1024, np.bool_)
 
     # -- time, once per message, tallies -------------------------------------------------------
 
@@ -323,7 +321,9 @@ class Intake:
     def _add_failed(self, work: _Work, i: int) -> None:
         reading, row, received_ms = work.readings[i], int(work.row[i]), int(work.received_ms[i])
         recipient = self._recipient(reading)
-        self.fold.add_failed(row, received_ms // 1000, recipient, reading.sender)
+        # Without a number every message stands for a recipient of its own.
+        counted_as = int(work.fingerprint[i]) if recipient is None else recipient
+        self.fold.add_failed(row, received_ms // 1000, counted_as, reading.sender)
         if recipient is None:
             return
         key = self._keys[row]

@@ -214,11 +214,16 @@ def _overlay_env(kind: type[Settings], raw: dict[str, Any], env: Mapping[str, st
         section, key = variable[len(ENV_PREFIX) :].lower().split("__", 1)
         if section not in sections:
             raise ConfigError(f"{variable}: no section '{section}'; there are {', '.join(sections)}")
-        raw.setdefault(section, {})[key] = value
+        given = raw.setdefault(section, {})
+        if not isinstance(given, dict):
+            raise ConfigError(f"{section} must be a section of keys, as in [{section}]")
+        given[key] = value
 
 
 def _read_secret_files(kind: type[Settings], raw: dict[str, Any]) -> None:
     for name, section in _sections(kind).items():
+        if not isinstance(raw.get(name, {}), dict):
+            raise ConfigError(f"{name} must be a section of keys, as in [{name}]")
         for field in msgspec.structs.fields(section):
             if field.type is Secret or Secret in get_args(field.type):
                 _read_secret_file(name, field.name, raw.get(name, {}))
@@ -239,4 +244,4 @@ def _read_secret_file(section: str, key: str, values: dict[str, Any]) -> None:
 def _decode_secret(kind: type, value: Any) -> Any:
     if kind is Secret and isinstance(value, str):
         return Secret(value)
-    raise NotImplementedError(f"a {kind.__name__} can not be made of {type(value).__name__}")
+    raise ValueError(f"must be text, not {type(value).__name__}")

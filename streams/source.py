@@ -135,8 +135,6 @@ class Source:
             return Verdict(status, "delivered", UNKNOWN, "")
         row = self.table.lookup(code) if code else None
         outcome_class = UNKNOWN if row is None or row.outcome_class in _UNTELLING else row.outcome_class
-        if status is Status.EXPIRED and outcome_class == UNKNOWN:
-            outcome_class = "expired"
         side = "own" if status is Status.CANCELLED else row.side if row else UNKNOWN
         return Verdict(status, outcome_class, side, row.code if row else code)
 

@@ -6,7 +6,7 @@ All of it becomes visible, or none of it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from confluent_kafka import KafkaException, Producer, TopicPartition
@@ -81,7 +81,7 @@ class Transactions:
     ) -> None:
         while True:
             try:
-                self._producer.produce(topic, value, key, headers=headers or [])
+                self._producer.produce(topic, value, key, headers=cast(Any, headers or []))
                 return
             except BufferError:
                 self._producer.poll(0.05)  # the queue is full: wait for acknowledgements

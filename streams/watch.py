@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, cast
 
 from confluent_kafka import IsolationLevel, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -78,6 +78,10 @@ class TopicFacts:
                 backoff_s = min(backoff_s * 2, _MOST_BACKOFF_S)
 
 
+def _latest() -> OffsetSpec:
+    return cast(OffsetSpec, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+
+
 class EndWatch:
     """Until when a partition is known to have been read to its end.
 
@@ -94,7 +98,7 @@ class EndWatch:
 
     def ask(self, parts: Iterable[Key]) -> None:
         """Asks for the ends of `parts`; answers arrive while the loop goes on reading."""
-        wanted = {TopicPartition(t, p): OffsetSpec.latest() for t, p in parts}
+        wanted = {TopicPartition(t, p): _latest() for t, p in parts}
         if not wanted:
             return
         at_ms, sent = self._clock.now_ms(), time.monotonic()

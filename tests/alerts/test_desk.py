@@ -165,16 +165,14 @@ def test_a_trigger_is_sent_again_after_a_resolve_without_an_answer(desk: Desk) -
 
 def test_it_backs_off_by_full_jitter_up_to_a_minute(desk: Desk) -> None:
     desk.want([page("trigger", 1)], 0)
-    waits = []
-    now = 0
+    waits, now = [], 0
     for _ in range(200):
         desk.refused(page("trigger", 1), 500, None, now)
         due = desk.next_due_ms()
         assert due is not None
         waits.append(due - now)
         now = due
-    for i, ceiling_ms in enumerate([1000, 2000, 4000, 8000, 16000, 32000]):
-        assert 0 <= waits[i] <= ceiling_ms
+    assert all(0 <= wait <= 1000 * 2**i for i, wait in enumerate(waits[:6]))
     assert 55_000 < max(waits) <= 60_000
     assert min(waits[6:]) < 5_000
 
@@ -298,13 +296,5 @@ class TestRestart:
 
 def test_a_minimal_page_keeps_what_the_pager_insists_on() -> None:
     small = msgspec.structs.asdict(minimal(page("trigger", 1)))
-    assert {name for name, value in small.items() if value} == {
-        "dedup_key",
-        "incident_key",
-        "action",
-        "seq",
-        "severity",
-        "summary",
-        "source",
-        "timestamp_ms",
-    }
+    kept = " ".join(name for name, value in small.items() if value)
+    assert kept == "dedup_key incident_key action seq severity summary source timestamp_ms"

@@ -1,0 +1,69 @@
+# Needs git, make, Python 3.11+ and the network. Everything else is fetched into .tools and .venv.
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check soak bench lint format lock clean
+
+ARGS ?=
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+good = $(1) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	if $(call good,$$p); then echo $$p; break; fi; done)
+UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
+
+# A mirror that pip was told of serves uv as well.
+ifneq ($(PIP_INDEX_URL),)
+export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
+endif
+
+help: ## This text.
+	@echo "make TARGET [ARGS=\"...\"]"
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+install: $(STAMP) ## Makes .venv from the lock file; the other targets do it by themselves.
+
+demo: $(STAMP) ## Real Kafka, a simulated network, an incident, a page. ARGS go to `carrier-health demo`.
+	@$(BIN)/carrier-health demo $(ARGS)
+
+test: $(STAMP) ## All tests but the soak test. ARGS go to pytest.
+	@$(BIN)/pytest $(ARGS)
+
+check: lint test ## What CI runs: lint, format, types, import layers, all tests.
+
+soak: $(STAMP) ## The long fault test: every role killed at random under load.
+	@$(BIN)/pytest -m soak $(ARGS)
+
+bench: $(STAMP) ## Records per CPU-second of each stage. ARGS go to `carrier-health bench`.
+	@$(BIN)/carrier-health bench $(ARGS)
+
+lint: $(STAMP) ## Ruff, mypy and the import layers, without tests.
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(STAMP) ## Formats the code and mends what ruff can mend.
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock: | $(filter .tools/%,$(UV)) ## Writes requirements.lock anew; ARGS="--upgrade" takes newer versions.
+	@$(UV) pip compile --quiet --universal --generate-hashes --all-extras --no-header --no-annotate \
+		--no-emit-index-url --python-version 3.11 $(ARGS) pyproject.toml --output-file requirements.lock
+
+clean: ## Removes .venv, .tools and caches.
+	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+$(STAMP): requirements.lock pyproject.toml | $(filter .tools/%,$(UV))
+	@test -n "$(PYTHON)" || { echo "make: Python 3.11 or newer is needed; name one with PYTHON=..." >&2; exit 1; }
+	@echo "installing into .venv (first time, or requirements.lock or pyproject.toml has changed)"
+	@$(UV) venv --quiet --allow-existing --python "$(PYTHON)" .venv
+	@VIRTUAL_ENV="$(CURDIR)/.venv" $(UV) pip install --quiet --require-hashes -r requirements.lock
+	@VIRTUAL_ENV="$(CURDIR)/.venv" $(UV) pip install --quiet --no-deps -e .
+	@touch $@
+
+.tools/bin/uv:
+	@test -n "$(PYTHON)" || { echo "make: Python 3.11 or newer is needed; name one with PYTHON=..." >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip' 2>/dev/null || \
+		{ echo "make: $(PYTHON) comes without venv; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@"$(PYTHON)" -m venv .tools
+	@.tools/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9,<1'

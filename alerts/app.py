@@ -1,0 +1,174 @@
+"""The alerts role: closed buckets in, incidents and pages out, with its HTTP pages and metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from alerts.notify.pagerduty import PagerDuty
+from alerts.pages import PageData, pages
+from alerts.reconcile import Desk, Reconciler
+from alerts.records import Incident, Page, State, Transition
+from alerts.settings import Settings, key_id
+from alerts.station import NoPager, Pages, Station, topic_sender
+from alerts.store import RedisStore
+from streams.app import start_worker, wait_for_kafka
+from streams.clock import WallClock
+from streams.engine import Runner, leave, make_app
+from streams.exposition import Rows
+from streams.http import HttpServer, Readiness
+from streams.log_reader import read_compacted
+from streams.metrics import Blind, Metrics, Role
+from streams.records import BUCKET_S
+from streams.settings import Clock
+from streams.topics import DETECTOR_STATE, INCIDENT_EVENTS, INCIDENTS, WINDOWS
+
+log = logging.getLogger("alerts.app")
+
+ROUTE = "pagerduty"
+BLIND_AFTER_S = 60
+SHOWN_AFTER_END_S = 600
+"""A resolved incident is exported as 0 for so long, so that rules see it end."""
+PING_EVERY_S = 2.0
+_WALL = WallClock(Clock())
+
+
+class ReconciledPager:
+    """One reconciler a term of ownership; the one before is stopped first."""
+
+    def __init__(self, settings: Settings, store: RedisStore, metrics: Metrics) -> None:
+        self._settings, self._store, self._metrics = settings, store, metrics
+        self._task: asyncio.Task[None] | None = None
+        self._pager = PagerDuty(settings.pagerduty, settings.incidents_url)
+        self.station: Station | None = None
+
+    async def begin(self, incidents: Iterable[Incident], event_now_ms: int) -> None:
+        await self.end()
+        assert self.station is not None
+        desk = Desk(ROUTE, key_id(self._settings.pagerduty.routing_key))
+        self._reconciler = Reconciler(
+            desk, self._pager, self.station.record, self._store, _WALL.now_ms, self._metrics, self._store
+        )
+        for incident in incidents:
+            self._reconciler.restore(incident, self.station.pages_of(incident), event_now_ms)
+        self._task = asyncio.create_task(self._reconciler.run())
+        self._task.add_done_callback(_must_not_end)
+
+    def want(self, wanted: Iterable[Page]) -> None:
+        self._reconciler.want(wanted)
+
+    async def end(self) -> None:
+        """Stops sending; what was accepted but not written is in doubt for the next owner."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+
+def _must_not_end(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.critical("paging ended: %s", task.exception(), exc_info=task.exception())
+        leave()
+
+
+def run_alerts(settings: Settings) -> None:
+    """Runs the worker until SIGTERM; exits the process."""
+    metrics = Metrics(Role.ALERTS, route=[ROUTE])
+    readiness = Readiness("kafka", "partitions", "restored", "redis")
+    app = make_app(settings, settings.alerts.group, settings.alerts.instance)
+    store = RedisStore(settings.redis.url, _WALL.now_ms, metrics)
+    pager: Pages = ReconciledPager(settings, store, metrics) if settings.pages_somebody else NoPager()
+
+    async def read(topic: str) -> dict[bytes, bytes]:
+        return await read_compacted(settings, topic)
+
+    station = Station(settings, topic_sender(app, settings), read, pager)
+    if isinstance(pager, ReconciledPager):
+        pager.station = station
+    metrics.pager_info.labels(ROUTE if settings.pages_somebody else "none").set(1)
+    seen = Seen(station, readiness, WallClock(settings.clock), settings.windows.allowed_lateness_s)
+    seen.provide(metrics)
+    runner = Runner(app, station, readiness)
+    if isinstance(pager, ReconciledPager):
+        runner.on_revoked = pager.end
+
+    @app.agent(app.topic(settings.topic(WINDOWS), value_serializer="raw", key_serializer="raw"))
+    async def alerts(stream: Any) -> None:
+        await runner.drive(stream)
+
+    async def watch_redis() -> None:
+        await ping_for_ever(store, readiness)
+
+    app.task(watch_redis)
+
+    host, port = settings.http.host, settings.http.alerts_port
+    with HttpServer(metrics, readiness, host, port, [pages(seen.page_data, settings.alerting.runbook_url)]):
+        topics = [WINDOWS, DETECTOR_STATE, INCIDENTS, INCIDENT_EVENTS]
+        wait_for_kafka(settings, topics, readiness)
+        start_worker(app)
+
+
+async def ping_for_ever(store: RedisStore, readiness: Readiness) -> None:
+    """Keeps `/readyz` right about Redis. Detection and paging go on without it."""
+    while True:
+        up = await store.ping()
+        readiness.set("redis", up, f"Redis at {store.address}: {store.last_error}")
+        await asyncio.sleep(PING_EVERY_S)
+
+
+class Seen:
+    """What pages and scrapes see of the station, from other threads: immutable boards only."""
+
+    def __init__(self, station: Station, readiness: Readiness, clock: WallClock, lateness_s: float) -> None:
+        self._station, self._readiness, self._clock = station, readiness, clock
+        self._blind_after_s = BLIND_AFTER_S + BUCKET_S + lateness_s
+
+    def blind(self) -> str | None:
+        """Why nothing can be said about now, or None."""
+        bucket_s = self._station.board.bucket_s
+        if bucket_s < 0:
+            return "no closed bucket has been read by this instance yet"
+        behind_s = self._clock.now_ms() / 1000 - bucket_s - BUCKET_S
+        if behind_s > self._blind_after_s:
+            return f"the newest closed bucket ended {behind_s:.0f} s ago"
+        return None
+
+    def page_data(self) -> PageData:
+        board = self._station.board
+        transitions: dict[str, tuple[Transition, ...]] = dict(board.transitions)
+        return PageData(board.incidents, transitions, self.blind(), self._clock.now_ms())
+
+    def provide(self, metrics: Metrics) -> None:
+        metrics.flag_active.provide(self._flags)
+        metrics.incident_active.provide(lambda: self._incidents(lambda i: float(i.state is State.OPEN)))
+        metrics.incident_info.provide(self._info)
+        metrics.incident_opened_timestamp_seconds.provide(
+            lambda: self._incidents(lambda i: float(i.opened_bucket_s), only_open=True)
+        )
+        metrics.blind.labels(Blind.WINDOWS_SILENT).set_function(lambda: float(self.blind() is not None))
+
+    def _flags(self) -> Rows:
+        flags = self._station.board.flags
+        return Rows([(f.rule, f.carrier, f.region, f.severity.value) for f in flags], [1.0] * len(flags))
+
+    def _incidents(self, value: Any, only_open: bool = False) -> Rows:
+        board = self._station.board
+        shown: dict[tuple[str, ...], float] = {}
+        for i in board.incidents:
+            ended_s = i.resolved_bucket_s or board.bucket_s
+            recent = i.state is State.OPEN or board.bucket_s - ended_s <= SHOWN_AFTER_END_S
+            if i.state is State.OPEN or (recent and not only_open):
+                labels = (i.rule, i.scope, i.carrier, i.region)
+                shown[labels] = max(shown.get(labels, 0.0), value(i))
+        return Rows(list(shown), list(shown.values()))
+
+    def _info(self) -> Rows:
+        shown = [
+            (i.key, i.rule, i.current_scope or i.scope, i.current_carrier or i.carrier)
+            + (i.current_region or i.region, i.severity.value)
+            for i in self._station.board.incidents
+            if i.state is State.OPEN
+        ]
+        return Rows(shown, [1.0] * len(shown))

@@ -1,0 +1,9 @@
+"""The incident pages and their JSON: server-side, no script, the same facts in both.
+
+`pages(read)` is a plug for the HTTP server of the alerts role; `read` hands out a snapshot.
+"""
+
+from alerts.pages.handlers import pages
+from alerts.pages.view import PageData
+
+__all__ = ["PageData", "pages"]

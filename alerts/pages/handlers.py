@@ -1,0 +1,97 @@
+"""Routes, headers and templates of the incident pages."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable
+from urllib.parse import quote
+
+import jinja2
+from aiohttp import web
+from markupsafe import Markup
+
+from alerts.pages import view
+from alerts.pages.view import PageData
+from streams.http import Plug
+
+TEMPLATES = jinja2.Environment(
+    loader=jinja2.PackageLoader("alerts.pages", "templates"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+TEMPLATES.filters |= {
+    "clock": view.clock,
+    "iso": view.iso,
+    "number": view.number,
+    "percent": view.percent,
+    "span": view.span,
+    "words": view.words,
+    "key_path": lambda key: quote(key, safe=":"),
+}
+TEMPLATES.globals |= {"view": view}
+
+STYLE = TEMPLATES.get_template("style.css").render()
+_STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+HEADERS = {
+    "Content-Security-Policy": (
+        f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+def pages(read: Callable[[], PageData], runbook_url: str = "") -> Plug:
+    """The plug for the HTTP server. `read` is called by its thread, once a request."""
+    shown = _Pages(read, runbook_url)
+
+    def plug(app: web.Application) -> None:
+        app.router.add_get("/", shown.home)
+        app.router.add_get("/incidents", shown.list)
+        app.router.add_get("/incidents/{id}", shown.incident)
+        app.router.add_get("/api/v1/incidents", shown.list_api)
+        app.router.add_get("/api/v1/incidents/{id}", shown.incident_api)
+
+    return plug
+
+
+class _Pages:
+    def __init__(self, read: Callable[[], PageData], runbook_url: str) -> None:
+        self._read, self._runbook_url = read, runbook_url
+
+    async def home(self, _: web.Request) -> web.Response:
+        raise web.HTTPFound("/incidents")
+
+    async def list(self, _: web.Request) -> web.Response:
+        data = self._read()
+        return _html("incidents.html", data, 200, incidents=view.ordered(data.incidents))
+
+    async def incident(self, request: web.Request) -> web.Response:
+        data, key = self._read(), request.match_info["id"]
+        incident = view.find(data, key)
+        if incident is None:
+            return _html("missing.html", data, 404, key=key)
+        lines = view.timeline(incident, data.transitions.get(key, ()))
+        return _html(
+            "incident.html", data, 200, incident=incident, lines=lines, runbook_url=self._runbook_url
+        )
+
+    async def list_api(self, _: web.Request) -> web.Response:
+        return web.json_response(view.list_json(self._read()), headers=HEADERS)
+
+    async def incident_api(self, request: web.Request) -> web.Response:
+        data, key = self._read(), request.match_info["id"]
+        incident = view.find(data, key)
+        if incident is None:
+            return web.json_response({"error": f"no incident '{key}'"}, status=404, headers=HEADERS)
+        return web.json_response(view.incident_json(data, incident), headers=HEADERS)
+
+
+def _html(template: str, data: PageData, status: int, **values: object) -> web.Response:
+    text = TEMPLATES.get_template(template).render(data=data, style=Markup(STYLE), **values)
+    return web.Response(text=text, status=status, content_type="text/html", headers=HEADERS)

@@ -1,0 +1,156 @@
+"""What the pages show, as values and words; nothing here knows HTML or HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import msgspec
+
+from alerts.records import ALL, Delivery, Incident, State, Transition
+
+
+class PageData(NamedTuple):
+    """A snapshot that nobody changes. `now_ms` is event time, as the incidents' own times."""
+
+    incidents: tuple[Incident, ...]
+    transitions: Mapping[str, tuple[Transition, ...]]
+    """By incident key, oldest first."""
+    blind: str | None
+    """Why the monitor can not tell what carriers do, None while it can."""
+    now_ms: int
+
+
+class Line(NamedTuple):
+    """One entry of a timeline. `clock` says whose time it is: event time or wall time."""
+
+    at_ms: int
+    clock: str
+    what: str
+    detail: str
+
+
+def ordered(incidents: tuple[Incident, ...]) -> list[Incident]:
+    """Open ones first, the newest first in each."""
+    return sorted(incidents, key=lambda i: (i.state is not State.OPEN, -i.opened_bucket_s, i.key))
+
+
+def find(data: PageData, key: str) -> Incident | None:
+    return next((incident for incident in data.incidents if incident.key == key), None)
+
+
+def status(data: PageData) -> str:
+    """`unknown` while it is blind, whatever was known before; else `incident` or `fine`."""
+    if data.blind is not None:
+        return "unknown"
+    return "incident" if any(i.state is State.OPEN for i in data.incidents) else "fine"
+
+
+def headline(data: PageData) -> str:
+    """The first sentence of the list."""
+    n = sum(i.state is State.OPEN for i in data.incidents)
+    opened = "1 incident is open" if n == 1 else f"{n} incidents are open"
+    if data.blind is not None:
+        known = f"{opened} as far as was known" if n else "what carriers do now can not be told"
+        return f"Unknown: the monitor is blind ({data.blind}); {known}."
+    return f"{opened}." if n else "No incident is open."
+
+
+def state_word(incident: Incident, blind: str | None) -> str:
+    """An open incident seen by a blind monitor is unknown, not open and surely not fine."""
+    if incident.state is State.OPEN and blind is not None:
+        return "unknown"
+    return incident.state.value
+
+
+def what(incident: Incident) -> str:
+    """`twilio_30003 at 310-260, all regions`."""
+    carrier = incident.current_carrier or incident.carrier
+    region = incident.current_region or incident.region
+    where = "all carriers" if carrier == ALL else carrier
+    return f"{incident.rule} at {where}, {'all regions' if region == ALL else region}"
+
+
+def pages_sent(incident: Incident) -> list[Delivery]:
+    """The deliveries that may have woken somebody."""
+    return [d for d in incident.deliveries if d.action == "trigger"]
+
+
+def until_ms(incident: Incident, now_ms: int) -> int:
+    """The end of the incident, or now while it lasts."""
+    if incident.resolved_bucket_s is not None and incident.state is State.RESOLVED:
+        return incident.resolved_bucket_s * 1000
+    return now_ms
+
+
+def timeline(incident: Incident, transitions: tuple[Transition, ...]) -> list[Line]:
+    """Transitions and deliveries in one order. Their clocks differ while event time lags."""
+    lines = [
+        Line(t.at_ms, "event time", t.what, " · ".join(filter(None, (words(t.reason), t.detail))))
+        for t in transitions
+    ]
+    lines += [
+        Line(d.at_ms, "wall time", f"{d.route} accepted the {d.action}", d.dedup_key)
+        for d in incident.deliveries
+    ]
+    return sorted(lines)
+
+
+def words(reason: str) -> str:
+    """A named reason as people write it: `ratio_above_warning` is `ratio above warning`."""
+    return reason.replace("_", " ")
+
+
+def percent(ratio: float) -> str:
+    return f"{ratio * 100:.1f} %"
+
+
+def number(n: int) -> str:
+    return f"{n:,}".replace(",", "\u202f")
+
+
+def clock(ms: int) -> str:
+    """`2026-01-01 00:00:10 UTC`."""
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def iso(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="seconds")
+
+
+def span(ms: int) -> str:
+    """`40 s`, `12 min`, `3 h 5 min`, `2 d 4 h`: the two largest units that say something."""
+    seconds = max(0, ms) // 1000
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min"
+    if seconds < 86_400:
+        return f"{seconds // 3600} h {seconds % 3600 // 60} min"
+    return f"{seconds // 86_400} d {seconds % 86_400 // 3600} h"
+
+
+def list_json(data: PageData) -> dict[str, Any]:
+    return {
+        "status": status(data),
+        "blind": data.blind,
+        "now_ms": data.now_ms,
+        "incidents": [_plain(incident, data.blind) for incident in ordered(data.incidents)],
+    }
+
+
+def incident_json(data: PageData, incident: Incident) -> dict[str, Any]:
+    transitions = data.transitions.get(incident.key, ())
+    return {
+        "blind": data.blind,
+        "now_ms": data.now_ms,
+        "incident": _plain(incident, data.blind),
+        "transitions": msgspec.to_builtins(transitions),
+    }
+
+
+def _plain(incident: Incident, blind: str | None) -> dict[str, Any]:
+    """The record itself, and `known`: whether its state holds now."""
+    plain: dict[str, Any] = msgspec.to_builtins(incident)
+    return plain | {"known": state_word(incident, blind) != "unknown"}

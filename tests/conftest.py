@@ -1,0 +1,71 @@
+"""Which tests run where, and that CI skips none.
+
+- `soak` runs only when asked for with `-m soak` (`make soak`).
+- `needs_promtool` is left out, with a note, on a machine without promtool; with CI set that is an
+  error, so that nobody takes an unchecked rule for a checked one.
+- With CI set, a skipped test fails the run.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+
+import pytest
+
+NO_PROMTOOL = "promtool is not installed (Debian: apt-get install prometheus)"
+_notes: list[str] = []
+_skipped: list[str] = []
+
+
+def in_ci() -> bool:
+    return os.environ.get("CI", "").lower() not in ("", "0", "false")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if "soak" not in (config.option.markexpr or ""):
+        _leave_out(config, items, "soak", "run by `make soak`")
+    if shutil.which("promtool") is None:
+        if in_ci() and any(item.get_closest_marker("needs_promtool") for item in items):
+            raise pytest.UsageError(f"CI is set, but {NO_PROMTOOL}")
+        _leave_out(config, items, "needs_promtool", NO_PROMTOOL)
+
+
+def _leave_out(config: pytest.Config, items: list[pytest.Item], marker: str, why: str) -> None:
+    out = [item for item in items if item.get_closest_marker(marker)]
+    if not out:
+        return
+    items[:] = [item for item in items if not item.get_closest_marker(marker)]
+    config.hook.pytest_deselected(items=out)
+    _notes.append(f"{len(out)} tests marked {marker} left out: {why}")
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.skipped and not hasattr(report, "wasxfail"):
+        _skipped.append(f"{report.nodeid}: {_reason(report.longrepr)}")
+
+
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    if report.skipped:
+        _skipped.append(f"{report.nodeid}: {_reason(report.longrepr)}")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if in_ci() and _skipped and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for note in _notes:
+        terminalreporter.write_line(note, yellow=True)
+    if in_ci() and _skipped:
+        terminalreporter.section("skipped, and CI is set: nothing may be skipped there", red=True)
+        for line in _skipped:
+            terminalreporter.write_line(line)
+
+
+def _reason(longrepr: object) -> str:
+    if isinstance(longrepr, Sequence) and not isinstance(longrepr, str) and len(longrepr) == 3:
+        return str(longrepr[2])
+    return str(longrepr)
