@@ -166,8 +166,7 @@ class Seen:
 
     def _info(self) -> Rows:
         shown = [
-            (i.key, i.rule, i.current_scope or i.scope, i.current_carrier or i.carrier)
-            + (i.current_region or i.region, i.severity.value)
+            (i.key, i.rule, i.current_scope, i.current_carrier, i.current_region, i.severity.value)
             for i in self._station.board.incidents
             if i.state is State.OPEN
         ]

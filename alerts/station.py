@@ -1,8 +1,8 @@
 """The alerts role as a stage over the `windows` log: decide, write down, page.
 
-    closed bucket -> decide (pure) -> incidents, incident-events -> reconciler -> pager
-                         |
-                   each minute: detector-state, and `windows` is committed up to it
+closed bucket -> decide (pure) -> incidents, incident-events -> reconciler -> pager
+                     |
+               each minute: detector-state, and `windows` is committed up to it
 """
 
 from __future__ import annotations
@@ -206,6 +206,10 @@ def topic_sender(app: Any, settings: Settings) -> Send:
     """Sends through the Faust producer and waits for the acknowledgement."""
 
     async def send(topic: str, key: bytes, value: bytes) -> None:
-        await (await app.send(settings.topic(topic), key=key, value=value, key_serializer="raw", value_serializer="raw"))
+        await (
+            await app.send(
+                settings.topic(topic), key=key, value=value, key_serializer="raw", value_serializer="raw"
+            )
+        )
 
     return send

@@ -1,6 +1,6 @@
 """The windows role: partials in, closed buckets out, gauges beside.
 
-    partials -> Windows (pure) -> journal (`windows` topic) -> sliding windows -> metrics
+partials -> Windows (pure) -> journal (`windows` topic) -> sliding windows -> metrics
 """
 
 from __future__ import annotations
@@ -97,9 +97,7 @@ class WindowsStage:
 
     async def _write(self, closing: Closing) -> None:
         key = str(closing.bucket_s).encode()
-        sent = [
-            await self._topic.send(key=key, value=part) for part in journal.parts(closing, self.attempt)
-        ]
+        sent = [await self._topic.send(key=key, value=part) for part in journal.parts(closing, self.attempt)]
         await asyncio.gather(*sent)
         self._shown.closed(closing)
 

@@ -22,6 +22,8 @@ MIN_BUCKETS = 128
 EPOCH_SPAN_S = 60_000  # sightings are kept as 16-bit seconds after a base
 MOST_SPAN_S = 10_000  # a batch of a sparse partition may cover days: it is worked in halves
 MOST_SPILLED = 0.4  # a search passes spilled buckets; a rebuild forgets which they were
+OPEN_ROOM = 0.85  # of all slots, what must be in use or free in unspilled buckets: else no search ends
+MOST_ROUNDS = 8  # one id may fill a batch: what is left after these is taken one by one
 
 
 class SeenIds:
@@ -57,7 +59,7 @@ class SeenIds:
         All arrays have the length of the batch: fingerprint, receipt second, the partition's
         running clock in seconds (never falling), and the one bit of the status.
         """
-        if len(fps) > 1 and clock_s[-1] - clock_s[0] > MOST_SPAN_S:
+        if len(fps) > 1 and (clock_s[-1] - clock_s[0] > MOST_SPAN_S or len(fps) > self._max_ids):
             half = len(fps) // 2
             parts = (slice(None, half), slice(half, None))
             return np.concatenate([self.see(fps[p], at_s[p], clock_s[p], stage[p]) for p in parts])
@@ -66,11 +68,14 @@ class SeenIds:
             self._make_room(len(fps), int(at_s.min()), int(clock_s[0]), int(clock_s[-1]))
         before = np.zeros(len(fps), np.uint16)
         waiting = np.arange(len(fps))
-        while len(waiting):
+        for _ in range(MOST_ROUNDS):
             first = _first_of_each(fps[waiting])
             now = waiting[first]
             before[now] = self._see_distinct(fps[now], at_s[now], clock_s[now], stage[now])
-            waiting = np.delete(waiting, first) if len(now) < len(waiting) else waiting[:0]
+            if len(now) == len(waiting):
+                return before
+            waiting = np.delete(waiting, first)
+        before[waiting] = self._see_one_by_one(fps[waiting], at_s[waiting], clock_s[waiting], stage[waiting])
         return before
 
     def _see_distinct(self, fps: U64, at_s: I64, clock_s: I64, stage: U16) -> U16:
@@ -81,6 +86,22 @@ class SeenIds:
         before = np.where(alive, self._mask[slot], np.uint16(0))
         self._mask[slot] = before | stage
         self._second[slot] = np.where(alive, np.maximum(old_second, second), second)
+        return before
+
+    def _see_one_by_one(self, fps: U64, at_s: I64, clock_s: I64, stage: U16) -> list[int]:
+        distinct, which = np.unique(fps, return_inverse=True)
+        slot, _ = self._place(distinct)
+        mask = self._mask[slot].tolist()
+        last_s = (self._second[slot].astype(np.int64) + self._base_s).tolist()
+        before = []
+        columns = (which.tolist(), at_s.tolist(), clock_s.tolist(), stage.tolist())
+        for i, at, clock, bit in zip(*columns, strict=True):
+            alive = last_s[i] >= clock - self._horizon_s
+            before.append(mask[i] if alive else 0)
+            mask[i] = before[-1] | bit
+            last_s[i] = max(last_s[i], at) if alive else at
+        self._mask[slot] = mask
+        self._second[slot] = (np.array(last_s) - self._base_s).clip(0, 65_535)
         return before
 
     def _place(self, fps: U64) -> tuple[I64, NDArray[np.bool_]]:
@@ -122,10 +143,14 @@ class SeenIds:
     def _make_room(self, incoming: int, earliest_s: int, clock_s: int, last_clock_s: int) -> None:
         """`clock_s` is the clock of the batch's first record: what it forgets, all may forget."""
         if self._used == 0:
-            self._base_s = max(min(earliest_s, clock_s) - self._horizon_s, 0)
+            self._base_s = self._base_at(min(earliest_s, clock_s))
         aged_out = last_clock_s - self._base_s > EPOCH_SPAN_S
         if aged_out or self._used + incoming > FULLEST * self._fps.size:
             self._sweep(clock_s, incoming, rebase=aged_out)
+
+    def _base_at(self, clock_s: int) -> int:
+        """Just past the horizon: what is older than the base is kept as the base, and is forgotten."""
+        return max(clock_s - self._horizon_s - 1, 0)
 
     def _sweep(self, clock_s: int, incoming: int, *, rebase: bool) -> None:
         """Forgets what is past the horizon; grows, shrinks or moves the base where needed."""
@@ -140,8 +165,10 @@ class SeenIds:
             self._oldest_kept_s = oldest
         crowded = kept + incoming > FULLEST * 0.9 * self._fps.size
         roomy = kept + incoming < 0.2 * self._fps.size and len(self._table) > MIN_BUCKETS
-        if rebase or crowded or roomy or self._spilled.mean() > MOST_SPILLED:
-            self._rebuild(keep, kept + incoming, oldest)
+        room = kept + int((~keep).reshape(self._table.shape)[~self._spilled].sum())
+        full = room < OPEN_ROOM * self._fps.size or self._spilled.mean() > MOST_SPILLED
+        if rebase or crowded or roomy or full:
+            self._rebuild(keep, kept + incoming, self._base_at(clock_s))
         else:
             self._fps[~keep] = 0
             self._used = kept
@@ -152,10 +179,10 @@ class SeenIds:
         at = min(surplus + len(seconds) // 10, len(seconds) - 1)
         return int(seconds[at]) + 1 + self._base_s
 
-    def _rebuild(self, keep: NDArray[np.bool_], wanted: int, oldest_s: int) -> None:
+    def _rebuild(self, keep: NDArray[np.bool_], wanted: int, base_s: int) -> None:
         fps, mask = self._fps[keep], self._mask[keep]
         at_s = self._second[keep].astype(np.int64) + self._base_s
-        self._base_s = max(oldest_s, 0)
+        self._base_s = base_s
         self._allocate(max(MIN_BUCKETS, int(wanted / ROOMY / SLOTS) + 1))
         home = self._home(fps)
         order = np.argsort(home)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +50,10 @@ class Fold:
             return Cells()
         entries, counts = np.unique(np.concatenate(self._entries), return_counts=True)
         column = entries % _COLUMNS
-        cell_code, cell_of, = np.unique(entries // _COLUMNS, return_inverse=True)
+        (
+            cell_code,
+            cell_of,
+        ) = np.unique(entries // _COLUMNS, return_inverse=True)
         row, bucket = cell_code & ((1 << 28) - 1), cell_code >> 28
         rows, key = np.unique(row, return_inverse=True)
         send, known = column == SEND, column < NO_LATENCY
@@ -105,12 +109,17 @@ def unpack(text: str) -> NDArray[np.uint64]:
 def split(cells: Cells, most_bytes: int) -> list[Cells]:
     """`cells` in as few parts as keep each under about `most_bytes` of JSON."""
     n = len(cells.key)
-    weight = 90 * n + len(cells.recipients) + 24 * len(cells.latency_n) + 40 * sum(map(len, cells.senders.values()))
+    weight = (
+        90 * n
+        + len(cells.recipients)
+        + 24 * len(cells.latency_n)
+        + 40 * sum(map(len, cells.senders.values()))
+    )
     parts = max(1, -(-weight // most_bytes))
     if parts == 1 or n <= 1:
         return [cells]
     bounds = [n * i // parts for i in range(parts + 1)]
-    pieces = [take(cells, a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
+    pieces = [take(cells, a, b) for a, b in pairwise(bounds)]
     return [piece for p in pieces for piece in (split(p, most_bytes) if parts < n else [p])]
 
 

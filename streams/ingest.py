@@ -11,22 +11,24 @@ import gc
 import json
 import logging
 import time
-from collections.abc import Sequence
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 
+from streams.batch import Batch
 from streams.clock import WallClock
+from streams.consumer import Timestamps, consumer_config
 from streams.dedupe import SeenIds
-from streams.errors import Fenced, MonitorError, Unreachable
-from streams.intake import Batch, Intake, PartitionIntake
+from streams.errors import Fenced, MonitorError
+from streams.intake import Intake
 from streams.pace import Pace
+from streams.partition import PartitionIntake
 from streams.privacy import RecipientHasher
 from streams.records import Range
 from streams.settings import Settings
 from streams.source import Source
-from streams.topics import LARGE_BYTES, OUTCOMES
+from streams.topics import OUTCOMES
 from streams.transaction import Transactions, partials
 from streams.watch import EndWatch, TopicFacts
 
@@ -125,7 +127,7 @@ class Ingest:
         batch = Batch(
             np.array(numbers),
             np.array([m.offset() for m in messages]),
-            _Timestamps(messages),
+            Timestamps(messages),
             [m.headers() for m in messages],
             [m.value() for m in messages],
             lambda i: messages[i].key(),
@@ -234,7 +236,9 @@ class Ingest:
             if part:
                 part.end = max(part.end, message.offset())
         elif error.code() == KafkaError._AUTO_OFFSET_RESET:
-            raise Fenced(f"{key[0]}-{key[1]}: the records to read next are gone ({error.str()}); starting anew")
+            raise Fenced(
+                f"{key[0]}-{key[1]}: the records to read next are gone ({error.str()}); starting anew"
+            )
         elif error.fatal():
             raise Fenced(f"the consumer ended: {error.str()}")
         else:
@@ -248,26 +252,6 @@ class Ingest:
         self._consumer.close()
 
 
-class _Timestamps(Sequence[int]):
-    """Kafka timestamps, asked for only where no header tells the receipt time."""
-
-    def __init__(self, messages: list[Any]) -> None:
-        self._messages = messages
-
-    def __len__(self) -> int:
-        return len(self._messages)
-
-    @overload
-    def __getitem__(self, i: int) -> int: ...
-    @overload
-    def __getitem__(self, i: slice) -> list[int]: ...
-    def __getitem__(self, i: int | slice) -> int | list[int]:
-        if isinstance(i, slice):
-            return [m.timestamp()[1] for m in self._messages[i]]
-        stamp: int = self._messages[i].timestamp()[1]
-        return stamp
-
-
 def _where_to_start(committed: TopicPartition, low: int) -> tuple[int, int]:
     """First offset to count, and the earlier one to read from for dedupe."""
     if committed.offset < 0:
@@ -278,29 +262,3 @@ def _where_to_start(committed: TopicPartition, low: int) -> tuple[int, int]:
     except (ValueError, TypeError, AttributeError):
         replay = start
     return start, max(min(replay, start), low)
-
-
-def consumer_config(settings: Settings) -> dict[str, Any]:
-    """librdkafka settings of the hot path."""
-    return {
-        "bootstrap.servers": settings.kafka.bootstrap_servers,
-        "group.id": settings.ingest.group,
-        "group.instance.id": settings.ingest.instance,
-        "partition.assignment.strategy": "cooperative-sticky",
-        "isolation.level": "read_committed",
-        "enable.auto.commit": False,
-        "enable.partition.eof": True,
-        "auto.offset.reset": "error",
-        "session.timeout.ms": 10_000,
-        "heartbeat.interval.ms": 2_000,
-        # At the default of 1000 a fast consumer stalls whenever its queue is full.
-        "fetch.queue.backoff.ms": 5,
-        "queued.min.messages": 100_000,
-        "queued.max.messages.kbytes": 65_536,
-        "fetch.message.max.bytes": 4 * 1024 * 1024,
-        "receive.message.max.bytes": LARGE_BYTES * 9,
-        "max.poll.interval.ms": 300_000,
-    }
-
-
-__all__ = ["Ingest", "Unreachable", "consumer_config"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import signal
 
+from confluent_kafka import KafkaException
+
 from streams.errors import MonitorError
 from streams.http import HttpServer, Readiness
 from streams.ingest import Ingest
@@ -28,7 +30,7 @@ def run_ingest(settings: Settings) -> int:
     with HttpServer(metrics, readiness, settings.http.host, settings.http.ingest_port):
         try:
             ingest.run()
-        except MonitorError as e:
-            log.error("%s", e)
+        except (MonitorError, KafkaException) as e:
+            log.error("%s; starting anew", e)
             return STARTS_ANEW
     return 0

@@ -116,4 +116,3 @@ def _append(whole: Cells, piece: Cells, index: dict[SeriesKey, int]) -> None:
 
 def _join_base64(a: str, b: str) -> str:
     return pack([*unpack(a).tolist(), *unpack(b).tolist()]) if a and b else a or b
-

@@ -14,6 +14,9 @@ from streams.settings import Settings
 
 _FIRST_REACH = 500
 
+Record = tuple[int, bytes, bytes]
+"""(offset, key, value)"""
+
 
 @asynccontextmanager
 async def _consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
@@ -32,13 +35,15 @@ async def _consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
         await consumer.stop()
 
 
-async def read_from(consumer: AIOKafkaConsumer, tp: TopicPartition, start: int, end: int) -> list[tuple[int, bytes, bytes]]:
+async def read_from(
+    consumer: AIOKafkaConsumer, tp: TopicPartition, start: int, end: int
+) -> list[tuple[int, bytes, bytes]]:
     """(offset, key, value) of the records in [start, end), committed ones only."""
     if start >= end:
         return []
     consumer.assign([tp])
     consumer.seek(tp, start)
-    records: list[tuple[int, bytes, bytes]] = []
+    records: list[Record] = []
     while await consumer.position(tp) < end:
         batch = await consumer.getmany(tp, timeout_ms=1000)
         records += [(r.offset, r.key, r.value) for rs in batch.values() for r in rs if r.offset < end]
@@ -64,7 +69,7 @@ async def read_back(settings: Settings, topic: str, span_s: int) -> list[Complet
     return [c for c in found if c.record.bucket_s > newest - span_s]
 
 
-def assemble(records: list[tuple[int, bytes, bytes]]) -> list[Complete]:
+def assemble(records: list[Record]) -> list[Complete]:
     """Complete buckets of journal records in the order of the topic."""
     assembler = Assembler()
     fed = (assembler.feed(offset, value) for offset, _, value in records)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from confluent_kafka import OFFSET_END, Consumer, TopicPartition
 
-from streams.intake import PartitionIntake
+from streams.partition import PartitionIntake
 from streams.records import Position
 from streams.settings import Settings
 from streams.topics import WINDOWS

@@ -33,15 +33,38 @@ LARGE_BYTES = 12 * 1024 * 1024
 """Record limit of the two topics that carry what users send: a 10 MB value must reach the dead letters."""
 
 TOPICS = (
-    Topic(OUTCOMES, 12, *_delete(7), "message id", "a provider's record as it came", "gateway, users", LARGE_BYTES),
+    Topic(
+        OUTCOMES,
+        12,
+        *_delete(7),
+        "message id",
+        "a provider's record as it came",
+        "gateway, users",
+        LARGE_BYTES,
+    ),
     Topic(PARTIALS, 1, *_delete(7), "-", "counts folded by ingest: ranges, clocks, tallies, cells", "ingest"),
     Topic(WINDOWS, 1, *_delete(30), "bucket", "one closed bucket, part i of n, columnar", "windows"),
     Topic(DETECTOR_STATE, 1, "compact", None, "shard", "snapshot of the charts with its bucket", "alerts"),
     Topic(INCIDENTS, 1, "compact", None, "incident key", "newest whole state of an incident", "alerts"),
     Topic(INCIDENT_EVENTS, 1, *_delete(400), "incident key", "every transition and decision", "alerts"),
-    Topic(INCIDENT_COMMANDS, 1, *_delete(30), "incident key", "what people and webhooks ask for", "CLI, pages, gateway"),
+    Topic(
+        INCIDENT_COMMANDS,
+        1,
+        *_delete(30),
+        "incident key",
+        "what people ask for",
+        "CLI, pages, gateway",
+    ),
     Topic(SILENCES, 1, "compact", None, "silence id", "matchers, author, reason, end", "alerts"),
     Topic(FAILED_RECIPIENTS, 12, *_delete(8), "recipient hash", "failed outcomes by hash", "ingest"),
     Topic(RETRY_ADVICE, 12, *_delete(7), "message id", "advice per failed message", "alerts"),
-    Topic(DEAD_LETTERS, 4, *_delete(14), "as it came", "the untouched bytes, reason in the headers", "ingest, gateway", LARGE_BYTES),
+    Topic(
+        DEAD_LETTERS,
+        4,
+        *_delete(14),
+        "as it came",
+        "the untouched bytes, reason in the headers",
+        "ingest, gateway",
+        LARGE_BYTES,
+    ),
 )

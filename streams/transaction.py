@@ -11,9 +11,9 @@ from typing import Any, cast
 import msgspec
 from confluent_kafka import KafkaException, Producer, TopicPartition
 
+from streams.batch import DeadLetter
 from streams.errors import Fenced, Unreachable
 from streams.fold import split
-from streams.intake import DeadLetter
 from streams.records import Cells, FailedRecipient, Partial, Range, encode
 from streams.settings import Settings
 from streams.topics import DEAD_LETTERS, FAILED_RECIPIENTS, LARGE_BYTES, PARTIALS
@@ -66,22 +66,21 @@ class Transactions:
             self._produce(self._failed, one.recipient.encode(), encode(one))
         for letter in dead:
             self._produce(self._dead, letter.key, letter.value, _headers(letter))
-        self._retried("send_offsets_to_transaction", producer.send_offsets_to_transaction, offsets, group, 10.0)
+        self._retried(
+            "send_offsets_to_transaction", producer.send_offsets_to_transaction, offsets, group, 10.0
+        )
         self._retried("commit_transaction", producer.commit_transaction, 10.0)
 
-    def abort(self) -> None:
-        """Gives up what is open; quiet when there is nothing to give up."""
-        try:
-            self._producer.abort_transaction(5.0)
-        except KafkaException:
-            pass  # the broker ends it after transaction.timeout.ms
-
     def _produce(
-        self, topic: str, key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]] | None = None
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers = (),
     ) -> None:
         while True:
             try:
-                self._producer.produce(topic, value, key, headers=cast(Any, headers or []))
+                self._producer.produce(topic, value, key, headers=cast(Any, list(headers)))
                 return
             except BufferError:
                 self._producer.poll(0.05)  # the queue is full: wait for acknowledgements

@@ -14,7 +14,7 @@ from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from streams.clock import WallClock
 from streams.errors import MonitorError, Unreachable
-from streams.intake import PartitionIntake
+from streams.partition import PartitionIntake
 from streams.settings import Settings
 
 log = logging.getLogger("streams.watch")

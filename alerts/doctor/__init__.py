@@ -1,0 +1,28 @@
+"""Checks of an installation from outside, one file a thing that is looked at.
+
+Each check yields findings and raises nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from alerts.doctor.configuration import check_privacy, check_sources
+from alerts.doctor.finding import Finding, Level
+from alerts.doctor.kafka import check_kafka
+from alerts.doctor.pager import check_pager_address, check_pager_settings
+from alerts.doctor.redis import check_redis
+from alerts.settings import Settings
+
+__all__ = ["Finding", "Level", "examine"]
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """All findings, as they are made; takes at most some 30 s where nothing answers."""
+    yield from check_sources(settings)
+    yield from check_privacy(settings)
+    yield from check_kafka(settings)
+    yield from check_redis(settings)
+    yield from check_pager_settings(settings)
+    if settings.pages_somebody:
+        yield from check_pager_address(settings)

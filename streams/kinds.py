@@ -1,0 +1,69 @@
+"""Kinds of records: what a (status, code, carrier, region) of a source counts as, worked out once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.records import Reading, Result, SeriesKey
+from streams.region import RegionOf
+from streams.source import Kind, Source
+
+MOST = 500_000
+RESULTS = tuple(Result)
+CODE = {result: i for i, result in enumerate(RESULTS)}
+"""Number of each result, in the order in which the first that fits is the one."""
+
+_LABELS = attrgetter("status", "code", "carrier", "region")
+
+Labels = tuple[str, str | int | None, str | None, str | None]
+
+
+class Kinds:
+    """Numbers every distinct kind; `stage`, `result` and `fails` are indexed by that number."""
+
+    def __init__(self, sources: Iterable[str]) -> None:
+        self._region_of = RegionOf()
+        self._numbers: dict[str, dict[Any, int]] = {name: {} for name in sources}
+        self.keys: list[SeriesKey] = []
+        self.stage: NDArray[np.uint16] = np.zeros(1024, np.uint16)
+        self.result: NDArray[np.uint8] = np.zeros(1024, np.uint8)
+        self.fails: NDArray[np.bool_] = np.zeros(1024, np.bool_)
+
+    def rows(self, source: Source, readings: Sequence[Reading]) -> list[int]:
+        """The number of each reading's kind; regions that no label tells come from the number."""
+        labels: list[Labels] = list(map(_LABELS, readings))
+        given = [region for _, _, _, region in labels]
+        if not all(given):
+            homes = self._region_of.many([r.to or "" for r in readings])
+            labels = [t if t[3] else (*t[:3], home) for t, home in zip(labels, homes, strict=True)]
+        found: list[Any] = list(map(self._numbers[source.name].get, labels))
+        if None in found:
+            return [self._number(source, t) if n is None else n for n, t in zip(found, labels, strict=True)]
+        return found
+
+    def forget(self) -> None:
+        """Bounds memory against ever new labels; only while nobody holds numbers."""
+        if len(self.keys) > MOST:
+            self.keys = []
+            self._numbers = {name: {} for name in self._numbers}
+
+    def _number(self, source: Source, labels: Labels) -> int:
+        numbers = self._numbers[source.name]
+        if labels not in numbers:
+            numbers[labels] = self._add(source.kind(*labels))
+        return numbers[labels]
+
+    def _add(self, kind: Kind) -> int:
+        row = len(self.keys)
+        self.keys.append(kind.key)
+        if row == len(self.stage):
+            self.stage = np.concatenate([self.stage, np.zeros_like(self.stage)])
+            self.result = np.concatenate([self.result, np.zeros_like(self.result)])
+            self.fails = np.concatenate([self.fails, np.zeros_like(self.fails)])
+        self.stage[row], self.result[row], self.fails[row] = kind.stage, CODE[kind.result], kind.failed
+        return row

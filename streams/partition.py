@@ -1,0 +1,35 @@
+"""One source partition as the ingest that owns it sees it."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from streams.dedupe import SeenIds
+
+
+@dataclass
+class PartitionIntake:
+    """One source partition as its owner sees it."""
+
+    topic: str
+    topic_id: str
+    partition: int
+    start: int
+    """First offset that is not committed yet; what lies before is read for dedupe only."""
+    seen: SeenIds
+    end: int = 0
+    """Next offset to read: everything before it was read."""
+    clock_ms: int | None = None
+    tally: dict[str, dict[str, int]] = field(default_factory=dict)
+    marks: deque[tuple[int, int]] = field(default_factory=deque)
+    """(clock second, offset): from where to read again to know what is known now."""
+
+    def replay_from(self, horizon_s: int) -> int:
+        """The offset from which a successor must read to remember as much as this one."""
+        if self.clock_ms is None or not self.marks:
+            return self.start
+        oldest = self.clock_ms // 1000 - horizon_s
+        while len(self.marks) > 1 and self.marks[1][0] < oldest:
+            self.marks.popleft()
+        return self.marks[0][1]

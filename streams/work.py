@@ -1,0 +1,41 @@
+"""The columns of one batch while it is worked on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.records import Malformed, Reading
+
+Where = slice | NDArray[np.int64]
+"""Places in a batch: all of them, or those listed."""
+
+
+class Work:
+    """The columns of one batch while it is worked on."""
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+        self.source = np.zeros(n, np.int64)
+        self.row = np.zeros(n, np.int64)
+        self.fingerprint = np.zeros(n, np.uint64)
+        self.received_ms = np.full(n, -1, np.int64)
+        self.sent_ms = np.full(n, -1, np.int64)
+        self.provider_ms = np.full(n, -1, np.int64)
+        self.result = np.zeros(n, np.uint8)
+        self.live = np.zeros(n, np.bool_)
+        self.future = np.zeros(n, np.bool_)
+        self.first_send = np.zeros(n, np.bool_)
+        self.readings: list[Any] = []
+        self.malformed: dict[int, Malformed] = {}
+
+    def keep(self, at: Where, readings: list[Reading]) -> None:
+        """Keeps the readings at their places, for what failures need of them."""
+        if isinstance(at, slice):
+            self.readings = readings
+            return
+        self.readings = self.readings or [None] * self.n
+        for i, reading in zip(at.tolist(), readings, strict=True):
+            self.readings[i] = reading

@@ -1,0 +1,232 @@
+"""A whole monitor in processes of its own, to be killed: Kafka, Valkey, a pager, two of each role."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
+
+import msgspec
+
+from alerts.demo.receiver import Entry, Receiver
+from alerts.settings import Settings
+from streams.embedded import EmbeddedKafka, EmbeddedValkey
+from streams.embedded.ports import free_port
+from streams.settings import Source, load
+from streams.topic_admin import TopicAdmin
+
+STARTS_ANEW = 3
+ROUTING_KEY = "f" * 32
+RECIPIENT_KEY = "k" * 32
+
+
+class Pager:
+    """The PagerDuty receiver in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._receiver = Receiver()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="pager", daemon=True)
+
+    def start(self) -> Self:
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._receiver.start(), self._loop).result(10)
+        return self
+
+    def stop(self) -> None:
+        asyncio.run_coroutine_threadsafe(self._receiver.stop(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+
+    @property
+    def url(self) -> str:
+        return self._receiver.url
+
+    @property
+    def log(self) -> list[Entry]:
+        return list(self._receiver.log)
+
+
+class Role:
+    """One instance of one role: a process that can be killed and started again."""
+
+    def __init__(self, kind: str, letter: str, config: Path, logs: Path) -> None:
+        self.kind, self.name = kind, f"{kind}-{letter}"
+        self.port = free_port()
+        self.kills = 0
+        self.exits: list[int] = []
+        """Codes of the exits that nobody asked for."""
+        self.wanted = False
+        self._config, self._log = config, logs / f"{self.name}.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        section = f"CARRIER_HEALTH_{self.kind.upper()}__INSTANCE"
+        port = f"CARRIER_HEALTH_HTTP__{self.kind.upper()}_PORT"
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "alerts.cli", self.kind, "--config", str(self._config)],
+                env={**os.environ, section: self.name, port: str(self.port)},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        self.wanted = True
+
+    def kill(self) -> None:
+        """SIGKILL; returns when the process is gone. Nobody starts it again but the test."""
+        self.wanted = False
+        self._end(signal.SIGKILL)
+        self.kills += 1
+
+    def stop(self, patience_s: float = 20.0) -> int | None:
+        """SIGTERM, and the exit code; None when it had to be killed."""
+        self.wanted = False
+        return self._end(signal.SIGTERM, patience_s)
+
+    def pause(self) -> None:
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def tend(self) -> None:
+        """What a supervisor does: starts again what ended by itself."""
+        if self.wanted and self._process is not None and self._process.poll() is not None:
+            self.exits.append(self._process.returncode)
+            self.start()
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def output(self) -> str:
+        return self._log.read_text(errors="replace") if self._log.exists() else ""
+
+    def get(self, path: str) -> tuple[int, bytes]:
+        """Status and body; (0, b'') when nobody answers."""
+        try:
+            with urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=2) as answer:
+                return answer.status, answer.read()
+        except HTTPError as e:
+            return e.code, e.read()
+        except (URLError, OSError):
+            return 0, b""
+
+    def reasons(self) -> list[str]:
+        """Why it is not ready; ['no answer'] when it does not even say."""
+        status, body = self.get("/readyz")
+        return list(msgspec.json.decode(body)["reasons"]) if status else ["no answer"]
+
+    def _signal(self, number: int) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+
+    def _end(self, number: int, patience_s: float = 10.0) -> int | None:
+        if self._process is None:
+            return None
+        self._process.send_signal(number)
+        try:
+            code = self._process.wait(patience_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(10)
+            code = None
+        self._process = None
+        return code
+
+
+class Cluster:
+    """Everything that runs. Roles are made by `role`, and ended with the cluster."""
+
+    def __init__(self, directory: Path, sources: Iterable[Source], overrides: str = "") -> None:
+        self._directory, self._sources, self._overrides = directory, list(sources), overrides
+        self.kafka = EmbeddedKafka(jvm_options=("-Xmx1g", "-XX:+UseSerialGC"))
+        self.valkey = EmbeddedValkey()
+        self.pager = Pager()
+        self.roles: dict[str, Role] = {}
+        self.config = directory / "carrier-health.toml"
+
+    def __enter__(self) -> Self:
+        self.pager.start()
+        self._write_config()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for role in self.roles.values():
+            role.wanted = False
+            role._end(signal.SIGKILL)
+        self.kafka.close()
+        self.valkey.close()
+        self.pager.stop()
+
+    def start_servers(self, partitions: Mapping[str, int]) -> None:
+        """Kafka with its topics, and Valkey. `partitions` overrides counts by short topic name."""
+        self.kafka.start()
+        self.valkey.start()
+        self.make_topics(partitions)
+
+    def make_topics(self, partitions: Mapping[str, int]) -> None:
+        admin = TopicAdmin(self.settings)
+        admin.apply(dict(partitions))
+        admin.close()
+
+    @property
+    def settings(self) -> Settings:
+        return load(Settings, self.config, {})
+
+    def role(self, kind: str, letter: str) -> Role:
+        role = Role(kind, letter, self.config, self._directory)
+        self.roles[role.name] = role
+        return role
+
+    def of(self, kind: str) -> list[Role]:
+        return [r for r in self.roles.values() if r.kind == kind]
+
+    def tend(self) -> None:
+        for role in self.roles.values():
+            role.tend()
+
+    def wait_ready(self, roles: Iterable[Role], within_s: float = 60.0) -> None:
+        """Until each of `roles` says that it is ready."""
+        for role in roles:
+            wait_for(lambda role=role: not role.reasons(), f"{role.name} is ready", within_s, self.tend)
+
+    def _write_config(self) -> None:
+        lines = [
+            f'[kafka]\nbootstrap_servers = "{self.kafka.bootstrap_servers}"\nreplication_factor = 1\n',
+            f'[redis]\nurl = "{self.valkey.url}"\n',
+            f'[privacy]\nrecipient_key = "{RECIPIENT_KEY}"\n',
+            f'[pagerduty]\nbase_url = "{self.pager.url}"\nrouting_key = "{ROUTING_KEY}"\n',
+            *(_source(s) for s in self._sources),
+            self._overrides,
+        ]
+        self.config.write_text("\n".join(lines), encoding="utf-8")
+
+
+def _source(s: Source) -> str:
+    return f'[[sources]]\nname = "{s.name}"\nformat = "{s.format}"\ncodes = "{s.codes}"\n'
+
+
+def wait_for(holds, what: str, within_s: float, meanwhile=lambda: None, every_s: float = 0.2) -> float:  # type: ignore[no-untyped-def]
+    """Asks until it holds; returns how long it took. Fails the test when it takes too long."""
+    began = time.monotonic()
+    while not holds():
+        meanwhile()
+        took = time.monotonic() - began
+        assert took < within_s, f"waited {took:.0f} s for: {what}"
+        time.sleep(every_s)
+    return time.monotonic() - began

@@ -1,0 +1,201 @@
+"""One run of the fault test, from an empty Kafka to the figures."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+from confluent_kafka import Consumer, TopicPartition
+
+from alerts.records import State
+from streams.records import BUCKET_S, ClosedBucket
+from streams.simulate.parts import Incident, Scenario
+from streams.simulate.scenario import labels_of, sources_of
+from streams.simulate.truth import Label
+from tests.faults.audit import Audit
+from tests.faults.cluster import STARTS_ANEW, Cluster, wait_for
+from tests.faults.schedule import Done, Executioner, Fault
+from tests.faults.traffic import PARTITIONS, Feeder, Plan, Writer
+
+REPORT = "CARRIER_HEALTH_SOAK_REPORT"
+DRAIN_S = 90.0
+LOOK_AHEAD_S = 40.0
+
+
+class Course(NamedTuple):
+    """What is run. `lead_s` of traffic lies in the topic before the roles start."""
+
+    name: str
+    seed: int
+    scenario: Scenario
+    records_per_s: float
+    lead_s: int
+    faults: list[Fault]
+    overrides: str = ""
+
+
+class Outcome(NamedTuple):
+    audit: Audit
+    labels: tuple[Label, ...]
+    done: list[Done]
+    cluster: Cluster
+    figures: dict[str, float]
+
+
+def run(course: Course, directory: Path) -> Outcome:
+    """Carries it out and returns what there is to check. Servers are gone when it returns."""
+    sources = [msgspec.structs.replace(s) for s in sources_of(course.scenario)]
+    with Cluster(directory, sources, course.overrides) as cluster:
+        cluster.start_servers({"outcomes": PARTITIONS})
+        outcome = _live(course, cluster)
+        stop_all(cluster)
+        outcome.audit.load()
+        check_all(outcome)
+    return outcome
+
+
+def _live(course: Course, cluster: Cluster) -> Outcome:
+    settings = cluster.settings
+    start_ms = (int(time.time()) // BUCKET_S * BUCKET_S - course.lead_s) * 1000
+    labels = labels_of(course.scenario, start_ms)
+    plan = Plan(course.scenario, course.seed, start_ms, course.records_per_s)
+    writer = Writer(settings.kafka.bootstrap_servers, settings.topic("outcomes"), course.seed)
+    feeder = Feeder(plan, writer, start_ms)
+    feeder.write_until(int(time.time() * 1000))
+    began = time.time()
+    feeder.start()
+    print(f"{course.name}: seed {course.seed}, {feeder.truths.records} records before the start")
+    for kind in ("ingest", "windows", "alerts"):
+        for letter in ("a", "b"):
+            cluster.role(kind, letter).start()
+    executioner = Executioner(cluster, course.seed)
+    if course.faults:
+        feeder.leave_one_open()
+    executioner.run(course.faults, began, lambda: not feeder.feeding)
+    executioner.close()
+    assert feeder.error is None, feeder.error
+    ended = time.time()
+    print(f"{feeder.truths.records} records written in {ended - began:.0f} s")
+    drained_s = wait_closed(cluster, ended)
+    figures = {"drain_s": drained_s, "feed_s": ended - began, **_kills(cluster, executioner.done)}
+    wait_for(lambda: _settled(cluster, len(labels)), "every incident is resolved", DRAIN_S, cluster.tend)
+    return Outcome(Audit(settings, feeder.truths), labels, executioner.done, cluster, figures)
+
+
+def _settled(cluster: Cluster, labels: int) -> bool:
+    effects = Counter(e.effect for e in cluster.pager.log)
+    return effects["opened"] >= labels and effects["resolved"] == effects["opened"]
+
+
+def _kills(cluster: Cluster, done: list[Done]) -> dict[str, float]:
+    kills = Counter[str]()
+    for d in done:
+        kills[d.fault.kind] += len(d.names)
+    exits = Counter[str]()
+    for role in cluster.roles.values():
+        exits[f"own_exits_{role.kind}"] += len(role.exits)
+    return {f"kills_{kind}": n for kind, n in kills.items()} | dict(exits)
+
+
+def wait_closed(cluster: Cluster, ended: float) -> float:
+    """Until a bucket is closed that began after `ended`: everything written is in or late."""
+    settings = cluster.settings
+    consumer = Consumer(
+        {"bootstrap.servers": settings.kafka.bootstrap_servers, "group.id": "drain", "auto.offset.reset": "earliest"}
+    )
+    consumer.assign([TopicPartition(settings.topic("windows"), 0, 0)])
+
+    def closed() -> bool:
+        messages = consumer.consume(10_000, 0.1)
+        buckets = (msgspec.json.decode(m.value(), type=ClosedBucket).bucket_s for m in messages if not m.error())
+        return any(b > ended for b in buckets)
+
+    try:
+        return wait_for(closed, "all buckets are closed", DRAIN_S, cluster.tend)
+    finally:
+        consumer.close()
+
+
+def stop_all(cluster: Cluster) -> None:
+    """In order, as a deployment does it: a role that is told to stop finishes and ends well."""
+    for role in cluster.roles.values():
+        if role.wanted:
+            code = role.stop()
+            assert code == 0, f"{role.name} was told to stop and ended with {code}:\n{role.output[-3000:]}"
+
+
+# -- what must hold ------------------------------------------------------------------------------
+
+
+def check_all(outcome: Outcome) -> None:
+    audit = outcome.audit
+    outcome.figures.update(audit.figures)
+    outcome.figures.update(worst_delays(outcome))
+    report(outcome)
+    audit.check_ranges()
+    audit.check_tallies()
+    audit.check_dead_letters()
+    audit.check_failed_recipients()
+    audit.check_buckets()
+    audit.check_late()
+    audit.check_sums()
+    outcome.figures.update(audit.figures)
+    check_incidents(outcome)
+    check_exits(outcome.cluster)
+    report(outcome)
+
+
+def check_incidents(outcome: Outcome) -> None:
+    """Each labelled incident was paged once and resolved once, and nothing else was."""
+    paged = [i for i in outcome.audit.incidents() if i.plain_key_used or i.critical_key_used]
+    found = Counter((i.rule, i.scope, i.carrier, i.region) for i in paged)
+    assert found == Counter((x.rule, x.scope, x.carrier, x.region) for x in outcome.labels)
+    assert all(i.state is State.RESOLVED for i in paged)
+    log = outcome.cluster.pager.log
+    assert not [e.errors for e in log if e.errors]
+    notified = Counter(e.event["dedup_key"] for e in log if e.notified)
+    resolved = Counter(e.event["dedup_key"] for e in log if e.effect == "resolved")
+    keys = Counter(i.key for i in paged)
+    assert notified == keys
+    assert resolved == keys
+    outcome.figures["pages_repeated"] = sum(e.effect in ("repeated", "dropped") for e in log)
+    for incident in paged:
+        recorded = {(d.dedup_key, d.action) for d in incident.deliveries}
+        assert recorded == {(incident.key, "trigger"), (incident.key, "resolve")}
+
+
+def check_exits(cluster: Cluster) -> None:
+    """A role that ends by itself says so with the code that asks for a new start."""
+    for role in cluster.roles.values():
+        assert set(role.exits) <= {STARTS_ANEW}, f"{role.name} ended with {role.exits}:\n{role.output[-3000:]}"
+
+
+def worst_delays(outcome: Outcome) -> dict[str, float]:
+    """Per kind of fault: by how long after the restart (or the kill for good) a due bucket was closed.
+
+    Measured from the later of that moment and the bucket's own due time, its end and the lateness;
+    buckets closed until the next fault, or for 40 s.
+    """
+    lateness_s = outcome.audit.settings.windows.allowed_lateness_s
+    worst: dict[str, float] = {}
+    for i, d in enumerate(outcome.done):
+        after = outcome.done[i + 1].killed_at if i + 1 < len(outcome.done) else d.killed_at + LOOK_AHEAD_S
+        begin = d.back_at if d.back_at and d.fault.both else d.killed_at
+        for c in outcome.audit.closed:
+            at, due = c.at_ms / 1000, c.record.bucket_s + BUCKET_S + lateness_s
+            if begin <= at and due <= after and at <= begin + LOOK_AHEAD_S + 60:
+                name = "delay_" + d.fault.kind + ("_both_s" if d.fault.both else "_for_good_s" if d.fault.for_good else "_s")
+                worst[name] = round(max(worst.get(name, 0.0), at - max(begin, due)), 2)
+    return worst
+
+
+def report(outcome: Outcome) -> None:
+    """Prints the figures, and appends them to the report that the environment names."""
+    print({k: round(v, 2) for k, v in sorted(outcome.figures.items())})
+    path = os.environ.get(REPORT)
+    if path:
+        Path(path).write_bytes(msgspec.json.encode(outcome.figures) + b"\n")
