@@ -11,9 +11,14 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	if $(call good,$$p); then echo $$p; break; fi; done)
 UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
 
-# A mirror that pip was told of serves uv as well.
+# What pip was told of, a mirror and certificates, holds for uv and for the download of Kafka as well.
+pip_knows = $$("$(or $(wildcard .tools/bin/python),$(PYTHON))" -m pip config list 2>/dev/null \
+	| sed -n "s/^global\.$(1)='\(.*\)'$$/\1/p")
 ifneq ($(PIP_INDEX_URL),)
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
+endif
+ifneq ($(SSL_CERT_FILE),)
+export REQUESTS_CA_BUNDLE ?= $(SSL_CERT_FILE)
 endif
 
 help: ## This text.
@@ -56,9 +61,14 @@ clean: ## Removes .venv, .tools and caches.
 $(STAMP): requirements.lock pyproject.toml | $(filter .tools/%,$(UV))
 	@test -n "$(PYTHON)" || { echo "make: Python 3.11 or newer is needed; name one with PYTHON=..." >&2; exit 1; }
 	@echo "installing into .venv (first time, or requirements.lock or pyproject.toml has changed)"
-	@$(UV) venv --quiet --allow-existing --python "$(PYTHON)" .venv
-	@VIRTUAL_ENV="$(CURDIR)/.venv" $(UV) pip install --quiet --require-hashes -r requirements.lock
-	@VIRTUAL_ENV="$(CURDIR)/.venv" $(UV) pip install --quiet --no-deps -e .
+	@index="$${UV_DEFAULT_INDEX:-$(call pip_knows,index-url)}"; \
+	certs="$${SSL_CERT_FILE:-$(call pip_knows,cert)}"; \
+	if [ -n "$$index" ]; then export UV_DEFAULT_INDEX="$$index"; fi; \
+	if [ -n "$$certs" ]; then export SSL_CERT_FILE="$$certs"; fi; \
+	export VIRTUAL_ENV="$(CURDIR)/.venv"; \
+	$(UV) venv --quiet --allow-existing --python "$(PYTHON)" .venv && \
+	$(UV) pip install --quiet --require-hashes -r requirements.lock && \
+	$(UV) pip install --quiet --no-deps -e .
 	@touch $@
 
 .tools/bin/uv:

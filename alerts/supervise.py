@@ -9,6 +9,7 @@ Nobody outlives the supervisor: each child has a guard that kills it when we are
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import threading
@@ -31,6 +32,7 @@ STEADY_S = 30.0
 """Whoever lived so long begins again with the first backoff."""
 GRACE_S = 10.0
 _SLICE_S = 0.05
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 class What(StrEnum):
@@ -219,6 +221,13 @@ class Supervisor:
                 self._tell(Note(child.role, What.KILLED))
             child.bury()
 
+    def end(self) -> None:
+        """SIGKILL to all at once: for roles whose data nobody will read again."""
+        for child in self._children.values():
+            child.kill()
+        for child in self._children.values():
+            child.bury()
+
 
 def backoff_s(failures: int) -> float:
     """How long to wait after so many failures in a row before this one."""
@@ -229,6 +238,10 @@ def _prefix(role: str, lines: IO[bytes]) -> None:
     """Copies what a role says to stderr, its name in front of each line."""
     with lines:
         for line in lines:
-            text = line.decode("utf-8", "replace").rstrip("\n")
-            sys.stderr.write(f"{role:<7} | {text}\n")
+            sys.stderr.write(f"{role:<7} | {plain(line.decode('utf-8', 'replace'))}\n")
             sys.stderr.flush()
+
+
+def plain(line: str) -> str:
+    """Without the colours and cursor movements that are meant for a terminal."""
+    return "".join(c for c in _CONTROL.sub("", line) if c.isprintable() or c == "\t")

@@ -10,15 +10,17 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.records import BUCKET_S, LATENCY_BOUNDS_S, Cells, SeriesKey
+from streams.records import BUCKET_S, LATENCY_BOUNDS_S, Cells, SeriesKey, encode
 
 I64 = NDArray[np.int64]
 
 TOP_SENDERS = 20
+MAX_SENDER_LENGTH = 64
 _BOUNDS_MS = np.array(LATENCY_BOUNDS_S, np.int64) * 1000
 _COLUMNS = 16  # latency columns, then the two below
 NO_LATENCY = 14
 SEND = 15
+_CELL_BYTES, _LATENCY_BYTES, _RECIPIENT_BYTES = 90, 24, 11  # at most, as JSON
 
 
 def latency_column(latency_ms: I64) -> I64:
@@ -42,7 +44,7 @@ class Fold:
         """Of a failed outcome already added: who it was to (64-bit hash) and who sent it."""
         recipients, senders = self._failed.setdefault((row, receipt_s // BUCKET_S), (set(), Counter()))
         recipients.add(recipient)
-        senders[sender or ""] += 1
+        senders[(sender or "")[:MAX_SENDER_LENGTH]] += 1
 
     def cells(self, keys: Sequence[SeriesKey]) -> Cells:
         """The counts as cells, and begins anew. `keys[row]` is the series of a row."""
@@ -50,10 +52,7 @@ class Fold:
             return Cells()
         entries, counts = np.unique(np.concatenate(self._entries), return_counts=True)
         column = entries % _COLUMNS
-        (
-            cell_code,
-            cell_of,
-        ) = np.unique(entries // _COLUMNS, return_inverse=True)
+        cell_code, cell_of = np.unique(entries // _COLUMNS, return_inverse=True)
         row, bucket = cell_code & ((1 << 28) - 1), cell_code >> 28
         rows, key = np.unique(row, return_inverse=True)
         send, known = column == SEND, column < NO_LATENCY
@@ -107,20 +106,55 @@ def unpack(text: str) -> NDArray[np.uint64]:
 
 
 def split(cells: Cells, most_bytes: int) -> list[Cells]:
-    """`cells` in as few parts as keep each under about `most_bytes` of JSON."""
-    n = len(cells.key)
-    weight = (
-        90 * n
-        + len(cells.recipients)
-        + 24 * len(cells.latency_n)
-        + 40 * sum(map(len, cells.senders.values()))
-    )
-    parts = max(1, -(-weight // most_bytes))
-    if parts == 1 or n <= 1:
+    """`cells` in order, in parts of at most `most_bytes` of JSON each (100 kB or more)."""
+    cells = _chop(cells, most_bytes // 2 // _RECIPIENT_BYTES)
+    until = np.cumsum(_weights(cells))
+    if not len(until) or until[-1] <= most_bytes:
         return [cells]
-    bounds = [n * i // parts for i in range(parts + 1)]
-    pieces = [take(cells, a, b) for a, b in pairwise(bounds)]
-    return [piece for p in pieces for piece in (split(p, most_bytes) if parts < n else [p])]
+    bounds = [0]
+    while bounds[-1] < len(until):
+        before = until[bounds[-1] - 1] if bounds[-1] else 0
+        bounds.append(max(int(np.searchsorted(until, before + most_bytes, "right")), bounds[-1] + 1))
+    return [take(cells, a, b) for a, b in pairwise(bounds)]
+
+
+def _weights(cells: Cells) -> I64:
+    """Bytes of JSON that each cell takes at most, its key included."""
+    keys = np.array([len(encode(k)) + 1 for k in cells.keys], np.int64)
+    weights: I64 = _CELL_BYTES + keys[np.array(cells.key, np.int64)]
+    weights += _RECIPIENT_BYTES * np.array(cells.recipients_n or [0] * len(weights), np.int64)
+    np.add.at(weights, np.array(cells.latency_cell, np.int64), _LATENCY_BYTES)
+    for i, senders in cells.senders.items():
+        weights[i] += 12 + len(encode(senders))
+    return weights
+
+
+def _chop(cells: Cells, most: int) -> Cells:
+    """A cell of more than `most` recipients as several of one key and bucket: the first holds the
+    counts, the others recipients alone, so that they add up to the same."""
+    if max(cells.recipients_n, default=0) <= most:
+        return cells
+    rows = [(i, at) for i, n in enumerate(cells.recipients_n) for at in range(0, max(n, 1), most)]
+    first = {i: row for row, (i, at) in enumerate(rows) if at == 0}
+
+    def counts(column: list[int]) -> list[int]:
+        return [column[i] if at == 0 else 0 for i, at in rows] if column else []
+
+    return Cells(
+        keys=cells.keys,
+        key=[cells.key[i] for i, _ in rows],
+        bucket_s=[cells.bucket_s[i] for i, _ in rows],
+        finals=counts(cells.finals),
+        sends=counts(cells.sends),
+        latency_cell=[first[i] for i in cells.latency_cell],
+        latency_bin=cells.latency_bin,
+        latency_n=cells.latency_n,
+        senders={first[i]: s for i, s in cells.senders.items()},
+        recipients_n=[min(most, cells.recipients_n[i] - at) for i, at in rows],
+        recipients=cells.recipients,
+        distinct=counts(cells.distinct),
+        repeats=counts(cells.repeats),
+    )
 
 
 def take(cells: Cells, start: int, end: int) -> Cells:

@@ -16,18 +16,21 @@ from streams.records import Cells, ClosedBucket, SeriesKey, encode
 from streams.window import Closing
 
 MOST_BYTES = 900_000
-_HEADER_ROOM = 100_000
+_NUMBERS_ROOM = 1_000  # of the part, and what an empty table takes
+_LEAST_ROOM = 100_000
 
 _decoder = msgspec.json.Decoder(ClosedBucket)
 
 
 def parts(closing: Closing, attempt: str) -> list[bytes]:
     """A closing as JSON records of at most 900 kB. Late cells travel with the first parts."""
-    cells = split(closing.cells, MOST_BYTES - _HEADER_ROOM)
-    late = split(closing.late, MOST_BYTES - _HEADER_ROOM) if closing.late.key else []
+    heading = len(encode(_record(closing, attempt, 1, 1, Cells(), Cells()))) + _NUMBERS_ROOM
+    room = max(MOST_BYTES - heading, _LEAST_ROOM)
+    cells = split(closing.cells, room)
+    late = split(closing.late, room) if closing.late.key else []
     n = len(cells) + len(late)
     pieces = [(c, Cells()) for c in cells] + [(Cells(), x) for x in late]
-    if len(cells) == 1 and len(late) == 1 and len(encode(late[0])) < _HEADER_ROOM // 2:
+    if len(cells) == 1 and len(late) == 1 and len(encode(cells[0])) + len(encode(late[0])) <= room:
         pieces, n = [(cells[0], late[0])], 1
     return [encode(_record(closing, attempt, i, n, c, x)) for i, (c, x) in enumerate(pieces, 1)]
 
@@ -45,6 +48,7 @@ def _record(c: Closing, attempt: str, part: int, n: int, cells: Cells, late: Cel
         cells=cells,
         late=late,
         incomplete=c.incomplete,
+        gaps=c.gaps,
     )
 
 

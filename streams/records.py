@@ -220,6 +220,8 @@ class ClosedBucket(msgspec.Struct, frozen=True):
     """Late in the partials after the previous record's `through` up to this one's."""
     incomplete: list[str] = []
     """Why the counts may be short, such as 'lost outcomes-3 [10,20)'; empty when they are whole."""
+    gaps: dict[str, int] = {}
+    """What later buckets are short of: its words, and the second before which such buckets start."""
     v: int = VERSION
 
 

@@ -41,6 +41,8 @@ class Difference(NamedTuple):
     config: Mapping[str, str] = {}
     """What the broker has for the settings of `settings_of`."""
     replicas: int = 0
+    rights: frozenset[str] | None = None
+    """What this user may do, such as READ; None where the broker does not say."""
 
     @property
     def verdict(self) -> str:
@@ -140,7 +142,10 @@ class TopicAdmin:
         if topic.writer == BOUND.writer:  # how many partitions it has is up to its owner
             topic = topic._replace(partitions=has)
         replicas = min((len(p["replica_nodes"]) for p in found["partitions"]), default=0)
-        return Difference(name, topic, has, config, replicas)
+        rights = found.get("authorized_operations")
+        return Difference(
+            name, topic, has, config, replicas, None if rights is None else frozenset(map(str, rights))
+        )
 
     def _configs(self, names: list[str]) -> dict[str, dict[str, str]]:
         if not names:

@@ -11,7 +11,7 @@ from typing import Any, cast
 import msgspec
 from confluent_kafka import KafkaException, Producer, TopicPartition
 
-from streams.batch import DeadLetter
+from streams.batch import DeadLetter, Headers
 from streams.errors import Fenced, Unreachable
 from streams.fold import split
 from streams.records import Cells, FailedRecipient, Partial, Range, encode

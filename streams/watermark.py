@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from streams.errors import LossError
+from streams.errors import GapError, LossError
 from streams.records import Partial, Position, Range
 
 Key = tuple[str, int]
@@ -47,35 +47,43 @@ class SourcePositions:
         return cls(dict(sources), {(p.topic, p.partition): p for p in positions})
 
     def step(self, partial: Partial) -> Step:
-        """Whether the partial is new. Raises LossError where it does not continue the log."""
-        steps = {self._step_of(r) for r in partial.ranges}
-        if Step.NEXT in steps or not steps:
-            return Step.NEXT
-        return Step.KNOWN
+        """Whether the partial is new. Raises LossError where records are gone between it and what is
+        known, GapError where it repeats a part of what is known."""
+        steps = {self._step_of(r) for r in partial.ranges} - {None}
+        if len(steps) > 1:
+            raise GapError("a partial repeats records of some partitions and continues others")
+        return Step.KNOWN if Step.KNOWN in steps else Step.NEXT
 
-    def _step_of(self, r: Range) -> Step:
+    def _step_of(self, r: Range) -> Step | None:
+        """None for a range without records that tells nothing new."""
         position = self.known.get((r.topic, r.partition))
         if position is None:
             return Step.NEXT  # the first range without a journal is accepted
         if position.topic_id != r.topic_id:
             raise LossError(f"topic {r.topic} was made anew: its records from {position.end} on are gone")
+        if r.end <= position.end:
+            return Step.KNOWN if r.start < r.end else None
         if r.start == position.end:
             return Step.NEXT
-        if r.end <= position.end:
-            return Step.KNOWN
-        raise LossError(
+        wrong = (
             f"{r.topic}-{r.partition}: a partial covers [{r.start},{r.end}), expected it from {position.end}"
         )
+        raise LossError(wrong) if r.start > position.end else GapError(wrong)
 
     def losses(self, partial: Partial) -> list[Lost]:
-        """What is missing before the ranges of a partial that does not continue the log."""
-        lost = []
+        """What is missing before the ranges of a partial that does not continue the log. Raises
+        GapError where it repeats records too: counting it would count them twice."""
+        lost, repeated = [], False
         for r in partial.ranges:
             position = self.known.get((r.topic, r.partition))
-            if position and position.topic_id == r.topic_id and r.start > position.end:
-                lost.append(Lost(r.topic, r.partition, position.end, r.start))
-            elif position and position.topic_id != r.topic_id:
+            if position and position.topic_id != r.topic_id:
                 lost.append(Lost(r.topic, r.partition, position.end, position.end))
+            elif position and r.start > position.end:
+                lost.append(Lost(r.topic, r.partition, position.end, r.start))
+            elif position and r.start < min(r.end, position.end):
+                repeated = True
+        if lost and repeated:
+            raise GapError("a partial repeats records of some partitions and misses others")
         return lost
 
     def advance(self, partial: Partial) -> None:
@@ -89,7 +97,8 @@ class SourcePositions:
             before = self.known.get((r.topic, r.partition))
             clocks = [c for c in (r.clock_ms, before.clock_ms if before else None) if c is not None]
             clock_ms = max(clocks, default=None)
-            self.known[r.topic, r.partition] = Position(r.topic, r.topic_id, r.partition, r.end, clock_ms)
+            end = max(r.end, before.end) if before and before.topic_id == r.topic_id else r.end
+            self.known[r.topic, r.partition] = Position(r.topic, r.topic_id, r.partition, end, clock_ms)
 
     @property
     def positions(self) -> list[Position]:

@@ -36,6 +36,7 @@ class Closing:
     cells: Cells
     late: Cells
     incomplete: list[str]
+    gaps: dict[str, int]
     low_water: int
     """Offset of the oldest partial that is still needed once this record is in the journal."""
 
@@ -53,7 +54,8 @@ class Windows:
     journal_through: int = -1
     open: dict[int, Bucket] = field(default_factory=dict)
     late: dict[int, Bucket] = field(default_factory=dict)
-    incomplete: dict[int, list[str]] = field(default_factory=dict)
+    gaps: dict[str, int] = field(default_factory=dict)
+    """What was lost, and the second before which the buckets start that may be short of it."""
     lost: list[Lost] = field(default_factory=list)
     _first: dict[int, int] = field(default_factory=dict)
     _failed: SeenIds = field(default_factory=lambda: SeenIds(HOUR_S - BUCKET_S, _MOST_FAILED_IDS))
@@ -65,7 +67,8 @@ class Windows:
         self.where = SourcePositions.of(closed.sources, closed.positions)
         self.next_bucket_s = closed.bucket_s + BUCKET_S
         self.through = self.journal_through = closed.through
-        self._mark_repeats(cells, closed.bucket_s)
+        self.gaps = dict(closed.gaps)
+        self._repeats(cells, closed.bucket_s)
 
     def rebuild(self, offset: int, partial: Partial) -> None:
         """Counts again, into open buckets only, a partial that the journal already covers."""
@@ -79,27 +82,36 @@ class Windows:
 
         Raises LossError when it does not continue the log and the loss is not accepted.
         """
+        pending = self._close(self.through)  # a crash between two closings of one partial left some
         try:
             step = self.where.step(partial)
         except LossError:
             step = self._pass_loss(partial)
         self.through = offset
         if step is Step.KNOWN:
-            return []
+            return pending
         self._count(offset, partial.cells, self.next_bucket_s, late=True)
         if partial.part < partial.parts:
-            return []  # the ranges hold for all parts: positions and clocks move with the last
+            return pending  # the ranges hold for all parts: positions and clocks move with the last
         self.where.advance(partial)
-        return self._close(offset)
+        return pending + self._close(offset)
 
     def _pass_loss(self, partial: Partial) -> Step:
         lost = self.where.losses(partial)
         if not lost or not all(self.accept_loss(x) for x in lost):
             raise LossError("; ".join(map(str, lost)) or "a partial overlaps what is known")
-        self.lost.extend(lost)
-        for bucket in [*self.open, self.next_bucket_s or 0]:
-            self.incomplete.setdefault(bucket, []).extend(map(str, lost))
+        if partial.part == partial.parts:
+            self.lost.extend(lost)
+            self.gaps |= dict.fromkeys(map(str, lost), self._end_of_loss(lost, partial))
         return Step.NEXT
+
+    def _end_of_loss(self, lost: list[Lost], partial: Partial) -> int:
+        """What is lost lies before the clock that the partition has now; and where that is not known,
+        no later than the buckets under way."""
+        missed = {(x.topic, x.partition) for x in lost}
+        clocks = [r.clock_ms or 0 for r in partial.ranges if (r.topic, r.partition) in missed]
+        under_way = max([*self.open, self.next_bucket_s or 0]) + BUCKET_S
+        return max(under_way, *(ms // 1000 + 1 for ms in clocks))
 
     def _count(self, offset: int, cells: Cells, start: int | None, *, late: bool) -> None:
         if start is None or not cells.bucket_s or min(cells.bucket_s) >= start:
@@ -139,11 +151,12 @@ class Windows:
     def _close_one(self, bucket_s: int, offset: int) -> Closing:
         bucket = self.open.pop(bucket_s, {})
         cells = as_cells({bucket_s: bucket} if bucket else {})
-        self._mark_repeats(cells, bucket_s)
+        cells.distinct, cells.repeats = self._repeats(cells, bucket_s)
         late, self.late = as_cells(self.late), {}
         self._first.pop(bucket_s, None)
         self.next_bucket_s = bucket_s + BUCKET_S
-        incomplete = self.incomplete.pop(bucket_s, [])
+        incomplete = [lost for lost, until_s in self.gaps.items() if bucket_s < until_s]
+        self.gaps = {lost: until_s for lost, until_s in self.gaps.items() if self.next_bucket_s < until_s}
         self.journal_through = offset
         return Closing(
             bucket_s,
@@ -153,6 +166,7 @@ class Windows:
             cells,
             late,
             incomplete,
+            dict(self.gaps),
             self.low_water,
         )
 
@@ -167,8 +181,8 @@ class Windows:
         clocks = [p.clock_ms for p in self.where.positions if p.clock_ms is not None]
         return max(clocks) / 1000 - min(self._first) if self._first and clocks else 0.0
 
-    def _mark_repeats(self, cells: Cells, bucket_s: int) -> None:
-        """Fills `distinct` and `repeats`: a recipient counts once an hour per series and class."""
+    def _repeats(self, cells: Cells, bucket_s: int) -> tuple[list[int], list[int]]:
+        """`distinct` and `repeats` of one bucket: a recipient counts once an hour per series and class."""
         n = len(cells.key)
         distinct, repeats = [0] * n, [0] * n
         for i, hashes in sorted(merge_failed(cells).items()):
@@ -178,4 +192,4 @@ class Windows:
             seen = self._failed.see(hashes ^ np.uint64(salt), at, at, np.ones(len(hashes), np.uint16))
             distinct[i] = int((seen == 0).sum())
             repeats[i] = cells.finals[i] - distinct[i]
-        cells.distinct, cells.repeats = distinct, repeats
+        return distinct, repeats

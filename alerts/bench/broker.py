@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from confluent_kafka import Consumer, ConsumerGroupState, KafkaException, Producer, TopicPartition
@@ -21,7 +22,7 @@ class Broker:
 
     def __init__(self, bootstrap_servers: str) -> None:
         self.address = bootstrap_servers
-        self._admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+        self._admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
 
     def ends(self, topic: str) -> dict[int, int]:
         """End offset of each partition."""
@@ -49,17 +50,17 @@ class Broker:
         """Whether the group has members that have their partitions."""
         try:
             found = self._admin.describe_consumer_groups([group])[group].result(_TIMEOUT_S)
-        except KafkaException:
+        except (KafkaException, TimeoutError):
             return False  # not yet
         return bool(found.state == ConsumerGroupState.STABLE and found.members)
 
-    def delete(self, topics: list[str]) -> None:
-        """Makes room on the disk; what can not be deleted stays."""
-        for future in self._admin.delete_topics(topics).values():
-            try:
+    def delete(self, topics: list[str], groups: list[str]) -> None:
+        """Leaves nothing behind; what can not be deleted stays."""
+        topics_gone = self._admin.delete_topics(topics, request_timeout=_TIMEOUT_S)
+        groups_gone = self._admin.delete_consumer_groups(groups, request_timeout=_TIMEOUT_S)
+        for future in [*topics_gone.values(), *groups_gone.values()]:
+            with suppress(KafkaException, TimeoutError):  # it was never made, or Kafka has gone
                 future.result(_TIMEOUT_S)
-            except KafkaException:
-                pass  # it was never made, or belongs to somebody stricter
 
     def produce(
         self, topic: str, work: Workload, start_ms: int, progress: Callable[[int, int], None]
@@ -86,6 +87,7 @@ class Broker:
     def _producer_settings(self) -> dict[str, Any]:
         return {
             "bootstrap.servers": self.address,
+            "log_level": 0,
             "partitioner": "murmur2_random",
             "compression.type": "none",
             "enable.idempotence": True,
@@ -97,6 +99,7 @@ class Broker:
         return Consumer(
             {
                 "bootstrap.servers": self.address,
+                "log_level": 0,
                 "group.id": group,
                 "enable.auto.commit": False,
                 "isolation.level": "read_committed",

@@ -53,7 +53,8 @@ class Counted:
         _compare(stage, self.counts, truth)
         if self.recipients != truth.failed:
             raise BenchFailed(
-                f"{stage}: {self.recipients} failed recipients are in the partials, written were {truth.failed}"
+                f"{stage}: {self.recipients} failed recipients are in the partials, "
+                f"{truth.failed} were written"
             )
 
 

@@ -56,7 +56,7 @@ class Child:
     def must_live(self) -> None:
         """Raises BenchFailed with the end of the log when the process has ended."""
         if self._reaped():
-            raise BenchFailed(f"{self.name} ended by itself. The end of its log:\n{self._tail()}")
+            raise BenchFailed(f"{self.name} ended by itself.{self.last_words()}")
 
     def end(self) -> Usage:
         """SIGTERM, and what the process took. Raises BenchFailed when it does not end well."""
@@ -66,12 +66,10 @@ class Child:
         deadline = time.monotonic() + _END_S
         while not self._reaped():
             if time.monotonic() > deadline:
-                raise BenchFailed(f"{self.name} did not end on SIGTERM. The end of its log:\n{self._tail()}")
+                raise BenchFailed(f"{self.name} did not end on SIGTERM.{self.last_words()}")
             time.sleep(_POLL_S)
         if self._process.returncode not in (0, -signal.SIGTERM):
-            raise BenchFailed(
-                f"{self.name} ended with {self._process.returncode}. The end of its log:\n{self._tail()}"
-            )
+            raise BenchFailed(f"{self.name} ended with {self._process.returncode}.{self.last_words()}")
         assert self._usage is not None
         cpu_s = self._usage.ru_utime + self._usage.ru_stime
         return Usage(cpu_s, peak_mb or _max_rss_mb(self._usage))
@@ -94,9 +92,10 @@ class Child:
                 self._guard.release()
         return self._usage is not None
 
-    def _tail(self) -> str:
+    def last_words(self) -> str:
+        """The end of its log, for a message."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
-        return "\n".join(lines[-_TAIL_LINES:])
+        return " The end of its log:\n" + "\n".join(lines[-_TAIL_LINES:])
 
     def __enter__(self) -> Self:
         return self

@@ -44,9 +44,10 @@ def _canonical(c: Columns) -> list[str]:
 def _twilio_json(c: Columns) -> list[str]:
     error, word = ("", '"ErrorCode":"30003",'), ("delivered", "undelivered")
     return [
-        f'{{"AccountSid":"{ACCOUNT}","ApiVersion":"2010-04-01",{error[f]}"From":"+{sender}","MessageSid":"{i}",'
-        f'"SmsSid":"{i}","MessageStatus":"{word[f]}","SmsStatus":"{word[f]}",'
-        f'"RawDlrDoneDate":"{_minute(done // 60_000)}","To":"+{to}","carrier":"{carrier}","region":"{region}"}}'
+        f'{{"AccountSid":"{ACCOUNT}","ApiVersion":"2010-04-01",{error[f]}"From":"+{sender}",'
+        f'"MessageSid":"{i}","SmsSid":"{i}","MessageStatus":"{word[f]}","SmsStatus":"{word[f]}",'
+        f'"RawDlrDoneDate":"{_minute(done // 60_000)}","To":"+{to}",'
+        f'"carrier":"{carrier}","region":"{region}"}}'
         for i, f, carrier, region, to, sender, _, done, _ in zip(*c, strict=True)
     ]
 

@@ -11,7 +11,7 @@ import msgspec
 
 from alerts.bench.rows import Row
 
-_ORDER = (
+ORDER = (
     "raw_consumer",
     "ingest_dense",
     "ingest_dense_twilio_json",
@@ -56,25 +56,24 @@ def load_1m() -> float:
 
 def as_json(rows: Mapping[str, Row], where: Machine) -> str:
     """One object: a key a row, and `machine`."""
-    ordered: dict[str, Row | Machine] = {name: rows[name] for name in _ORDER}
+    ordered: dict[str, Row | Machine] = {name: rows[name] for name in ORDER}
     return msgspec.json.encode(ordered | {"machine": where}).decode()
 
 
 def as_table(rows: Mapping[str, Row], where: Machine) -> str:
-    lines = [_HEAD, *(_line(name, rows[name]) for name in _ORDER)]
+    lines = [_HEAD, *(_line(name, rows[name]) for name in ORDER)]
     widths = [max(len(line[c]) for line in lines) for c in range(len(_HEAD))]
-    table = "\n".join(
-        "  ".join(
-            cell.rjust(w) if c else cell.ljust(w)
-            for c, (cell, w) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in lines
-    )
+    table = "\n".join(_aligned(line, widths) for line in lines)
     facts = (
         f"{where.cores} cores, {where.system}, Kafka {where.kafka}, confluent-kafka {where.confluent_kafka}, "
         f"Python {where.python}; load {where.load_1m[0]:g} before, {where.load_1m[1]:g} after"
     )
     return f"{table}\n\nSteady is without the start of the process. {facts}"
+
+
+def _aligned(line: tuple[str, ...], widths: list[int]) -> str:
+    first, *rest = zip(line, widths, strict=True)
+    return "  ".join([first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in rest)])
 
 
 def _line(name: str, row: Row) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from alerts.bench import config
 from alerts.bench.broker import Broker
@@ -19,7 +20,7 @@ from alerts.bench.progress import Progress
 from alerts.bench.rows import Row, row, with_cells
 from alerts.bench.traffic import Truth, Workload
 from alerts.settings import Settings
-from streams.ingest import consumer_config
+from streams.consumer import consumer_config
 from streams.records import BUCKET_S
 from streams.topic_admin import TopicAdmin
 from streams.topics import OUTCOMES, PARTIALS, TOPICS, WINDOWS
@@ -80,8 +81,10 @@ class Bench:
         return site
 
     def clear(self, site: Site) -> None:
-        """Gives the disk back."""
-        self._broker.delete([site.settings.topic(t.name) for t in TOPICS])
+        """Gives the disk back, and leaves no topic and no group behind."""
+        settings = site.settings
+        groups = [settings.ingest.group, settings.windows.group, settings.alerts.group]
+        self._broker.delete([settings.topic(t.name) for t in TOPICS], groups)
         self._sites.remove(site)
 
     def clear_all(self) -> None:
@@ -93,17 +96,20 @@ class Bench:
     def idle(self, site: Site) -> None:
         """Learns what the start of each process takes. `site` is one without records."""
         self.startup_s["raw"] = self._run_raw(site)[0].cpu_s
-        groups = {
-            "alerts": site.settings.alerts.group,
-            "windows": site.settings.windows.group,
-            "ingest": site.settings.ingest.group,
-        }
-        for role, group in groups.items():  # ingest last: the others find their topics empty
-            self._progress.begin(f"start-up of {role}")
-            with self._role(role, site) as child:
-                self._until(child, lambda group=group: self._broker.joined(group), f"{role} to join")  # type: ignore[misc]
-                self._until(child, _passed(IDLE_S), f"{role} to idle")
-                self.startup_s[role] = child.end().cpu_s
+        settings = site.settings
+        for role, group in (  # ingest last: the others find their topics empty
+            ("alerts", settings.alerts.group),
+            ("windows", settings.windows.group),
+            ("ingest", settings.ingest.group),
+        ):
+            self.startup_s[role] = self._idle_cpu_s(role, group, site)
+
+    def _idle_cpu_s(self, role: str, group: str, site: Site) -> float:
+        self._progress.begin(f"start-up of {role}")
+        with self._role(role, site) as child:
+            self._until(child, lambda: self._broker.joined(group), f"{role} to join")
+            self._until(child, _passed(IDLE_S), f"{role} to idle")
+            return child.end().cpu_s
 
     def raw(self, site: Site) -> Row:
         self._progress.begin(f"raw consumer: {site.truth.records:,} records")
@@ -113,17 +119,18 @@ class Bench:
 
     def _run_raw(self, site: Site) -> tuple[Usage, float]:
         ends = self._broker.ends(site.outcomes)
-        settings = consumer_config(site.settings) | {"group.id": "carrier-health-bench-raw"}
-        settings = {
-            k: v for k, v in settings.items() if k not in ("group.instance.id", "enable.partition.eof")
-        }
-        arguments = (json.dumps(settings), site.outcomes, str(len(ends)), str(sum(ends.values())))
+        arguments = (
+            json.dumps(_raw_config(site.settings)),
+            site.outcomes,
+            str(len(ends)),
+            str(sum(ends.values())),
+        )
         with Child("raw", ["alerts.bench.raw", *arguments], self._home) as child:
             self._until(child, lambda: child.log.stat().st_size > 0, "the raw consumer to read all")
             wall_s = child.age_s
             usage = child.end()
-        if int(child.log.read_text()) != site.truth.value_bytes:
-            raise BenchFailed("the raw consumer has not read what was written")
+        if child.log.read_text().split() != [str(site.truth.value_bytes)]:
+            raise BenchFailed(f"the raw consumer has not read what was written.{child.last_words()}")
         return usage, wall_s
 
     def ingest(self, name: str, site: Site) -> Row:
@@ -225,9 +232,7 @@ class Bench:
             if now_left < least:
                 least, moved = now_left, time.monotonic()
             if time.monotonic() - moved > STALL_S:
-                raise BenchFailed(
-                    f"{child.name} stands still: {now_left:,} records are left; see {child.log}"
-                )
+                raise BenchFailed(f"{child.name} stands still, {now_left:,} left.{child.last_words()}")
             self._progress.update(total - now_left, total)
             child.must_live()
             time.sleep(_POLL_S)
@@ -239,6 +244,12 @@ class Bench:
                 raise BenchFailed(f"waited {STALL_S:.0f} s for {what}")
             child.must_live()
             time.sleep(_POLL_S)
+
+
+def _raw_config(settings: Settings) -> dict[str, Any]:
+    """As ingest reads, without its place in a group and without events that are no records."""
+    own = consumer_config(settings) | {"group.id": "carrier-health-bench-raw"}
+    return {k: v for k, v in own.items() if k not in ("group.instance.id", "enable.partition.eof")}
 
 
 def _passed(seconds: float) -> Callable[[], bool]:

@@ -20,61 +20,10 @@ from streams.records import BUCKET_S
 
 FAILED_SHARE = 0.03
 CARRIERS = tuple(f"310-{100 + 10 * i}" for i in range(60))
-REGIONS = tuple(
-    "US-" + state
-    for state in [
-        "AL",
-        "AK",
-        "AZ",
-        "AR",
-        "CA",
-        "CO",
-        "CT",
-        "DE",
-        "FL",
-        "GA",
-        "HI",
-        "ID",
-        "IL",
-        "IN",
-        "IA",
-        "KS",
-        "KY",
-        "LA",
-        "ME",
-        "MD",
-        "MA",
-        "MI",
-        "MN",
-        "MS",
-        "MO",
-        "MT",
-        "NE",
-        "NV",
-        "NH",
-        "NJ",
-        "NM",
-        "NY",
-        "NC",
-        "ND",
-        "OH",
-        "OK",
-        "OR",
-        "PA",
-        "RI",
-        "SC",
-        "SD",
-        "TN",
-        "TX",
-        "UT",
-        "VT",
-        "VA",
-        "WA",
-        "WV",
-        "WI",
-        "WY",
-    ]
+_STATES = (
+    "ALAKAZARCACOCTDEFLGAHIIDILINIAKSKYLAMEMDMAMIMNMSMOMTNENVNHNJNMNYNCNDOHOKORPARISCSDTNTXUTVTVAWAWVWIWY"
 )
+REGIONS = tuple(f"US-{_STATES[i : i + 2]}" for i in range(0, len(_STATES), 2))
 SENDERS = np.array([f"1833555{n:04d}" for n in range(40)])
 _BATCH = 20_000
 _RECEIPT_DELAY_MS = (500, 20_000)

@@ -22,7 +22,8 @@ Every event has `event` and `at_ms` (epoch milliseconds on the demonstration's c
   `severity`, `summary`, `onset_ms` (labelled), `page_ms`, `delay_s` (`page_ms` less `onset_ms`; of a
   resolve less the labelled end), `bucket_delay_s`, `url`
 - `fault`: `name`, `role`, `pid`: that process got SIGKILL
-- `role`: `role`, `action` (`started`, `ended`, `refused`, `killed`), `exit_code`, `again_in_s`
+- `role`: `role`, `action` (`started`, `ended`, `refused`, `killed`), `exit_code`, `again_in_s`,
+  `last_line` of its log when it ended by itself
 - `done`: `ok`, `reason`, `records`, `incidents`, `unlabelled`, `triggers`, `resolves`, `wall_s`
 
 Fields that do not apply are null.
@@ -154,14 +155,15 @@ def _fault(e: Event) -> str:
 
 def _role(e: Event) -> str:
     if e["action"] == "ended":
-        return f"role     {e['role']} ended (exit code {e['exit_code']}), again in {e['again_in_s']:g} s"
+        text = f"role     {e['role']} ended (exit code {e['exit_code']}), again in {e['again_in_s']:g} s"
+        return f"{text}\n           {e['last_line']}" if e["last_line"] else text
     return f"role     {e['role']} {e['action']}"
 
 
 def _done(e: Event) -> str:
     counts = (
-        f"{e['records']:,} records, {e['incidents']} incidents ({e['unlabelled']} not as labelled), "
-        f"{e['triggers']} pages, {e['resolves']} resolved"
+        f"records {e['records']:,}, incidents {e['incidents']} ({e['unlabelled']} not as labelled), "
+        f"pages {e['triggers']}, of them resolved {e['resolves']}"
     )
     return f"{'done' if e['ok'] else 'FAILED'}: {e['reason']}; {counts}"
 

@@ -21,7 +21,7 @@ from alerts.demo.proof import Proof
 from alerts.demo.stage import Stage, wall_ms
 from alerts.demo.story import Story
 from alerts.demo.watch import FlagWatch, IncidentWatch, PageWatch, ReadyWatch
-from alerts.supervise import ROLES
+from alerts.supervise import ROLES, Note, What
 from streams.errors import MonitorError
 from streams.simulate import scenario as scenarios
 from streams.simulate.feed import Feeder, Pacer, Progress, feed
@@ -38,7 +38,7 @@ SCALED_S = 12 * 3600
 START_SLACK_S = 60.0
 """Wall time that starting may take, and still event time ends at now."""
 READY_CAP_S = 60.0
-PATIENCE_S = 12.0
+PATIENCE_S = 8.0
 """Traffic does not wait longer for roles that only stand behind ingest: its records stay in Kafka."""
 TICK_S = 0.05
 LOOK_EVERY_S = 0.5
@@ -93,14 +93,13 @@ class Play:
         self._ready = ReadyWatch({role: stage.addresses.role(role) for role in ROLES})
         self._flags = FlagWatch(stage.addresses.role("alerts"))
         self._pages = PageWatch(stage.receiver)
-        self._rate = Rate()
         self._look_s = 0.0
         self._faulted = options.fault is None
 
     def run(self, progress: Callable[[str, str], None]) -> Outcome:
         self._incidents = IncidentWatch(self._stage.settings)
         try:
-            self._supervisor = self._stage.start_roles(self._story.role)
+            self._supervisor = self._stage.start_roles(self._note)
             self._wait_until_ready(progress)
             return self._stream()
         finally:
@@ -124,6 +123,10 @@ class Play:
         if self._supervisor.refused:
             raise MonitorError(self._excuse("refused its configuration", [self._supervisor.refused]))
 
+    def _note(self, note: Note) -> None:
+        by_itself = note.what is What.ENDED and (note.exit_code or 0) > 0
+        self._story.role(note, self._stage.log_tail(note.role, 1) if by_itself else "")
+
     def _excuse(self, what: str, roles: list[str]) -> str:
         return "\n".join(f"{role} {what}. Its last lines:\n{self._stage.log_tail(role)}" for role in roles)
 
@@ -132,6 +135,7 @@ class Play:
         traffic = Traffic(self._options, self._clock, self._stage, start_ms)
         self._story.proof = Proof(traffic.labels)
         self._started(start_ms)
+        self._rate = Rate()
         traffic.start()
         outcome = Outcome(False, "interrupted")
         try:

@@ -114,13 +114,14 @@ class Story:
             "url": self._settings.incident_url(key),
         }
 
-    def role(self, note: Note) -> None:
+    def role(self, note: Note, last_line: str) -> None:
         self.say(
             "role",
             role=note.role,
             action=note.what.value,
             exit_code=note.exit_code,
             again_in_s=note.again_in_s,
+            last_line=last_line or None,
         )
 
     def done(self, ok: bool, reason: str, records: int, wall_s: float) -> None:

@@ -24,7 +24,9 @@ def check_kafka(settings: Settings) -> Iterator[Finding]:
         with TopicAdmin(settings) as admin:
             yield _kafka_version(address, admin.version)
             yield _replication(settings, admin.brokers)
-            yield from check_topics(settings, admin.differences())
+            found = admin.differences()
+            yield from check_topics(settings, found)
+            yield from check_rights(found)
             yield from _retired(admin.retired())
         yield from check_transactions(settings)
     except MonitorError as e:
@@ -76,6 +78,20 @@ def check_topics(settings: Settings, found: Iterable[Difference]) -> Iterator[Fi
         yield ok(
             "topics", f"all {right} exist with partitions, retention and max.message.bytes as they should"
         )
+
+
+def check_rights(found: Iterable[Difference]) -> Iterator[Finding]:
+    """A role of its own needs less than both: docs/topics.md says which needs what."""
+    said = [d for d in found if d.rights is not None]
+    for d in said:
+        lacking = {"READ", "WRITE"} - (d.rights or set())
+        if lacking:
+            what = f"this user may not {' and '.join(sorted(lacking))} {d.name}"
+            yield warn(
+                "rights", what, "compare with what its role needs, docs/topics.md; grant with kafka-acls"
+            )
+    if said and all({"READ", "WRITE"} <= (d.rights or set()) for d in said):
+        yield ok("rights", f"this user may read and write the {len(said)} topics that exist")
 
 
 def _retired(names: list[str]) -> Iterator[Finding]:

@@ -147,7 +147,8 @@ class Audit:
         wanted: Counter[tuple[int, str, str]] = Counter()
         for lane, ledger in enumerate(self.truths.lanes):
             wanted.update({(lane, source, result): n for (source, result), n in ledger.results.items()})
-        assert _difference(tallied, wanted) == {}, "tallies (have, want)"
+        difference = _difference(tallied, wanted)
+        assert difference == {}, f"{len(difference)} tallies differ (have, want): {_some(difference)}"
         assert tallied.total() == len(read_all(self.settings, "outcomes"))
 
     def check_dead_letters(self) -> None:
@@ -160,7 +161,8 @@ class Audit:
     def check_failed_recipients(self) -> None:
         messages = read_all(self.settings, "failed-recipients")
         found = Counter(msgspec.json.decode(m.value(), type=FailedRecipient).message_id for m in messages)
-        assert _difference(found, self.truths.failed) == {}, "failed outcomes (have, want)"
+        difference = _difference(found, self.truths.failed)
+        assert difference == {}, f"{len(difference)} failed outcomes differ (have, want): {_some(difference)}"
 
     # -- windows -------------------------------------------------------------------------------
 
@@ -171,7 +173,7 @@ class Audit:
         self.figures["counted"], self.figures["late"] = counted.total(), late.total()
         wanted = self.truths.sums()
         difference = _difference(counted + late, wanted)
-        assert difference == {}, f"{len(difference)} sums differ (have, want): {list(difference.items())[:5]}"
+        assert difference == {}, f"{len(difference)} sums differ (have, want): {_some(difference)}"
 
     def check_buckets(self) -> None:
         """Buckets are closed in order, none left out, each when all clocks have passed it."""
@@ -210,3 +212,7 @@ def _place(message: Message) -> tuple[bytes, bytes]:
 
 def _difference(have: Counter, want: Counter) -> dict:  # type: ignore[type-arg]
     return {k: (have[k], want[k]) for k in have.keys() | want.keys() if have[k] != want[k]}
+
+
+def _some(difference: dict) -> list:  # type: ignore[type-arg]
+    return sorted(difference.items())[:12]

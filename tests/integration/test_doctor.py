@@ -76,6 +76,7 @@ def test_doctor_is_content_with_an_installation_that_is_in_order(config: Path) -
     for line in (
         "ok    topics: all 11 exist",
         "ok    kafka: transactions work",
+        "ok    rights: this user may read and write the 11 topics",
         "ok    redis: appendonly is on",
         "ok    clock: within 2 s of Redis",
         "warn  pager: nobody is paged",

@@ -15,7 +15,7 @@ from alerts.cli.doctor import doctor
 from alerts.demo.receiver import Receiver
 from alerts.doctor.configuration import check_privacy, check_sources
 from alerts.doctor.finding import Finding, Level, clock_finding
-from alerts.doctor.kafka import check_kafka, check_topics
+from alerts.doctor.kafka import check_kafka, check_rights, check_topics
 from alerts.doctor.pager import check_pager_address, check_pager_settings
 from alerts.doctor.redis import check_redis, judge_redis
 from alerts.settings import Alerting, PagerDuty, Settings
@@ -116,6 +116,21 @@ def test_topics_that_are_wrong_fail(topic: str, partitions: int | None, words: s
 def test_too_few_replicas_are_warned_of() -> None:
     found = list(check_topics(Settings(), [Difference("windows", TOPICS[2], 1, {}, replicas=1)]))
     assert levels(found) == ["warn", "ok"]
+
+
+@pytest.mark.parametrize(
+    ("rights", "expected"),
+    [
+        (frozenset({"READ", "WRITE", "DESCRIBE"}), ["ok"]),
+        (frozenset({"READ"}), ["warn"]),
+        (frozenset[str](), ["warn"]),
+        (None, []),
+    ],
+)
+def test_rights_are_told_where_the_broker_says_them(
+    rights: frozenset[str] | None, expected: list[str]
+) -> None:
+    assert levels(list(check_rights([Difference("windows", TOPICS[2], 1, rights=rights)]))) == expected
 
 
 def test_kafka_that_is_away_is_one_finding_with_the_address() -> None:

@@ -1,0 +1,159 @@
+"""The alerts station over an in-memory log: what a crash at any bucket may and may not change.
+
+bucket  0 ........ 30 ========= fault ========= 60 ............ 100
+                        ^opens   ^pages            ^resolves
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import pytest
+
+from alerts.records import Delivery, Incident, Page, State
+from alerts.settings import Settings
+from alerts.station import Station
+from streams.records import Cells, ClosedBucket, SeriesKey, encode
+from streams.settings import Source
+from streams.topics import DETECTOR_STATE, INCIDENT_EVENTS, INCIDENTS
+from tests.alerts.traffic import RULE, Fault, Network, names
+
+SETTINGS = Settings(sources=(Source(name="twilio", format="canonical", codes="twilio"),))
+NETWORK = Network(
+    seed=5,
+    carriers=names("c", 4),
+    regions=names("r", 3),
+    rate=60.0,
+    faults=(Fault(300, 600, 0.4, carrier="c1"),),
+)
+
+
+def log_of(network: Network, seconds: int) -> list[bytes]:
+    """The `windows` topic: one record a bucket."""
+    return [
+        closed(bucket_s, counts[RULE], i) for i, (bucket_s, counts) in enumerate(network.buckets(seconds))
+    ]
+
+
+def closed(bucket_s: int, counts: Mapping, through: int) -> bytes:
+    cells = Cells()
+    for (carrier, region), count in counts.items():
+        for outcome_class, code, n in (
+            ("delivered", "", count.n - count.k),
+            ("absent_subscriber", "30003", count.k),
+        ):
+            if n:
+                cells.key.append(len(cells.keys))
+                cells.keys.append(SeriesKey("twilio", carrier, region, outcome_class, code))
+                cells.bucket_s.append(bucket_s)
+                cells.finals.append(n)
+                cells.sends.append(0)
+    return encode(ClosedBucket(bucket_s, "a", 1, 1, through, through, {}, [], cells))
+
+
+@dataclass
+class Kafka:
+    """Topics in memory: compacted ones as dictionaries, the rest as lists."""
+
+    compacted: dict[str, dict[bytes, bytes]] = field(default_factory=dict)
+    events: list[bytes] = field(default_factory=list)
+
+    async def send(self, topic: str, key: bytes, value: bytes) -> None:
+        if topic == INCIDENT_EVENTS:
+            self.events.append(value)
+        else:
+            self.compacted.setdefault(topic, {})[key] = value
+
+    async def read(self, topic: str) -> Mapping[bytes, bytes]:
+        return dict(self.compacted.get(topic, {}))
+
+
+class PagerThatAcceptsAll:
+    """Sends what is wanted and not yet recorded, at once, as a reconciler with a healthy pager does."""
+
+    def __init__(self, accepted: list[tuple[str, str]]) -> None:
+        self.accepted, self.waiting = accepted, []
+        self.told: dict[str, str] = {}
+
+    async def begin(self, incidents: Iterable[Incident], event_now_ms: int) -> None:
+        self.told = {d.dedup_key: d.action for i in incidents for d in i.deliveries}
+
+    def want(self, wanted: Iterable[Page]) -> None:
+        for page in wanted:
+            if self.told.get(page.dedup_key, "resolve") != page.action:
+                self.told[page.dedup_key] = page.action
+                self.accepted.append((page.action, page.dedup_key))
+                self.waiting.append(Delivery("pagerduty", page.dedup_key, page.action, page.seq, 1))
+
+
+async def run(log: list[bytes], crashes: set[int]) -> tuple[Kafka, list[tuple[str, str]], Station]:
+    """Feeds the log; after each offset in `crashes` the owner dies and another one takes over."""
+    kafka, accepted = Kafka(), []
+    station, pager = await owner(kafka, accepted)
+    offset, end = 0, len(log)
+    while offset < end:
+        await station.apply(offset, log[offset])
+        for delivery in pager.waiting:
+            await station.record(delivery)
+        pager.waiting.clear()
+        if offset in crashes:
+            crashes = crashes - {offset}
+            offset = station.low_water
+            station, pager = await owner(kafka, accepted, offset)
+        else:
+            offset += 1
+    return kafka, accepted, station
+
+
+async def owner(kafka: Kafka, accepted: list, committed: int = 0) -> tuple[Station, PagerThatAcceptsAll]:
+    pager = PagerThatAcceptsAll(accepted)
+    station = Station(SETTINGS, kafka.send, kafka.read, pager)
+    await station.restore()
+    station._low_water = max(station.low_water, committed)  # what the group has committed stays committed
+    return station, pager
+
+
+async def test_one_incident_is_opened_paged_and_resolved_once() -> None:
+    _, accepted, station = await run(log_of(NETWORK, 1200), set())
+    (incident,) = station.board.incidents
+    assert (incident.scope, incident.carrier, incident.state) == ("carrier", "c1", State.RESOLVED)
+    assert accepted == [("trigger", incident.key), ("resolve", incident.key)]
+    assert [d.action for d in incident.deliveries] == ["trigger", "resolve"]
+
+
+@pytest.mark.parametrize(
+    "crashes", [{29}, {31}, {33, 34, 35}, {45}, {58, 61}, {63, 66, 70}, {90}, set(range(25, 95, 5))]
+)
+async def test_a_crash_at_any_bucket_pages_nobody_twice_and_misses_nobody(crashes: set[int]) -> None:
+    log = log_of(NETWORK, 1200)
+    _, expected, undisturbed = await run(log, set())
+    kafka, accepted, station = await run(log, crashes)
+    assert accepted == expected
+    (incident,), (same,) = station.board.incidents, undisturbed.board.incidents
+    assert (incident.key, incident.scope, incident.state) == (same.key, same.scope, same.state)
+    assert list(kafka.compacted[INCIDENTS]) == [incident.key.encode()]
+
+
+async def test_the_log_is_committed_only_up_to_a_snapshot() -> None:
+    log = log_of(NETWORK, 300)
+    kafka, accepted = Kafka(), []
+    station, _ = await owner(kafka, accepted)
+    for offset, value in enumerate(log):
+        before = dict(kafka.compacted.get(DETECTOR_STATE, {}))
+        await station.apply(offset, value)
+        if kafka.compacted.get(DETECTOR_STATE, {}) == before:
+            assert station.low_water <= offset
+        else:
+            assert station.low_water == offset + 1
+
+
+async def test_a_replayed_log_decides_nothing_anew() -> None:
+    log = log_of(NETWORK, 1200)
+    kafka, accepted, _ = await run(log, set())
+    events = len(kafka.events)
+    station, _ = await owner(kafka, accepted)
+    for offset, value in enumerate(log):
+        await station.apply(offset, value)
+    assert len(accepted) == 2
+    assert len(kafka.events) == events

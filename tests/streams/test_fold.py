@@ -1,0 +1,197 @@
+"""Folding: what comes out as cells adds up to what went in, however it is cut."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams.fold import (
+    MAX_SENDER_LENGTH,
+    NO_LATENCY,
+    SEND,
+    TOP_SENDERS,
+    Fold,
+    latency_column,
+    pack,
+    split,
+    take,
+    top,
+    unpack,
+)
+from streams.journal import join
+from streams.records import BUCKET_S, LATENCY_BOUNDS_S, Cells, SeriesKey, encode
+from tests.streams.logs import BAD, GOOD, KEYS, OTHER, everything
+
+HASHES = st.integers(0, 2**64 - 1)
+
+
+@pytest.mark.parametrize(
+    "latency_ms, column",
+    [
+        *[(bound * 1000, i) for i, bound in enumerate(LATENCY_BOUNDS_S)],
+        *[(bound * 1000 + 1, i + 1) for i, bound in enumerate(LATENCY_BOUNDS_S)],
+        (0, 0),
+        (-5_000, 0),
+        (10**12, len(LATENCY_BOUNDS_S)),
+    ],
+)
+def test_a_latency_falls_into_the_column_whose_bound_holds_it(latency_ms: int, column: int) -> None:
+    assert latency_column(np.array([latency_ms])).tolist() == [column]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 2),
+            st.one_of(st.integers(0, 60), st.integers(1_784_289_600, 1_784_289_700), st.just(2**31)),
+            st.sampled_from([0, 3, len(LATENCY_BOUNDS_S), NO_LATENCY, SEND]),
+        ),
+        max_size=60,
+    ),
+    st.integers(1, 7),
+)
+def test_cells_add_up_to_what_was_added(entries: list[tuple[int, int, int]], batches: int) -> None:
+    fold, want = Fold(), Counter[tuple[object, ...]]()
+    for some in np.array_split(np.array(entries, np.int64).reshape(-1, 3), batches):
+        fold.add(some[:, 0], some[:, 1], some[:, 2])
+    for row, second, column in entries:
+        name = KEYS[row], second // BUCKET_S * BUCKET_S
+        want[*name, "sends" if column == SEND else "finals"] += 1
+        if column < NO_LATENCY:
+            want[*name, "latency", column] += 1
+    cells = fold.cells(KEYS)
+    assert everything(cells) == want
+    assert len(set(zip(cells.key, cells.bucket_s, strict=True))) == len(cells.key)
+    assert fold.cells(KEYS) == Cells()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 29), HASHES, st.sampled_from(["a", "b", None]))))
+def test_a_cell_has_its_failed_recipients_once_and_its_senders_summed(
+    failed: list[tuple[int, int, int, str | None]],
+) -> None:
+    fold, rows = Fold(), (BAD, OTHER)
+    fold.add(np.array([0, 1]), np.array([0, 0]), np.array([NO_LATENCY, NO_LATENCY]))
+    recipients, senders = set(), Counter[tuple[object, ...]]()
+    for row, second, recipient, sender in failed:
+        fold.add(np.array([row]), np.array([second]), np.array([NO_LATENCY]))
+        fold.add_failed(row, second, recipient, sender)
+        recipients.add((rows[row], second // 10 * 10, recipient))
+        senders[rows[row], second // 10 * 10, sender or ""] += 1
+    said = everything(fold.cells(rows))
+    assert {(k, b, rest[0]): n for (k, b, what, *rest), n in said.items() if what == "sender"} == senders
+    assert {(k, b, rest[0]) for k, b, what, *rest in said if what == "recipient"} == recipients
+    assert all(n == 1 for (_, _, what, *_), n in said.items() if what == "recipient")
+
+
+def test_the_20_top_senders_are_named_and_the_rest_is_summed() -> None:
+    senders = Counter({f"s{i:02}": 100 - i for i in range(25)} | {"": 1_000})
+    told = top(senders)
+    assert list(told) == [*(f"s{i:02}" for i in range(TOP_SENDERS)), ""]
+    assert told[""] == 1_000 + sum(100 - i for i in range(20, 25))
+    assert sum(told.values()) == senders.total()
+    assert top(Counter({"a": 1})) == {"a": 1}
+
+
+def test_a_sender_of_any_length_takes_little_room() -> None:
+    fold = Fold()
+    fold.add(np.array([0]), np.array([0]), np.array([NO_LATENCY]))
+    fold.add_failed(0, 0, 1, "x" * 900_000)
+    assert fold.cells([BAD]).senders == {0: {"x" * MAX_SENDER_LENGTH: 1}}
+
+
+@given(st.lists(HASHES))
+def test_hashes_come_back_as_they_were_packed(hashes: list[int]) -> None:
+    assert unpack(pack(hashes)).tolist() == hashes
+
+
+# -- split and take ----------------------------------------------------------------------------
+
+NAMES = st.text(st.characters(codec="utf-8", categories=["L", "N", "S", "P"]), max_size=64)
+ROWS = st.tuples(
+    st.integers(0, 2),
+    st.integers(0, 3),
+    st.integers(0, 10**9),
+    st.integers(0, 10**9),
+    st.lists(HASHES, max_size=6, unique=True),
+    st.dictionaries(st.integers(0, 11), st.integers(1, 10**6), max_size=3),
+    st.dictionaries(NAMES, st.integers(1, 10**6), max_size=3),
+)
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> Cells:
+    rows = draw(st.lists(ROWS, max_size=25))
+    keys = [SeriesKey("s", draw(NAMES), draw(NAMES), "c", draw(st.sampled_from(["", "1"]))) for _ in range(3)]
+    latency = [(i, column, n) for i, r in enumerate(rows) for column, n in r[5].items()]
+    return Cells(
+        keys=keys,
+        key=[r[0] for r in rows],
+        bucket_s=[r[1] * 10 for r in rows],
+        finals=[r[2] for r in rows],
+        sends=[r[3] for r in rows],
+        latency_cell=[i for i, _, _ in latency],
+        latency_bin=[column for _, column, _ in latency],
+        latency_n=[n for _, _, n in latency],
+        senders={i: r[6] for i, r in enumerate(rows) if r[6]},
+        recipients_n=[len(r[4]) for r in rows],
+        recipients=pack([h for r in rows for h in r[4]]),
+        distinct=[r[2] // 2 for r in rows],
+        repeats=[r[2] % 7 for r in rows],
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@given(tables(), st.sampled_from([60, 1_500, 4_000, 10**6]))
+def test_parts_join_back_to_the_same(table: Cells, most_bytes: int) -> None:
+    assert everything(join(split(table, most_bytes))) == everything(table)
+
+
+@settings(max_examples=150, deadline=None)
+@given(tables(), st.sampled_from([4_000, 6_000]))
+def test_every_part_stays_under_the_size(table: Cells, most_bytes: int) -> None:
+    empty = len(encode(Cells(keys=[GOOD])))
+    assert all(len(encode(part)) <= most_bytes + empty for part in split(table, most_bytes))
+
+
+@settings(max_examples=100, deadline=None)
+@given(tables(), st.data())
+def test_a_piece_has_what_its_cells_have(table: Cells, data: st.DataObject) -> None:
+    at = data.draw(st.integers(0, len(table.key)))
+    both = join([take(table, 0, at), take(table, at, len(table.key))])
+    assert everything(both) == everything(table)
+    assert (both.bucket_s, both.finals, both.recipients) == (table.bucket_s, table.finals, table.recipients)
+
+
+def test_what_fits_is_one_part() -> None:
+    assert len(split(Cells(), 100_000)) == 1
+    few = Cells(keys=[GOOD], key=[0], bucket_s=[0], finals=[3], sends=[0], recipients_n=[0])
+    assert split(few, 100_000) == [few]
+
+
+def test_one_cell_with_more_recipients_than_a_record_holds_is_cut_too() -> None:
+    hashes = np.random.default_rng(1).integers(0, 2**64, 200_000, dtype=np.uint64).tolist()
+    huge = Cells(
+        keys=[GOOD, BAD],
+        key=[0, 1, 0],
+        bucket_s=[0, 0, 10],
+        finals=[1, 300_000, 2],
+        sends=[0, 0, 0],
+        latency_cell=[1, 2],
+        latency_bin=[3, 4],
+        latency_n=[300_000, 2],
+        senders={1: {"a": 300_000}},
+        recipients_n=[0, len(hashes), 0],
+        recipients=pack(hashes),
+        distinct=[0, 199_000, 0],
+        repeats=[0, 1_000, 0],
+    )
+    parts = split(huge, 800_000)
+    assert 3 <= len(parts) <= 8
+    assert all(len(encode(p)) <= 801_000 for p in parts)
+    assert everything(join(parts)) == everything(huge)

@@ -1,0 +1,133 @@
+"""What the documentation says and a test can check, a test checks.
+
+With UPDATE_DOCS=1 the made parts are written anew instead.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from alerts.settings import Settings
+from streams.metrics_doc import page
+from streams.records import Reason, Result
+from streams.settings import Rule, Secret, Section, Source
+from streams.topics import DAY_MS, TOPICS
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+UPDATE = bool(os.environ.get("UPDATE_DOCS"))
+BEGIN, END = "<!-- table: begin -->\n", "<!-- table: end -->"
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
+
+
+def test_metrics_are_as_in_the_code() -> None:
+    expect(DOCS / "metrics.md", page())
+
+
+def test_topics_are_as_in_the_code() -> None:
+    path = DOCS / "topics.md"
+    text = path.read_text()
+    before, rest = text.split(BEGIN)
+    expect(path, before + BEGIN + topic_table() + END + rest.split(END)[1])
+
+
+def expect(path: Path, wanted: str) -> None:
+    if UPDATE:
+        path.write_text(wanted)
+    assert path.read_text() == wanted, f"{path.name} is old: UPDATE_DOCS=1 make test ARGS=tests/test_docs.py"
+
+
+def topic_table() -> str:
+    rows = ["| topic | partitions | key | value | written by | kept |", "|---|---|---|---|---|---|"]
+    for t in TOPICS:
+        kept = "newest by key" if t.retention_ms is None else f"{t.retention_ms // DAY_MS} d"
+        key = "–" if t.key == "-" else t.key
+        rows.append(f"| `{t.name}` | {t.partitions} | {key} | {t.value} | {t.writer} | {kept} |")
+    return "\n".join(rows) + "\n"
+
+
+def test_settings_are_as_in_the_code() -> None:
+    rows = re.findall(r"^\| `([^`]+)` \| (\S+) \| (.+) \|$", (DOCS / "settings.md").read_text(), re.M)
+    assert {key: default for key, default, _ in rows} == dict(settings())
+    assert all(meaning.strip() for _, _, meaning in rows)
+
+
+def settings() -> Iterator[tuple[str, str]]:
+    for field in msgspec.structs.fields(Settings):
+        if isinstance(field.type, type) and issubclass(field.type, Section):
+            yield from keys(f"{field.name}.", field.type)
+    yield from keys("sources[].", Source)
+    yield from keys("rules[].", Rule)
+
+
+def keys(prefix: str, section: type[Section]) -> Iterator[tuple[str, str]]:
+    for field in msgspec.structs.fields(section):
+        yield prefix + field.name, in_words(field.default)
+
+
+def in_words(default: Any) -> str:
+    if default is msgspec.NODEFAULT:
+        return "required"
+    if default == () or default == []:
+        return "`[]`"
+    return "–" if default in ("", Secret("")) else f"`{default}`"
+
+
+def test_each_runtime_dependency_has_its_reason_and_licence() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = {name(d) for d in [*project["dependencies"], *project["optional-dependencies"]["demo"]]}
+    text = (DOCS / "adr/0003-dependencies.md").read_text()
+    rows = {cells[0]: cells for cells in table_rows(text)}
+    assert rows.keys() == wanted
+    for package in wanted:
+        licence = metadata.metadata(package).get("License-Expression")
+        assert licence is None or licence in rows[package], package
+
+
+def name(requirement: str) -> str:
+    return re.split(r"[<>=!~\[ ]", requirement)[0]
+
+
+def table_rows(text: str) -> Iterator[list[str]]:
+    for line in text.splitlines():
+        if line.startswith("| ") and not line.startswith("| package"):
+            yield [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_the_runbook_knows_every_reason_of_a_dead_letter() -> None:
+    text = (DOCS / "runbook.md").read_text()
+    assert [r for r in Reason if f"`{r}`" not in text] == []
+
+
+def test_the_balance_is_written_in_the_order_of_the_code() -> None:
+    flat = " ".join((DOCS / "architecture.md").read_text().split())
+    assert "received = " + " + ".join(Result) in flat
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_lead_somewhere(path: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text())
+    local = [t for t in targets if not t.startswith(("http:", "https:"))]
+    assert [t for t in local if not (path.parent / t).exists()] == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_files_that_are_named_exist(path: Path) -> None:
+    named = re.findall(r"`((?:streams|alerts|docs|tests)/[\w/.-]+)`", path.read_text())
+    assert [f for f in named if not (ROOT / f).exists()] == []
+
+
+def test_metrics_that_are_named_exist() -> None:
+    known = re.findall(r"`carrier_health_(\w+)`", page())
+    for path in PAGES:
+        named = re.findall(r"`carrier_health_(\w+)", path.read_text())
+        assert [m for m in named if m not in known] == [], path.name
