@@ -1,4 +1,4 @@
-"""One name for one cause: the fewest scopes that explain the failures (detection.md 2.7).
+"""One name for one cause: the fewest scopes that explain the failures (docs/detection.md, 4).
 
 The statistic of a scope is the sum of its leaves' log-likelihood ratios at a common odds ratio,
 each leaf against its own baseline; counts are never pooled (Simpson's paradox).

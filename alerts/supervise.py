@@ -19,7 +19,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from streams.embedded.guard import Guard
+from streams.guard import Guard
 
 ROLES = ("ingest", "windows", "alerts")
 """In the order of the flow: the last to write is the last to stop."""

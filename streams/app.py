@@ -25,6 +25,7 @@ from streams.records import Partial
 from streams.rules import RuleBook
 from streams.settings import Settings
 from streams.shown import Shown
+from streams.topic_facts import TopicFacts
 from streams.topics import PARTIALS, WINDOWS
 from streams.window import Closing, Windows
 
@@ -129,7 +130,5 @@ def start_worker(app: App) -> None:
 
 def wait_for_kafka(settings: Settings, topics: list[str], readiness: Readiness) -> None:
     """Asks until the topics are there, with backoff; says where and why it waits."""
-    from streams.watch import TopicFacts
-
     facts = TopicFacts(settings, [settings.topic(t) for t in topics])
     facts.wait_until_reached(readiness, lambda: False)

@@ -12,8 +12,10 @@ import asyncio
 import logging
 import os
 import sys
+import tempfile
 from collections import deque
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 import faust
@@ -92,6 +94,7 @@ def make_app(settings: Settings, group: str, instance: str) -> App:
         topic_allow_declare=False,
         topic_disable_leader=True,
         store="memory://",
+        datadir=str(Path(tempfile.gettempdir()) / f"carrier-health-{group}-{instance}"),  # stays empty
         autodiscover=False,
         web_enabled=False,
         web_tables_enabled=False,

@@ -28,9 +28,10 @@ from streams.privacy import RecipientHasher
 from streams.records import Range
 from streams.settings import Settings
 from streams.source import Source
+from streams.topic_facts import TopicFacts
 from streams.topics import OUTCOMES
 from streams.transaction import Transactions, partials
-from streams.watch import EndWatch, TopicFacts
+from streams.watch import EndWatch
 
 log = logging.getLogger("streams.ingest")
 

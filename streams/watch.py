@@ -1,19 +1,18 @@
-"""What ingest must know of the broker beside the records: topic ids, partition counts, ends."""
+"""How far source partitions have been read: to their ends, or how far from them."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any, cast
 
-from confluent_kafka import IsolationLevel, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import IsolationLevel, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from streams.clock import WallClock
-from streams.errors import MonitorError, Unreachable
 from streams.partition import PartitionIntake
 from streams.settings import Settings
 
@@ -24,58 +23,6 @@ _TIMEOUT_S = 5.0
 _MOST_BACKOFF_S = 30.0
 FRESH_S = 2.0
 """An answer older than this says nothing about now."""
-
-
-class TopicFacts:
-    """Topic ids and partition counts of the source topics, as the broker tells them."""
-
-    def __init__(self, settings: Settings, topics: list[str]) -> None:
-        self._address = settings.kafka.bootstrap_servers
-        self._topics = topics
-        self._admin = AdminClient({"bootstrap.servers": self._address})
-        self._ids: dict[str, str] = {}
-        self.partitions: list[Key] = []
-
-    @property
-    def source_set(self) -> dict[str, int]:
-        """topic -> number of partitions."""
-        counts: dict[str, int] = {}
-        for topic, _ in self.partitions:
-            counts[topic] = counts.get(topic, 0) + 1
-        return counts
-
-    def topic_id(self, topic: str) -> str:
-        return self._ids[topic]
-
-    def load(self) -> None:
-        """Asks the broker. Raises Unreachable, or MonitorError when a topic is missing."""
-        try:
-            futures = self._admin.describe_topics(TopicCollection(self._topics), request_timeout=_TIMEOUT_S)
-            described = {name: future.result(_TIMEOUT_S + 1) for name, future in futures.items()}
-        except KafkaException as e:
-            code = e.args[0].name()
-            if code == "UNKNOWN_TOPIC_OR_PART":
-                missing = f"one of {self._topics} does not exist: run `carrier-health topics --apply`"
-                raise MonitorError(missing) from None
-            raise Unreachable("Kafka", self._address, f"describing topics: {e.args[0].str()}") from None
-        except TimeoutError:
-            raise Unreachable("Kafka", self._address, f"no answer in {_TIMEOUT_S} s") from None
-        self._ids = {name: str(d.topic_id) for name, d in described.items()}
-        self.partitions = [(name, p.id) for name, d in described.items() for p in d.partitions]
-
-    def wait_until_reached(self, readiness: Any, stopping: Callable[[], bool]) -> None:
-        """Keeps asking, with backoff, and says why it waits; returns at once when told to stop."""
-        backoff_s = 0.5
-        while not stopping():
-            try:
-                self.load()
-                readiness.set("kafka", True, "")
-                return
-            except MonitorError as e:
-                log.warning("%s; trying again in %.1f s", e, backoff_s)
-                readiness.set("kafka", False, str(e))
-                time.sleep(backoff_s)
-                backoff_s = min(backoff_s * 2, _MOST_BACKOFF_S)
 
 
 def _latest() -> OffsetSpec:

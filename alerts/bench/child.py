@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from alerts.bench.errors import BenchFailed
-from streams.embedded.guard import Guard
+from streams.guard import Guard
 
 _END_S = 30.0
 _POLL_S = 0.02

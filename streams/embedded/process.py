@@ -12,8 +12,8 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 from streams.embedded.errors import AlreadyStarted, NotReady
-from streams.embedded.guard import Guard
 from streams.embedded.ports import require_free
+from streams.guard import Guard
 
 _POLL_S = 0.02
 

@@ -1,0 +1,138 @@
+"""The demonstration, as a user starts it: one incident, one page, one resolve, nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from alerts.demo.watch import get
+
+SPEED = "6"
+"""Fast enough for a test, slow enough that a busy machine keeps up."""
+WAIT_S = 120.0
+Event = dict[str, Any]
+
+
+class Demo:
+    """A running `carrier-health demo --json`."""
+
+    def __init__(self, *arguments: str) -> None:
+        line = [sys.executable, "-m", "alerts.cli", "demo", "--json", *arguments]
+        # Settings of a real installation, which must reach nobody.
+        env = os.environ | {"CARRIER_HEALTH_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1"}
+        self.process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env)
+        self.events: list[Event] = []
+
+    def read(self) -> Iterator[Event]:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.events.append(json.loads(line))
+            yield self.events[-1]
+
+    def until(self, name: str) -> Event:
+        return next(event for event in self.read() if event["event"] == name)
+
+    def of(self, name: str, action: str | None = None) -> list[Event]:
+        return [e for e in self.events if e["event"] == name and action in (None, e.get("action"))]
+
+    def end(self) -> int:
+        """The exit code; all events have been read."""
+        list(self.read())
+        return self.process.wait(WAIT_S)
+
+
+@pytest.fixture
+def started() -> Iterator[list[Demo]]:
+    """Demonstrations to clear away when a test fails."""
+    demos: list[Demo] = []
+    yield demos
+    for demo in demos:
+        demo.process.kill()
+        demo.process.communicate()
+
+
+def nothing_is_left(event: Event) -> bool:
+    """Whether all that `started` names is gone, in time."""
+    urls = [f"tcp://{event['kafka']}", event["redis"], *event["urls"].values()]
+    deadline = time.monotonic() + WAIT_S
+    while any(_answers(url) for url in urls):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _answers(url: str) -> bool:
+    parts = urlsplit(url)
+    with socket.socket() as probe:
+        return probe.connect_ex((parts.hostname, parts.port)) == 0
+
+
+def test_the_labelled_incident_opens_pages_and_resolves_once(started: list[Demo]) -> None:
+    demo = Demo("--once", "--speed", SPEED, "--seed", "11")
+    started.append(demo)
+    for event in demo.read():
+        if event["event"] == "page" and event["action"] == "trigger":
+            shown = get(event["url"])
+            assert shown is not None and shown[0] == 200 and "311-480" in shown[1]
+    assert demo.end() == 0
+
+    (opened,) = demo.of("incident", "opened")
+    assert (opened["rule"], opened["scope"]) == ("twilio_30003", "carrier")
+    assert (opened["carrier"], opened["region"], opened["labelled"]) == ("311-480", "all", True)
+    (trigger,), (resolve,) = demo.of("page", "trigger"), demo.of("page", "resolve")
+    assert trigger["dedup_key"] == resolve["dedup_key"] == opened["key"]
+    assert (trigger["effect"], resolve["effect"]) == ("opened", "resolved")
+    (begin,) = demo.of("label", "begin")
+    assert trigger["onset_ms"] == begin["onset_ms"] < opened["detected_ms"] < trigger["page_ms"]
+    (done,) = demo.of("done")
+    assert (done["ok"], done["triggers"], done["resolves"], done["unlabelled"]) == (True, 1, 1, 0)
+    (first,) = demo.of("started")
+    assert not Path(first["directory"]).exists()
+    assert nothing_is_left(first)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_whoever_interrupts_it_finds_nothing_left_behind(started: list[Demo], number: signal.Signals) -> None:
+    demo = Demo()
+    started.append(demo)
+    first = demo.until("started")
+    demo.process.send_signal(number)
+    assert demo.end() == 0
+    assert demo.events[-1]["reason"] == "interrupted"
+    assert nothing_is_left(first)
+    assert not Path(first["directory"]).exists()
+
+
+def test_servers_and_roles_do_not_outlive_a_demonstration_that_was_killed(started: list[Demo]) -> None:
+    demo = Demo()
+    started.append(demo)
+    first = demo.until("started")
+    demo.process.kill()
+    demo.end()
+    assert nothing_is_left(first)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("fault", ["kill-ingest", "kill-windows", "kill-alerts", "kill-all"])
+def test_the_page_comes_once_though_a_role_is_killed_during_the_incident(
+    started: list[Demo], fault: str
+) -> None:
+    demo = Demo("--once", "--speed", "3", "--fault", fault)
+    started.append(demo)
+    assert demo.end() == 0
+    assert len(demo.of("fault")) == (3 if fault == "kill-all" else 1)
+    assert len(demo.of("incident", "opened")) == 1
+    (trigger,) = [e for e in demo.of("page", "trigger") if e["effect"] == "opened"]
+    assert trigger["notified"]
