@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -181,13 +181,11 @@ def take(cells: Cells, start: int, end: int) -> Cells:
     )
 
 
-def merge_failed(cells: Cells) -> defaultdict[int, NDArray[np.uint64]]:
-    """Cell index -> its recipients' hashes, cells without any left out."""
-    hashes = unpack(cells.recipients)
-    out: defaultdict[int, NDArray[np.uint64]] = defaultdict(lambda: np.empty(0, np.uint64))
+def failed_recipients(cells: Cells) -> Iterator[tuple[int, list[int]]]:
+    """(cell index, hashes of its failed recipients), cells without any left out."""
+    hashes = unpack(cells.recipients).tolist()
     at = 0
     for i, n in enumerate(cells.recipients_n):
         if n:
-            out[i] = hashes[at : at + n]
+            yield i, hashes[at : at + n]
             at += n
-    return out

@@ -7,6 +7,7 @@ also come from a file named by its key with `_file` at the end.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,8 +16,10 @@ from typing import Any, Literal, TypeVar, get_args
 import msgspec
 
 from streams.errors import ConfigError
+from streams.records import UNKNOWN
 
 ENV_PREFIX = "CARRIER_HEALTH_"
+_PASSWORD = re.compile(r"://[^/]*@")
 
 
 class Secret:
@@ -152,6 +155,22 @@ class Settings(Section, frozen=True):
         return self.kafka.topic_prefix + name
 
 
+FASTEST = 1_000_000
+LIMITS: Mapping[tuple[str, str], tuple[float, float]] = {
+    ("kafka", "replication_factor"): (1, 32_767),
+    ("http", "ingest_port"): (0, 65_535),
+    ("http", "windows_port"): (0, 65_535),
+    ("http", "alerts_port"): (0, 65_535),
+    ("ingest", "flush_interval_s"): (0.05, 5.0),  # well within the transaction's 10 s
+    ("ingest", "batch_records"): (1, 1_000_000),
+    ("ingest", "dedupe_horizon_s"): (1, 43_200),  # sightings are kept as 16-bit seconds
+    ("ingest", "dedupe_max_ids"): (1_000, 10**10),
+    ("ingest", "max_record_bytes"): (1, 10_000_000),  # what the dead letters take
+    ("ingest", "pause_ahead_s"): (1.0, 86_400.0),
+    ("windows", "allowed_lateness_s"): (0.0, 86_400.0),
+}
+"""Least and most allowed, by section and key."""
+
 S = TypeVar("S", bound=Settings)
 
 
@@ -176,20 +195,33 @@ def convert(kind: type[S], raw: Mapping[str, Any]) -> S:
 def dump(settings: Settings) -> dict[str, Any]:
     """The resolved values as plain data, secrets masked."""
     plain: dict[str, Any] = msgspec.to_builtins(settings, enc_hook=lambda s: "****" if s else "")
+    plain["redis"]["url"] = _PASSWORD.sub("://****@", plain["redis"]["url"])
     return plain
 
 
 def check(settings: Settings) -> None:
     """Refuses values that contradict each other. Raises ConfigError."""
-    names = [s.name for s in settings.sources]
-    for name in names:
-        if names.count(name) > 1:
-            raise ConfigError(f"sources: the name '{name}' is used twice; every source needs its own")
-    if settings.clock.speed <= 0:
-        raise ConfigError(f"clock.speed = {settings.clock.speed}: must be above 0")
-    if settings.windows.allowed_lateness_s < 0:
-        value = settings.windows.allowed_lateness_s
-        raise ConfigError(f"windows.allowed_lateness_s = {value}: must be 0 or more seconds")
+    _refuse_twice("sources", "name", [s.name for s in settings.sources])
+    _refuse_twice("sources", "topic", [s.topic for s in settings.sources if s.topic])
+    _refuse_twice("rules", "name", [r.name for r in settings.rules])
+    for source in settings.sources:
+        if source.name in ("", UNKNOWN):
+            raise ConfigError(f"sources: the name '{source.name}' stands for records without a source")
+    for rule in settings.rules:
+        if not rule.codes and not rule.classes:
+            raise ConfigError(f"rules: '{rule.name}' names neither codes nor classes, so nothing would fail")
+    if not 0 < settings.clock.speed <= FASTEST:
+        raise ConfigError(f"clock.speed = {settings.clock.speed}: must be above 0, at most {FASTEST}")
+    for (section, key), (least, most) in LIMITS.items():
+        value = getattr(getattr(settings, section), key)
+        if not least <= value <= most:
+            raise ConfigError(f"{section}.{key} = {value}: must be {least} to {most}")
+
+
+def _refuse_twice(section: str, key: str, values: list[str]) -> None:
+    for value in values:
+        if values.count(value) > 1:
+            raise ConfigError(f"{section}: the {key} '{value}' is used twice; each needs its own")
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -236,9 +268,11 @@ def _read_secret_file(section: str, key: str, values: dict[str, Any]) -> None:
     if key in values:
         raise ConfigError(f"{section}.{key} and {section}.{key}_file are both set; keep one")
     try:
-        values[key] = Path(path).read_text(encoding="utf-8").strip()
+        values[key] = Path(str(path)).read_text(encoding="utf-8").strip()
     except OSError as e:
         raise ConfigError(f"{section}.{key}_file = {path}: can not be read: {e.strerror}") from None
+    except ValueError:
+        raise ConfigError(f"{section}.{key}_file = {path}: must name a file of UTF-8 text") from None
 
 
 def _decode_secret(kind: type, value: Any) -> Any:

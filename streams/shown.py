@@ -6,7 +6,7 @@ replay adds nothing twice. Gauges are read from an immutable snapshot by the HTT
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -106,13 +106,16 @@ class Shown:
             self._metrics.carrier_unknown_ratio.labels(source).set(unknown / finals if finals else 0.0)
 
     def _count(self, cells: Cells) -> None:
-        for i, n in enumerate(cells.finals):
-            k = cells.keys[cells.key[i]]
-            self._metrics.records_total.labels(k.source, Result.COUNTED).inc(n)
+        by_source: Counter[str] = Counter()
+        for key, n in zip(cells.key, cells.finals, strict=True):
+            k = cells.keys[key]
             if n:
+                by_source[k.source] += n
                 self._metrics.outcomes_total.add((k.carrier, k.region, k.outcome_class), n)
             if n and k.code:
                 self._metrics.outcome_codes_total.add((k.carrier, k.source, k.code), n)
+        for source, n in by_source.items():
+            self._metrics.records_total.labels(source, Result.COUNTED).inc(n)
         for i, column, n in zip(cells.latency_cell, cells.latency_bin, cells.latency_n, strict=True):
             carrier = cells.keys[cells.key[i]].carrier
             bins = self._latency.get(carrier)

@@ -53,14 +53,19 @@ class Sliding:
     def _tabulate(self, cells: Cells) -> NDArray[np.int32]:
         for name in cells.keys:
             self._row(name)
-        fresh = np.zeros(self._ring.shape[1:], np.int32)
-        distinct = cells.distinct or cells.finals
-        for k, n, d in zip(cells.key, cells.finals, distinct, strict=True):
+        rows: list[int] = []
+        columns: list[int] = []
+        values: list[int] = []
+        for k, n, d in zip(cells.key, cells.finals, cells.distinct or cells.finals, strict=True):
             if n:
                 key = cells.keys[k]
                 row = self.pairs[key.carrier, key.region]
                 for column, counts_distinct in self._columns_for(key):
-                    fresh[row, column] += d if counts_distinct else n
+                    rows.append(row)
+                    columns.append(column)
+                    values.append(d if counts_distinct else n)
+        fresh = np.zeros(self._ring.shape[1:], np.int32)
+        np.add.at(fresh, (rows, columns), values)
         return fresh
 
     def _columns_for(self, key: SeriesKey) -> list[tuple[int, bool]]:

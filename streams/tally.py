@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from streams.fold import merge_failed, pack, top
+from streams.fold import failed_recipients, pack, top
 from streams.records import LATENCY_BOUNDS_S, Cells, SeriesKey
 
 COLUMNS = len(LATENCY_BOUNDS_S) + 1
@@ -23,13 +20,8 @@ class CellSum:
     sends: int = 0
     latency: list[int] | None = None
     senders: Counter[str] | None = None
-    recipients: list[NDArray[np.uint64]] = field(default_factory=list)
-
-    def hashes(self) -> NDArray[np.uint64]:
-        """Distinct recipients, sorted."""
-        if not self.recipients:
-            return np.empty(0, np.uint64)
-        return np.unique(np.concatenate(self.recipients))
+    recipients: set[int] | None = None
+    """64-bit hashes of failed recipients."""
 
 
 Bucket = dict[SeriesKey, CellSum]
@@ -37,10 +29,19 @@ Bucket = dict[SeriesKey, CellSum]
 
 def add(buckets: dict[int, Bucket], cells: Cells, wanted: Iterable[int] | None = None) -> None:
     """Adds cells to the buckets they belong to; `wanted` limits it to those cell indices."""
-    indices = range(len(cells.key)) if wanted is None else wanted
+    at = _rows(buckets, cells, range(len(cells.key)) if wanted is None else wanted)
+    for i, cell in at.items():
+        cell.finals += cells.finals[i]
+        cell.sends += cells.sends[i]
+    _add_latency(cells, at)
+    _add_failed(cells, at)
+
+
+def _rows(buckets: dict[int, Bucket], cells: Cells, wanted: Iterable[int]) -> dict[int, CellSum]:
+    """By cell index: the sum that it adds to, made where there is none yet."""
     keys, key, bucket_s = cells.keys, cells.key, cells.bucket_s
     at: dict[int, CellSum] = {}
-    for i in indices:
+    for i in wanted:
         bucket = buckets.get(bucket_s[i])
         if bucket is None:
             bucket = buckets[bucket_s[i]] = {}
@@ -48,11 +49,8 @@ def add(buckets: dict[int, Bucket], cells: Cells, wanted: Iterable[int] | None =
         cell = bucket.get(name)
         if cell is None:
             cell = bucket[name] = CellSum()
-        cell.finals += cells.finals[i]
-        cell.sends += cells.sends[i]
         at[i] = cell
-    _add_latency(cells, at)
-    _add_failed(cells, at)
+    return at
 
 
 def _add_latency(cells: Cells, at: Mapping[int, CellSum]) -> None:
@@ -65,37 +63,48 @@ def _add_latency(cells: Cells, at: Mapping[int, CellSum]) -> None:
 
 
 def _add_failed(cells: Cells, at: Mapping[int, CellSum]) -> None:
-    for i, hashes in merge_failed(cells).items():
+    for i, hashes in failed_recipients(cells):
         if i in at:
-            at[i].recipients.append(hashes)
+            known = at[i].recipients
+            if known is None:
+                at[i].recipients = set(hashes)
+            else:
+                known.update(hashes)
     for i, senders in cells.senders.items():
         if i in at:
-            at[i].senders = (at[i].senders or Counter()) + Counter(senders)
+            cell = at[i]
+            cell.senders = cell.senders or Counter()
+            cell.senders.update(senders)
 
 
 def as_cells(buckets: Mapping[int, Bucket]) -> Cells:
     """The sums as cells, in order of bucket and key: equal sums give equal bytes."""
-    rows = [(b, k, c) for b, bucket in sorted(buckets.items()) for k, c in sorted(bucket.items())]
-    names = sorted({k for _, k, _ in rows})
-    index = {k: i for i, k in enumerate(names)}
-    cells = Cells(
-        keys=names,
-        key=[index[k] for _, k, _ in rows],
-        bucket_s=[b for b, _, _ in rows],
-        finals=[c.finals for _, _, c in rows],
-        sends=[c.sends for _, _, c in rows],
-    )
+    names = sorted({k for bucket in buckets.values() for k in bucket})
+    number = {k: i for i, k in enumerate(names)}
+    cells = Cells(keys=names)
     hashes: list[int] = []
-    for i, (_, _, cell) in enumerate(rows):
-        distinct = cell.hashes().tolist()
-        cells.recipients_n.append(len(distinct))
-        hashes.extend(distinct)
-        if cell.senders:
-            cells.senders[i] = top(cell.senders)
-        for column, n in enumerate(cell.latency or ()):
-            if n:
-                cells.latency_cell.append(i)
-                cells.latency_bin.append(column)
-                cells.latency_n.append(n)
+    for bucket_s in sorted(buckets):
+        bucket = buckets[bucket_s]
+        order = names if len(buckets) == 1 else sorted(bucket)
+        cells.bucket_s += [bucket_s] * len(order)
+        for name in order:
+            cells.key.append(number[name])
+            _append(cells, bucket[name], hashes)
     cells.recipients = pack(hashes)
     return cells
+
+
+def _append(cells: Cells, cell: CellSum, hashes: list[int]) -> None:
+    i = len(cells.finals)
+    cells.finals.append(cell.finals)
+    cells.sends.append(cell.sends)
+    cells.recipients_n.append(len(cell.recipients) if cell.recipients else 0)
+    if cell.recipients:
+        hashes.extend(sorted(cell.recipients))
+    if cell.senders:
+        cells.senders[i] = top(cell.senders)
+    for column, n in enumerate(cell.latency or ()):
+        if n:
+            cells.latency_cell.append(i)
+            cells.latency_bin.append(column)
+            cells.latency_n.append(n)

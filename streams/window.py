@@ -14,8 +14,8 @@ import numpy as np
 
 from streams.dedupe import SeenIds
 from streams.errors import LossError
-from streams.fold import merge_failed
-from streams.records import BUCKET_S, Cells, ClosedBucket, Partial, Position
+from streams.fold import unpack
+from streams.records import BUCKET_S, Cells, ClosedBucket, Partial, Position, SeriesKey
 from streams.tally import Bucket, add, as_cells
 from streams.watermark import Lost, SourcePositions, Step
 
@@ -183,13 +183,20 @@ class Windows:
 
     def _repeats(self, cells: Cells, bucket_s: int) -> tuple[list[int], list[int]]:
         """`distinct` and `repeats` of one bucket: a recipient counts once an hour per series and class."""
-        n = len(cells.key)
-        distinct, repeats = [0] * n, [0] * n
-        for i, hashes in sorted(merge_failed(cells).items()):
-            k = cells.keys[cells.key[i]]
-            salt = hash((k.carrier, k.region, k.outcome_class)) & 0xFFFF_FFFF_FFFF_FFFF
-            at = np.full(len(hashes), bucket_s, np.int64)
-            seen = self._failed.see(hashes ^ np.uint64(salt), at, at, np.ones(len(hashes), np.uint16))
-            distinct[i] = int((seen == 0).sum())
-            repeats[i] = cells.finals[i] - distinct[i]
-        return distinct, repeats
+        counts = np.array(cells.recipients_n or [0] * len(cells.key), np.int64)
+        hashes = unpack(cells.recipients)
+        salts = np.array([_salt(k) for k in cells.keys], np.uint64)
+        of_cell = np.repeat(np.arange(len(counts)), counts)
+        if not len(of_cell):
+            return [0] * len(counts), [0] * len(counts)
+        salt = salts[np.array(cells.key, np.int64)[of_cell]]
+        at = np.full(len(hashes), bucket_s, np.int64)
+        before = self._failed.see(hashes ^ salt, at, at, np.ones(len(hashes), np.uint16))
+        distinct = np.bincount(of_cell[before == 0], minlength=len(counts))
+        repeats = np.where(counts > 0, np.array(cells.finals, np.int64) - distinct, 0)
+        return distinct.tolist(), repeats.tolist()
+
+
+def _salt(key: SeriesKey) -> int:
+    """Keeps a recipient of one series and class apart from the same recipient of another."""
+    return hash((key.carrier, key.region, key.outcome_class)) & 0xFFFF_FFFF_FFFF_FFFF

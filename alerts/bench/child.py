@@ -40,7 +40,7 @@ class Child:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", *command],
                 cwd=home,
-                env=_environment(os.environ),
+                env=_environment(os.environ) | {"TMPDIR": str(home)},  # what roles leave goes with it
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -21,16 +21,20 @@ class Progress:
 
     def begin(self, what: str) -> None:
         self.finish()
-        self._what, self._began = what, time.monotonic()
-        self._shown = self._began
+        self._what, self._shown = what, time.monotonic()
+        self._first: tuple[int, float] | None = None
         self._say(f"{what} ...")
 
     def update(self, done: int, total: int) -> None:
+        """The rate counts from the first sign of work: how long a start takes says nothing of it."""
         now = time.monotonic()
-        if now - self._shown < self._every_s or not done:
+        if not done:
+            return
+        begun, at = self._first = self._first or (done, now)
+        if now - self._shown < self._every_s or done == begun:
             return
         self._shown = now
-        rate = done / (now - self._began)
+        rate = (done - begun) / (now - at)
         left_s = max(total - done, 0) / rate
         self._say(f"{self._what}: {done:,} of {total:,}, {rate:,.0f}/s, {left_s:.0f} s left")
 

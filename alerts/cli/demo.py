@@ -75,10 +75,10 @@ def demo(
     try:
         outcome = play(options, Teller(as_json))
     except KeyboardInterrupt:
-        outcome = None
+        raise click.ClickException("interrupted while it was starting") from None
     except (EmbeddedError, MonitorError) as e:
         raise click.ClickException(str(e)) from None
-    sys.exit(0 if outcome and outcome.ok else 1)
+    sys.exit(0 if outcome.ok else 1)
 
 
 def _refuse_what_can_not_end(once: bool, span_s: float, onsets_s: list[float], fault: str | None) -> None:

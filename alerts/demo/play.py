@@ -134,11 +134,11 @@ class Play:
         start_ms = self._clock.now_ms()
         traffic = Traffic(self._options, self._clock, self._stage, start_ms)
         self._story.proof = Proof(traffic.labels)
-        self._started(start_ms)
-        self._rate = Rate()
-        traffic.start()
-        outcome = Outcome(False, "interrupted")
+        outcome = Outcome(False, "failed")
         try:
+            self._started(start_ms)
+            self._rate = Rate()
+            traffic.start()
             outcome = self._watch(traffic, start_ms)
         except KeyboardInterrupt:
             outcome = Outcome(not self._options.once, "interrupted")
@@ -249,7 +249,8 @@ class Traffic:
 
     def stop(self) -> None:
         self._go = False
-        self._thread.join(5.0)
+        if self._thread.is_alive():
+            self._thread.join(5.0)
 
     def check(self) -> None:
         """Raises what has ended the traffic."""

@@ -99,9 +99,9 @@ class Stage:
         return Addresses(kafka.bootstrap_servers, valkey.url, pager.url, *_free_ports(3))
 
     def start_roles(self, tell: Callable[[Note], None]) -> Supervisor:
-        supervisor = Supervisor(
-            commands(self.config), tell, env=without_ours(os.environ), log_dir=self.directory
-        )
+        # What roles keep for themselves lies in our directory too, and goes with it.
+        env = without_ours(os.environ) | {"TMPDIR": str(self.directory)}
+        supervisor = Supervisor(commands(self.config), tell, env=env, log_dir=self.directory)
         self._stack.callback(supervisor.end)
         supervisor.tick()
         return supervisor

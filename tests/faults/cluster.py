@@ -22,6 +22,7 @@ from alerts.demo.receiver import Entry, Receiver
 from alerts.settings import Settings
 from streams.embedded import EmbeddedKafka, EmbeddedValkey
 from streams.embedded.ports import free_port
+from streams.guard import Guard
 from streams.settings import Source, load
 from streams.topic_admin import TopicAdmin
 
@@ -69,6 +70,7 @@ class Role:
         self.wanted = False
         self._config, self._log = config, logs / f"{self.name}.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self._guard: Guard | None = None
 
     def start(self) -> None:
         section = f"CARRIER_HEALTH_{self.kind.upper()}__INSTANCE"
@@ -80,7 +82,9 @@ class Role:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
+        self._guard = Guard(self._process.pid)
         self.wanted = True
 
     def kill(self) -> None:
@@ -94,16 +98,11 @@ class Role:
         self.wanted = False
         return self._end(signal.SIGTERM, patience_s)
 
-    def pause(self) -> None:
-        self._signal(signal.SIGSTOP)
-
-    def go_on(self) -> None:
-        self._signal(signal.SIGCONT)
-
     def tend(self) -> None:
         """What a supervisor does: starts again what ended by itself."""
         if self.wanted and self._process is not None and self._process.poll() is not None:
             self.exits.append(self._process.returncode)
+            self._stand_down()
             self.start()
 
     @property
@@ -129,10 +128,6 @@ class Role:
         status, body = self.get("/readyz")
         return list(msgspec.json.decode(body)["reasons"]) if status else ["no answer"]
 
-    def _signal(self, number: int) -> None:
-        if self._process is not None:
-            self._process.send_signal(number)
-
     def _end(self, number: int, patience_s: float = 10.0) -> int | None:
         if self._process is None:
             return None
@@ -144,7 +139,13 @@ class Role:
             self._process.wait(10)
             code = None
         self._process = None
+        self._stand_down()
         return code
+
+    def _stand_down(self) -> None:
+        if self._guard is not None:
+            self._guard.release()
+            self._guard = None
 
 
 class Cluster:

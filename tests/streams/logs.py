@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from streams.fold import merge_failed, pack
+from streams.fold import failed_recipients, pack
 from streams.records import BUCKET_S, Cells, Partial, Range, SeriesKey
 
 T0_S = 1_784_289_600
@@ -81,7 +81,7 @@ def everything(table: Cells) -> Counter[tuple[object, ...]]:
     for i, senders in table.senders.items():
         for sender, n in senders.items():
             out[*who[i], "sender", sender] += n
-    for i, hashes in merge_failed(table).items():
-        for h in hashes.tolist():
+    for i, hashes in failed_recipients(table):
+        for h in hashes:
             out[*who[i], "recipient", h] += 1
     return +out

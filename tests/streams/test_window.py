@@ -130,9 +130,9 @@ def test_old_receipts_before_the_first_watermark_are_counted() -> None:
 
 def test_a_receipt_older_than_any_topic_keeps_is_late_not_a_million_empty_buckets() -> None:
     ancient = -(OLDEST_START_S + 100_000)
-    closings = run(station(), log_of((3, [1, ancient]), (15, [])))
+    closings = run(station(), log_of((8, [1, ancient]), (15, [])))
     assert seen(closings) == [(0, 1, 1)]
-    closings = run(station(), log_of((3, [1]), (15, [ancient]), (25, [])))
+    closings = run(station(), log_of((8, [1]), (15, [ancient]), (25, [])))
     assert seen(closings) == [(0, 1, 1), (10, 0, 0)]
 
 
@@ -193,7 +193,7 @@ def test_a_recipient_counts_once_an_hour_per_series_and_class(
 
 def test_a_partial_that_is_known_counts_nothing() -> None:
     windows = station()
-    log = log_of((3, [1]), (4, [2]))
+    log = log_of((8, [1]), (9, [2]))
     run(windows, log)
     assert windows.apply(2, log[0][1]) == []
     assert windows.through == 2
@@ -215,12 +215,12 @@ def test_an_overlap_stops_it_even_where_losses_are_accepted(start: int, end: int
         windows.apply(1, partial([reach(0, start, end, 4)]))
 
 
-#   clock 3         lost [1,5)           clock 42
+#   clock 8         lost [1,5)           clock 42
 #   |---------|---------|---------|---------|---------|
 #   incomplete ------------------------------>  whole
 def test_an_accepted_loss_marks_every_bucket_that_it_may_have_emptied() -> None:
     windows = station(accept=lambda _: True)
-    windows.apply(0, partial([reach(0, 0, 1, 3)], finals(GOOD, 1)))
+    windows.apply(0, partial([reach(0, 0, 1, 8)], finals(GOOD, 1)))
     closings = windows.apply(1, partial([reach(0, 5, 6, 42)], finals(GOOD, 41)))
     closings += windows.apply(2, partial([reach(0, 6, 6, 75)]))
     words = ["lost outcomes-0 [1,5)"]
@@ -231,7 +231,7 @@ def test_an_accepted_loss_marks_every_bucket_that_it_may_have_emptied() -> None:
 
 def test_a_loss_before_a_clock_is_known_marks_the_buckets_under_way() -> None:
     windows = station(accept=lambda _: True)
-    windows.apply(0, partial([reach(0, 0, 1, 3)], finals(GOOD, 1)))
+    windows.apply(0, partial([reach(0, 0, 1, 8)], finals(GOOD, 1)))
     windows.apply(1, partial([reach(0, 5, 5, None)]))
     assert [c.incomplete != [] for c in windows.apply(2, partial([reach(0, 5, 5, 30)]))] == [True, False]
 
