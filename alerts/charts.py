@@ -67,7 +67,7 @@ class Alarms:
 
 
 def likelihoods(policy: Policy, k: Floats, n: Floats, pi: Floats) -> Floats:
-    """Log-likelihood ratios [J, ...]: l_j = k ln theta_j - n ln(1 + (theta_j - 1) pi) (docs/detection.md, 2)."""
+    """Log-likelihood ratios [J, ...]: l_j = k ln theta_j - n ln(1 + (theta_j - 1) pi) (detection, 2)."""
     theta = np.array(policy.thetas).reshape(-1, *([1] * k.ndim))
     ratios: Floats = k * np.log(theta) - n * np.log1p((theta - 1) * pi)
     return ratios
@@ -88,14 +88,14 @@ def advance(charts: Charts, llr: Floats, k: Floats, n: Floats, m: Floats, bucket
 
 
 def shift(k: Floats, n: Floats, m: Floats) -> Floats:
-    """delta (docs/detection.md, 3): log-odds of the failures seen, less those of the failures expected."""
+    """delta (detection, 3): log-odds of the failures seen, less those of the failures expected."""
     expected = np.clip(m, 1e-9, None)
     rest = np.clip(n - m, 1e-9, None)
     return np.log((k + 0.5) / (n - k + 0.5)) - np.log(expected / rest)
 
 
 def limited(policy: Policy, w: Floats, delta: Floats, sigma: float) -> Floats:
-    """E (docs/detection.md, 3): evidence `w` limited by the wobble `sigma`, 0 where the odds have not risen enough."""
+    """E: evidence `w` limited by the wobble `sigma`, 0 where the odds have not risen enough."""
     enough = (delta >= np.log(policy.min_odds_ratio)) & (w > 0)
     safe_w, safe_delta = np.where(enough, w, 1.0), np.where(enough, delta, 1.0)
     return np.where(enough, 0.5 / (0.5 / safe_w + sigma**2 / safe_delta**2), 0.0)
@@ -115,7 +115,7 @@ def alarms(charts: Charts, policy: Policy) -> Alarms:
 
 
 def latch(charts: Charts, policy: Policy, llr: Floats, hits: Alarms, bucket_s: int) -> Charts:
-    """Flags what alarms; frees, by the mirror test (docs/detection.md, 5), what has recovered.
+    """Flags what alarms; frees, by the mirror test (detection, 5), what has recovered.
 
     While a scope is still ill its mirror follows the chart that knows it best; from the first
     good bucket on it stays.

@@ -62,7 +62,7 @@ class Tally(NamedTuple):
     failed: int
 
     def ratio(self, policy: Policy) -> float:
-        """p_hat (docs/detection.md, 5): drawn to the expected ratio by `prior_events`; 0 without outcomes."""
+        """p_hat (detection, 5): drawn to the expected ratio by `prior_events`; 0 without outcomes."""
         if not self.n:
             return 0.0
         return (self.k + policy.prior_events * self.m / self.n) / (self.n + policy.prior_events)
@@ -171,7 +171,7 @@ def flags(state: RuleState, policy: Policy, pi: Floats, bucket_s: int) -> tuple[
 
 
 def _ratios(state: RuleState, policy: Policy, pi: Floats, flagged: Ints, bucket_s: int) -> Floats:
-    """p_hat (docs/detection.md, 5) over the segment of each leaf's highest chart, or the last 5 min once older."""
+    """p_hat (detection, 5) over the segment of each leaf's highest chart, or the last 5 min once older."""
     charts, at = state.charts, state.index.first_leaf + flagged
     best = charts.w[:, at].argmax(axis=0)
     from_s = bucket_s - policy.segment_cap_s + 1

@@ -177,7 +177,7 @@ def _measured(case: Case, now: Now, ratio: float) -> Case:
 
 
 def _severity(case: Case, recent: Tally, now: Now) -> Case:
-    """Up when the ratio is clearly above a line, down when it is surely below for long (docs/detection.md, 5)."""
+    """Up when the ratio is clearly above a line, down when it is surely below for long (detection, 5)."""
     ratio, error = case.incident.ratio, standard_error(recent, now.policy)
     level, severity = now.policy.level(ratio - now.policy.escalate_z * error), case.incident.severity
     if RANK[level] > RANK[severity]:
@@ -196,7 +196,7 @@ def _severity(case: Case, recent: Tally, now: Now) -> Case:
 
 
 def _mirrored(case: Case, recent: Tally, now: Now) -> Watch:
-    """R <- max(0, R - l at max(2, sqrt(theta))) over the current scope (docs/detection.md, 5).
+    """R <- max(0, R - l at max(2, sqrt(theta))) over the current scope (detection, 5).
 
     While nothing speaks for recovery the odds ratio follows the incident; then it stands, lest
     the test chase the very ratio that it waits for.

@@ -21,11 +21,11 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Failure probability of a series of which nothing is known."""
 
     thetas: tuple[float, ...] = tuple(2 * 1.6**j for j in range(8))
-    """Odds ratios of the bank of charts, rising (docs/detection.md, 2). The least is the zone of indifference."""
+    """Odds ratios of the bank of charts, rising (detection, 2). The least is the zone of indifference."""
     threshold: float = 16.0
     """Evidence (nats) at which a chart alarms: at most one false alarm in 1,000 series-weeks."""
     sigma: float = 0.15
-    """Wobble of a series' log-odds that is not an incident (docs/detection.md, 3), until it is learned."""
+    """Wobble of a series' log-odds that is not an incident (detection, 3), until it is learned."""
     min_odds_ratio: float = 2.0
     min_excess: float = 0.005
     """Floors: odds at least doubled, and the ratio at least this far above the expected one."""
@@ -33,7 +33,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     warning: float = 0.05
     critical: float = 0.10
     prior_events: float = 20.0
-    """Weight of the baseline, in events, in the estimate of the ratio (docs/detection.md, 5)."""
+    """Weight of the baseline, in events, in the estimate of the ratio (detection, 5)."""
     segment_cap_s: int = 300
     """The ratio looks at the last so many seconds once an incident is older."""
     escalate_z: float = 1.0
@@ -45,7 +45,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     resolve_evidence: float = 7.0
     resolve_min_s: int = 120
-    """Mirror test: evidence (nats) of recovery, and the least age of an incident (docs/detection.md, 5)."""
+    """Mirror test: evidence (nats) of recovery, and the least age of an incident (detection, 5)."""
     resolve_quiet_s: int = 30
     """The recovery must have lasted so long: one good bucket at high volume ends nothing."""
     reopen_s: int = 1800
@@ -78,7 +78,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         return lines.get(severity, 0.0)
 
     def mirror_chart(self, theta: float) -> int:
-        """Index of the chart that tests recovery from odds ratio `theta`: max(2, sqrt(theta)) (docs/detection.md, 5).
+        """Index of the chart that tests recovery from odds ratio `theta`: max(2, sqrt(theta)) (detection, 5).
 
         The next lower odds ratio of the grid, so that the scopes' sums serve both tests.
         """

@@ -136,7 +136,7 @@ class Index:
 
     @cached_property
     def penalties(self) -> Floats:
-        """ln(number of scopes of that kind) [S]: the price of having looked at so many (docs/detection.md, 4)."""
+        """ln(number of scopes of that kind) [S]: the price of having looked at so many (detection, 4)."""
         counts = (1, len(self.carriers), len(self.regions), len(self.leaves))
         return np.repeat(np.log(np.maximum(counts, 1)), counts)
 

@@ -175,9 +175,10 @@ class Station:
     async def _snapshot(self, offset: int) -> None:
         """The state and the open incidents; what lies at or before `offset` is needed no more."""
         for one in self._state.cases:
-            known = self._known.get(one.incident.key)
-            if known is not None:
-                await self._send(INCIDENTS, known.key.encode(), encode(known))
+            async with self._writing:  # a delivery that is being recorded must not be written over
+                known = self._known.get(one.incident.key)
+                if known is not None:
+                    await self._send(INCIDENTS, known.key.encode(), encode(known))
         records = await asyncio.to_thread(snapshot.snapshot, self._state)
         for record in records:
             await self._send(DETECTOR_STATE, snapshot.shard_of(record).encode(), record)

@@ -75,7 +75,8 @@ class WindowsStage:
 
     async def apply(self, offset: int, value: bytes) -> None:
         if self._expect_from is not None:
-            if offset > self._expect_from:
+            # Beyond `through` nothing is open, and the offset may be a transaction's marker.
+            if offset > self._expect_from <= self._windows.through:
                 raise GapError(
                     f"the log of partials starts at offset {offset}, open buckets need it from "
                     f"{self._expect_from}: its retention is too short, or it was read past"

@@ -61,7 +61,7 @@ def _header_columns(headers: Sequence[Headers | None]) -> tuple[list[bytes], lis
     """The values of `source` and `received_ms`, b'' where one is missing."""
     try:  # as the gateway writes them: these two, in this order
         if {h[0][0] for h in headers} == {"source"} and {h[1][0] for h in headers} == {"received_ms"}:  # type: ignore[index]
-            return [h[0][1] for h in headers], [h[1][1] for h in headers]  # type: ignore[index]
+            return [h[0][1] or b"" for h in headers], [h[1][1] or b"" for h in headers]  # type: ignore[index]
     except (TypeError, IndexError):
         pass
     pairs = [_search_headers(h) for h in headers]
@@ -69,7 +69,7 @@ def _header_columns(headers: Sequence[Headers | None]) -> tuple[list[bytes], lis
 
 
 def _search_headers(headers: Headers | None) -> tuple[bytes, bytes]:
-    found = dict(headers or ())
+    found = dict(reversed(headers or ()))  # of two with one name the first stands
     return found.get("source") or b"", found.get("received_ms") or b""
 
 

@@ -25,7 +25,7 @@ def consumer_config(settings: Settings) -> dict[str, Any]:
         # At the default of 1000 a fast consumer stalls whenever its queue is full.
         "fetch.queue.backoff.ms": 5,
         "queued.min.messages": 100_000,
-        "queued.max.messages.kbytes": 65_536,
+        "queued.max.messages.kbytes": 32_768,
         "fetch.message.max.bytes": 4 * 1024 * 1024,
         "receive.message.max.bytes": LARGE_BYTES * 9,
         "max.poll.interval.ms": 300_000,

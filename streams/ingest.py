@@ -203,18 +203,18 @@ class Ingest:
         for tp in committed:
             low, _ = consumer.get_watermark_offsets(TopicPartition(tp.topic, tp.partition), _COMMIT_TIMEOUT_S)
             start, replay = _where_to_start(tp, low)
-            self._parts[(tp.topic, tp.partition)] = self._new_part(tp, start)
+            self._parts[(tp.topic, tp.partition)] = self._new_part(tp, start, replay)
             starts.append(TopicPartition(tp.topic, tp.partition, replay))
         consumer.incremental_assign(starts)
         log.info("assigned %s", [f"{p.topic}-{p.partition} from {p.offset}" for p in starts])
         self._ready.set("partitions", bool(self._parts), "" if self._parts else "stands by: no partition")
 
-    def _new_part(self, tp: TopicPartition, start: int) -> PartitionIntake:
+    def _new_part(self, tp: TopicPartition, start: int, replay: int) -> PartitionIntake:
         ingest = self._settings.ingest
         share = max(ingest.dedupe_max_ids // max(len(self._facts.partitions), 1), 1_000)
         seen = SeenIds(ingest.dedupe_horizon_s, share)
         topic_id = self._facts.topic_id(tp.topic)
-        return PartitionIntake(tp.topic, topic_id, tp.partition, start, seen, end=start)
+        return PartitionIntake(tp.topic, topic_id, tp.partition, start, seen, start, inherited=max(replay, 0))
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         if not self._closing:  # the generation still holds: what was read is committed, then given away

@@ -9,25 +9,28 @@ Whole batches at a time: the Python work a record is a few list comprehensions, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streams.batch import Batch, DeadLetter, sources_and_stamps
-from streams.fold import NO_LATENCY, SEND, Fold, latency_column
+from streams.fold import MAX_SENDER_LENGTH, NO_LATENCY, SEND, Fold, latency_column
 from streams.kinds import CODE, RESULTS, Kinds
 from streams.partition import PartitionIntake
 from streams.privacy import RecipientHasher
 from streams.records import FailedRecipient, Malformed, Reading, Reason, Result, SeriesKey
-from streams.source import BAD_STATUS, FINAL_BITS, FUTURE_PROVIDER_TIME, MAX_AHEAD_MS, Source
+from streams.source import BAD_STATUS, FINAL_BITS, FUTURE_PROVIDER_TIME, MAX_AHEAD_MS, UNKNOWN_BIT, Source
 from streams.work import Where, Work
 
 I64 = NDArray[np.int64]
 
 MAX_FAST_CLOCK_MS = 60_000
 """A receipt stamped at most this far ahead of now counts as now; further ahead is malformed."""
-IN_FLIGHT_BITS = np.uint16(0xFF)
+MAX_ID_LENGTH = 256
+NO_TIME = Malformed(Reason.MISSING_TIME, "neither a header nor the record nor Kafka tells the receipt time")
+IN_FLIGHT_BITS = np.uint16(UNKNOWN_BIT - 1)  # the words of sending, not `unknown`
 _FINAL = np.uint16(FINAL_BITS)
 
 
@@ -62,12 +65,20 @@ class Intake:
             return
         work = Work(len(batch.values))
         names, work.received_ms[:] = sources_and_stamps(batch)
+        work.live[:] = batch.offset >= np.array([p.start for p in partitions])[batch.partition]
         self._decode(batch, names, work)
+        self._count_received(work)
         self._judge_times(work, now_ms)
         for index in np.unique(batch.partition).tolist():
             self._take_partition(batch, work, partitions[index], np.flatnonzero(batch.partition == index))
         self._fold_counted(work)
         self._bury(batch, work, partitions)
+
+    def _count_received(self, work: Work) -> None:
+        """By source, whatever becomes of the records; what is read again for dedupe does not count."""
+        for number, n in enumerate(np.bincount(work.source[work.live]).tolist()):
+            if n:
+                self.received[self._names[number]] = self.received.get(self._names[number], 0) + n
 
     # -- decode and classify -------------------------------------------------------------------
 
@@ -88,8 +99,6 @@ class Intake:
         source = self._sources.get(name)
         at: Where = slice(None) if indices is None else np.array(indices)
         work.source[at] = self._number.get(name, len(self._names) - 1)
-        label = name if source else ""
-        self.received[label] = self.received.get(label, 0) + len(raw)
         places = range(len(raw)) if indices is None else indices
         if source is None:
             wrong = Malformed(Reason.UNKNOWN_SOURCE, "the source header is missing or not configured")
@@ -143,6 +152,8 @@ class Intake:
             wrong = Malformed(Reason.FUTURE_RECEIPT, "received more than 60 s ahead of now")
             work.malformed.update((i, wrong) for i in np.flatnonzero(future).tolist())
         work.future = future
+        for i in np.flatnonzero(work.received_ms < 0).tolist():
+            work.malformed.setdefault(i, NO_TIME)
         np.minimum(work.received_ms, now_ms, out=work.received_ms)
         ahead = work.provider_ms > work.received_ms + MAX_AHEAD_MS
         for i in np.flatnonzero(ahead).tolist():
@@ -155,9 +166,8 @@ class Intake:
         result = self._results(work, here)
         once = np.flatnonzero((result != CODE[Result.MALFORMED]) & (result != CODE[Result.INBOUND]))
         self._once_per_message(work, part, here[once], clock[once] // 1000, result, once)
-        live = batch.offset[here] >= part.start
+        live = work.live[here]
         work.result[here] = result
-        work.live[here] = live
         part.end = max(part.end, int(batch.offset[here[-1]]) + 1)
         if known.any():
             part.clock_ms = int(clock[-1])
@@ -212,27 +222,28 @@ class Intake:
 
     def _add_failed(self, work: Work, i: int) -> None:
         reading, row, received_ms = work.readings[i], int(work.row[i]), int(work.received_ms[i])
+        fingerprint = self._fingerprint(int(work.source[i]), reading.message_id)
         recipient = self._recipient(reading)
         # Without a number every message stands for a recipient of its own.
-        counted_as = int(work.fingerprint[i]) if recipient is None else recipient
+        counted_as = fingerprint if recipient is None else recipient
         self.fold.add_failed(row, received_ms // 1000, counted_as, reading.sender)
-        if recipient is None:
-            return
-        key = self._kinds.keys[row]
-        self.failed.append(
-            FailedRecipient(
-                f"{recipient:016x}",
-                reading.message_id,
-                f"{int(work.fingerprint[i]):016x}",
-                key.source,
-                key.carrier,
-                key.region,
-                key.outcome_class,
-                key.code,
-                reading.sender,
-                received_ms,
+        if recipient is not None:
+            sender = reading.sender[:MAX_SENDER_LENGTH] if reading.sender else None
+            self.failed.append(
+                FailedRecipient(
+                    f"{recipient:016x}",
+                    reading.message_id[:MAX_ID_LENGTH],
+                    f"{fingerprint:016x}",
+                    *self._kinds.keys[row],
+                    sender,
+                    received_ms,
+                )
             )
-        )
+
+    def _fingerprint(self, source: int, message_id: str) -> int:
+        """64 bits of (account, message id), the same in every process."""
+        text = f"{self._sources[self._names[source]].account}\n{message_id}"
+        return int.from_bytes(blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "little")
 
     def _recipient(self, reading: Any) -> int | None:
         if reading.to:

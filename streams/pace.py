@@ -57,9 +57,8 @@ class Pace:
         messages: list[Any] = self._reader.consume(100, 0)
         for message in messages:
             if message.error() is None:
-                for p in self._decoder.decode(message.value()).positions:
-                    if p.clock_ms is not None:
-                        self._others[(p.topic, p.partition)] = p.clock_ms
+                positions = self._decoder.decode(message.value()).positions
+                self._others = {(p.topic, p.partition): p.clock_ms for p in positions if p.clock_ms}
 
     def close(self) -> None:
         self._reader.close()

@@ -24,11 +24,13 @@ class PartitionIntake:
     tally: dict[str, dict[str, int]] = field(default_factory=dict)
     marks: deque[tuple[int, int]] = field(default_factory=deque)
     """(clock second, offset): from where to read again to know what is known now."""
+    inherited: int | None = None
+    """From where the owner before would have read again: it stands until something was read."""
 
     def replay_from(self, horizon_s: int) -> int:
         """The offset from which a successor must read to remember as much as this one."""
-        if self.clock_ms is None or not self.marks:
-            return self.start
+        if self.clock_ms is None or not self.marks:  # an idle partition's clock moves without reading
+            return self.start if self.inherited is None else self.inherited
         oldest = self.clock_ms // 1000 - horizon_s
         while len(self.marks) > 1 and self.marks[1][0] < oldest:
             self.marks.popleft()

@@ -43,6 +43,7 @@ class Shown:
         self._latency: dict[str, NDArray[np.int64]] = {}
         self._by_source: deque[dict[str, tuple[int, int]]] = deque(maxlen=_HOUR_BUCKETS)
         self._last_partial_ms = clock.now_ms()
+        self._lost = 0
         self._holding: tuple[tuple[str, int], ...] = ()
         self._provide()
 
@@ -61,6 +62,7 @@ class Shown:
 
     def restart(self, windows: Windows, buckets: Sequence[Complete]) -> None:
         """Fills the sliding windows again from the journal; counts nothing."""
+        self._lost = 0
         self._sliding = Sliding(self._book)
         self._by_source.clear()
         previous_s: int | None = None
@@ -73,15 +75,18 @@ class Shown:
         self._take_view()
 
     def partial(self, partial: Partial, windows: Windows) -> None:
-        """Tallies and clocks of a partial that was new."""
+        """Tallies and clocks of a partial; one that was known already tells only that ingest lives."""
         self._last_partial_ms = self._clock.now_ms()
-        if partial.part == partial.parts:
+        if partial.part == partial.parts and not windows.skipped:
             for r in partial.ranges:
                 for source, results in r.tally.items():
                     for result, n in results.items():
                         if result != Result.COUNTED:  # counted or late: known when the bucket closes
                             self._metrics.records_total.labels(source, result).inc(n)
         self._holding = tuple(windows.where.holding)
+        for lost in windows.lost[self._lost :]:
+            self._metrics.lost_records_total.inc(lost.end - lost.start)
+        self._lost = len(windows.lost)
         for p in windows.where.positions:
             if p.clock_ms is not None:
                 lag = (self._clock.now_ms() - p.clock_ms) / 1000

@@ -51,6 +51,8 @@ class Windows:
     next_bucket_s: int | None = None
     """First bucket that is not closed; None until the first watermark."""
     through: int = -1
+    skipped: bool = False
+    """Whether the partial at `through` was known already and counted nothing."""
     journal_through: int = -1
     open: dict[int, Bucket] = field(default_factory=dict)
     late: dict[int, Bucket] = field(default_factory=dict)
@@ -88,7 +90,8 @@ class Windows:
         except LossError:
             step = self._pass_loss(partial)
         self.through = offset
-        if step is Step.KNOWN:
+        self.skipped = step is Step.KNOWN
+        if self.skipped:
             return pending
         self._count(offset, partial.cells, self.next_bucket_s, late=True)
         if partial.part < partial.parts:

@@ -170,6 +170,8 @@ class Audit:
         """Closed plus late is the truth, per carrier, region, class and bucket."""
         counted = sums(cells for c in self.closed for cells in c.cells)
         late = sums(cells for c in self.closed for cells in c.late)
+        keys = {cells.keys[k] for c in self.closed for cells in c.cells for k in cells.key}
+        self.figures["series"] = len(keys)
         self.figures["counted"], self.figures["late"] = counted.total(), late.total()
         wanted = self.truths.sums()
         difference = _difference(counted + late, wanted)
@@ -198,11 +200,11 @@ class Audit:
                     assert closed_before is not None and bucket_s <= closed_before
             closed_before = c.record.bucket_s
 
-    # -- incidents -----------------------------------------------------------------------------
 
-    def incidents(self) -> list[Incident]:
-        newest = {m.key(): m.value() for m in read_all(self.settings, "incidents")}
-        return [msgspec.json.decode(value, type=Incident) for value in newest.values() if value]
+def incidents(settings: Settings) -> list[Incident]:
+    """The newest state of each."""
+    newest = {m.key(): m.value() for m in read_all(settings, "incidents")}
+    return [msgspec.json.decode(value, type=Incident) for value in newest.values() if value]
 
 
 def _place(message: Message) -> tuple[bytes, bytes]:

@@ -13,10 +13,10 @@ from confluent_kafka import Consumer, TopicPartition
 
 from alerts.records import State
 from streams.records import BUCKET_S, ClosedBucket
-from streams.simulate.parts import Incident, Scenario
+from streams.simulate.parts import Scenario
 from streams.simulate.scenario import labels_of, sources_of
 from streams.simulate.truth import Label
-from tests.faults.audit import Audit
+from tests.faults.audit import Audit, incidents
 from tests.faults.cluster import STARTS_ANEW, Cluster, wait_for
 from tests.faults.schedule import Done, Executioner, Fault
 from tests.faults.traffic import PARTITIONS, Feeder, Plan, Writer
@@ -82,13 +82,17 @@ def _live(course: Course, cluster: Cluster) -> Outcome:
     print(f"{feeder.truths.records} records written in {ended - began:.0f} s")
     drained_s = wait_closed(cluster, ended)
     figures = {"drain_s": drained_s, "feed_s": ended - began, **_kills(cluster, executioner.done)}
-    wait_for(lambda: _settled(cluster, len(labels)), "every incident is resolved", DRAIN_S, cluster.tend)
+    wait_for(lambda: _settled(cluster, len(labels)), "every incident is resolved", DRAIN_S, cluster.tend, 1.0)
     return Outcome(Audit(settings, feeder.truths), labels, executioner.done, cluster, figures)
 
 
 def _settled(cluster: Cluster, labels: int) -> bool:
+    """Each page is resolved, and `incidents` says so."""
     effects = Counter(e.effect for e in cluster.pager.log)
-    return effects["opened"] >= labels and effects["resolved"] == effects["opened"]
+    if effects["opened"] < labels or effects["resolved"] < effects["opened"]:
+        return False
+    told = (i.deliveries[-1].action for i in incidents(cluster.settings) if i.deliveries)
+    return Counter(told)["resolve"] >= labels
 
 
 def _kills(cluster: Cluster, done: list[Done]) -> dict[str, float]:
@@ -151,7 +155,7 @@ def check_all(outcome: Outcome) -> None:
 
 def check_incidents(outcome: Outcome) -> None:
     """Each labelled incident was paged once and resolved once, and nothing else was."""
-    paged = [i for i in outcome.audit.incidents() if i.plain_key_used or i.critical_key_used]
+    paged = [i for i in incidents(outcome.audit.settings) if i.plain_key_used or i.critical_key_used]
     found = Counter((i.rule, i.scope, i.carrier, i.region) for i in paged)
     assert found == Counter((x.rule, x.scope, x.carrier, x.region) for x in outcome.labels)
     assert all(i.state is State.RESOLVED for i in paged)
@@ -164,8 +168,9 @@ def check_incidents(outcome: Outcome) -> None:
     assert resolved == keys
     outcome.figures["pages_repeated"] = sum(e.effect in ("repeated", "dropped") for e in log)
     for incident in paged:
-        recorded = {(d.dedup_key, d.action) for d in incident.deliveries}
-        assert recorded == {(incident.key, "trigger"), (incident.key, "resolve")}
+        # A trigger whose owner died between the 202 and its record is sent again, or resolved at once.
+        recorded = [(d.dedup_key, d.action) for d in incident.deliveries]
+        assert recorded and recorded[-1] == (incident.key, "resolve"), f"{incident}"
 
 
 def check_exits(cluster: Cluster) -> None:

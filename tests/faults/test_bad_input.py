@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -23,7 +22,8 @@ BAD: dict[str, tuple[str, bytes, bytes | None]] = {
     "not JSON": ("not_json", b"router", b"<html>502 Bad Gateway</html>"),
     "cut off": ("not_json", b"router", b'{"message_id":"m-1","status":"deliv'),
     "not an object": ("wrong_type", b"router", b"[1,2,3]"),
-    "wrong types": ("wrong_type", b"router", b'{"message_id":17,"status":["delivered"],"provider_time_ms":"x"}'),
+    "wrong types": ("wrong_type", b"router", b'{"message_id":17,"status":["delivered"],"provider_time_ms":1}'),
+    "a time that is none": ("bad_time", b"router", b'{"message_id":"m-6","status":"delivered","provider_time_ms":"x"}'),
     "no time": ("missing_time", b"router", b'{"message_id":"m-2","status":"delivered"}'),
     "no id": ("missing_field", b"router", b'{"status":"delivered","provider_time_ms":1}'),
     "no such status": ("bad_status", b"router", b'{"message_id":"m-3","status":"x","provider_time_ms":1}'),

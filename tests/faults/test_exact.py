@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,12 @@ from tests.faults.run import Course, run
 from tests.faults.scenario import by_carrier, by_pair, by_region, scenario
 from tests.faults.schedule import draw
 
-
 LEAD_S = 240
+SOAK_LEAD_S = 30
 SMALL_CLOSES_WITHIN_S = 60.0
+WINDOWS_CLOSE_WITHIN_S = 10.0
+WITHOUT_AN_INGEST_S = 25.0
+SEED = "CARRIER_HEALTH_SOAK_SEED"
 
 
 def test_nothing_is_lost_or_doubled_while_every_role_is_killed(tmp_path: Path) -> None:
@@ -27,6 +31,28 @@ def test_nothing_is_lost_or_doubled_while_every_role_is_killed(tmp_path: Path) -
     plan = scenario(LEAD_S + seconds, rate, incidents)
     course = Course("small", seed, plan, rate, LEAD_S, draw(seed, seconds - 5, 1, 12.0))
     figures = run(course, tmp_path).figures
-    assert min(figures[f"kills_{kind}"] for kind in ("ingest", "windows", "alerts")) >= 2
+    assert _least_kills(figures) >= 2
     delays = {k: v for k, v in figures.items() if k.startswith("delay_")}
     assert max(delays.values()) < SMALL_CLOSES_WITHIN_S, delays
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1500)
+def test_a_million_records_while_every_role_is_killed_five_times(tmp_path: Path) -> None:
+    """3,000 series and more at 5,000 records a second."""
+    rate, seconds = 5_000, 300
+    seed = int(os.environ.get(SEED, "1"))
+    incidents = (by_carrier(SOAK_LEAD_S + 20), by_region(SOAK_LEAD_S + 70), by_pair(SOAK_LEAD_S + 120))
+    plan = scenario(SOAK_LEAD_S + seconds, rate, incidents, more_carriers=120)
+    course = Course("soak", seed, plan, rate, SOAK_LEAD_S, draw(seed, seconds - 30, 4, 15.0))
+    figures = run(course, tmp_path).figures
+    assert figures["records"] >= 1_000_000
+    assert figures["series"] >= 3_000
+    assert _least_kills(figures) >= 5
+    assert figures["partials_aborted"] >= 1, "no kill came in the middle of a transaction"
+    assert figures["delay_windows_both_s"] <= WINDOWS_CLOSE_WITHIN_S
+    assert figures["delay_ingest_for_good_s"] <= WITHOUT_AN_INGEST_S
+
+
+def _least_kills(figures: dict[str, float]) -> float:
+    return min(figures[f"kills_{kind}"] for kind in ("ingest", "windows", "alerts"))

@@ -88,9 +88,6 @@ async def test_a_restart_reads_the_open_buckets_again(monkeypatch: pytest.Monkey
     assert sum(complete.cells.finals) == 1
 
 
-@pytest.mark.xfail(
-    reason="offset 1 is the transaction's marker: nobody can read it", strict=True, raises=GapError
-)
 async def test_a_restart_without_open_buckets_takes_the_next_record_there_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
