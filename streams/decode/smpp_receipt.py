@@ -35,6 +35,8 @@ STATUSES: Mapping[str, Status] = {
     INBOUND: Status.INBOUND,
 }
 RECEIPT_BIT, INTERMEDIATE_BIT = 0x04, 0x20  # of esm_class, section 5.2.12
+_PLAIN_RECEIPT = frozenset({None, RECEIPT_BIT})
+_BRACE = ord("{")
 INTERNATIONAL = 1  # type of number, section 5.2.5
 
 
@@ -55,7 +57,7 @@ class Receipt(msgspec.Struct, gc=False):
     recipient: ClassVar[None] = None
 
 
-class JsonReceipt(msgspec.Struct):
+class JsonReceipt(msgspec.Struct, gc=False):
     """The JSON object around a receipt."""
 
     short_message: str | None = None
@@ -86,6 +88,8 @@ class SmppReceiptDecoder:
     def _decode(self, value: bytes) -> Reading | Malformed:
         if not value or value.isspace():
             return Malformed(Reason.EMPTY, "the record has no value")
+        if value[0] == _BRACE:
+            return self._decode_json(value)
         # Latin-1 can not fail, and the fields that are read are ASCII; the text may be anything.
         text = value.decode("latin-1")
         usual = _USUAL(text)
@@ -121,6 +125,15 @@ _TEXT = re.compile(r"(?<![^\s,;])text\s*:", re.I)
 
 
 def _of_json(record: JsonReceipt) -> Reading | Malformed:
+    usual = _USUAL(record.short_message) if record.short_message else None
+    if usual is not None and record.tlvs is None and record.esm_class in _PLAIN_RECEIPT:
+        to = _address(record.source_addr, record.source_addr_ton)
+        sender = record.destination_addr or None
+        return Receipt(*usual.groups(), to, sender, record.carrier, record.region, record.traffic_class)
+    return _of_unusual_json(record)
+
+
+def _of_unusual_json(record: JsonReceipt) -> Reading | Malformed:
     tlvs = smpp_tlv.named(record.tlvs) if record.tlvs else {}
     if isinstance(tlvs, Malformed):
         return tlvs
@@ -206,6 +219,8 @@ def _address(number: str | None, ton: int | None) -> str | None:
     """An address in the E.164 form: message centres leave the `+` to the type of number."""
     if not number:
         return None
+    if number[0] == "+" and number[1:].isdecimal() and number.isascii():
+        return number
     if ton in (None, 0, INTERNATIONAL):
         return "+" + number if ton == INTERNATIONAL and number.isdecimal() else privacy.canonical(number)
     return number

@@ -82,7 +82,9 @@ def closed_buckets(messages: Iterable[Message]) -> list[Closed]:
         if len(parts) == record.parts and record.bucket_s not in done:
             done.add(record.bucket_s)
             pieces = [parts[i] for i in sorted(parts)]
-            closed = Closed(record, message.timestamp()[1], [p.cells for p in pieces], [p.late for p in pieces])
+            closed = Closed(
+                record, message.timestamp()[1], [p.cells for p in pieces], [p.late for p in pieces]
+            )
             found.append(closed)
     return found
 
@@ -133,7 +135,9 @@ class Audit:
         for message in read_all(self.settings, "outcomes"):
             last[message.partition()] = message.offset()
         for partition, offset in last.items():
-            assert ends[partition] > offset, f"partition {partition} was read to {ends[partition]} of {offset}"
+            assert ends[partition] > offset, (
+                f"partition {partition} was read to {ends[partition]} of {offset}"
+            )
 
     def check_tallies(self) -> None:
         """Per lane, source and result the tallies are what was written: nothing vanishes."""
@@ -188,7 +192,9 @@ class Audit:
             assert not c.record.incomplete
             assert len(c.record.positions) == len(self.truths.lanes)
             due_ms = (c.record.bucket_s + BUCKET_S) * 1000 + lateness_ms
-            assert all((p.clock_ms or 0) >= due_ms for p in c.record.positions), f"closed too early: {c.record}"
+            assert all((p.clock_ms or 0) >= due_ms for p in c.record.positions), (
+                f"closed too early: {c.record}"
+            )
 
     def check_late(self) -> None:
         """Every late cell is of a bucket that all clocks had passed, its own partition's among them."""

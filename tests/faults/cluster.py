@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -222,7 +222,13 @@ def _source(s: Source) -> str:
     return f'[[sources]]\nname = "{s.name}"\nformat = "{s.format}"\ncodes = "{s.codes}"\n'
 
 
-def wait_for(holds, what: str, within_s: float, meanwhile=lambda: None, every_s: float = 0.2) -> float:  # type: ignore[no-untyped-def]
+def wait_for(
+    holds: Callable[[], bool],
+    what: str,
+    within_s: float,
+    meanwhile: Callable[[], None] = lambda: None,
+    every_s: float = 0.2,
+) -> float:
     """Asks until it holds; returns how long it took. Fails the test when it takes too long."""
     began = time.monotonic()
     while not holds():

@@ -48,8 +48,7 @@ class Outcome(NamedTuple):
 
 def run(course: Course, directory: Path) -> Outcome:
     """Carries it out and returns what there is to check. Servers are gone when it returns."""
-    sources = [msgspec.structs.replace(s) for s in sources_of(course.scenario)]
-    with Cluster(directory, sources, course.overrides) as cluster:
+    with Cluster(directory, sources_of(course.scenario), course.overrides) as cluster:
         cluster.start_servers({"outcomes": PARTITIONS})
         outcome = _live(course, cluster)
         stop_all(cluster)
@@ -109,13 +108,19 @@ def wait_closed(cluster: Cluster, ended: float) -> float:
     """Until a bucket is closed that began after `ended`: everything written is in or late."""
     settings = cluster.settings
     consumer = Consumer(
-        {"bootstrap.servers": settings.kafka.bootstrap_servers, "group.id": "drain", "auto.offset.reset": "earliest"}
+        {
+            "bootstrap.servers": settings.kafka.bootstrap_servers,
+            "group.id": "drain",
+            "auto.offset.reset": "earliest",
+        }
     )
     consumer.assign([TopicPartition(settings.topic("windows"), 0, 0)])
 
     def closed() -> bool:
         messages = consumer.consume(10_000, 0.1)
-        buckets = (msgspec.json.decode(m.value(), type=ClosedBucket).bucket_s for m in messages if not m.error())
+        buckets = (
+            msgspec.json.decode(m.value(), type=ClosedBucket).bucket_s for m in messages if not m.error()
+        )
         return any(b > ended for b in buckets)
 
     try:
@@ -176,7 +181,9 @@ def check_incidents(outcome: Outcome) -> None:
 def check_exits(cluster: Cluster) -> None:
     """A role that ends by itself says so with the code that asks for a new start."""
     for role in cluster.roles.values():
-        assert set(role.exits) <= {STARTS_ANEW}, f"{role.name} ended with {role.exits}:\n{role.output[-3000:]}"
+        assert set(role.exits) <= {STARTS_ANEW}, (
+            f"{role.name} ended with {role.exits}:\n{role.output[-3000:]}"
+        )
 
 
 def worst_delays(outcome: Outcome) -> dict[str, float]:
@@ -193,7 +200,11 @@ def worst_delays(outcome: Outcome) -> dict[str, float]:
         for c in outcome.audit.closed:
             at, due = c.at_ms / 1000, c.record.bucket_s + BUCKET_S + lateness_s
             if begin <= at and due <= after and at <= begin + LOOK_AHEAD_S + 60:
-                name = "delay_" + d.fault.kind + ("_both_s" if d.fault.both else "_for_good_s" if d.fault.for_good else "_s")
+                name = (
+                    "delay_"
+                    + d.fault.kind
+                    + ("_both_s" if d.fault.both else "_for_good_s" if d.fault.for_good else "_s")
+                )
                 worst[name] = round(max(worst.get(name, 0.0), at - max(begin, due)), 2)
     return worst
 

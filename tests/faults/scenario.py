@@ -65,5 +65,11 @@ def by_region(at_s: float, region: str = "GB", duration_s: float = 60) -> Incide
 def by_pair(at_s: float, carrier: str = "262-01", region: str = "DE", duration_s: float = 60) -> Incident:
     codes = {"001": 0.6, "059": 0.4}
     return Incident(
-        scope="pair", carrier=carrier, region=region, at_s=at_s, duration_s=duration_s, ratio=RATIO, codes=codes
+        scope="pair",
+        carrier=carrier,
+        region=region,
+        at_s=at_s,
+        duration_s=duration_s,
+        ratio=RATIO,
+        codes=codes,
     )

@@ -22,12 +22,24 @@ BAD: dict[str, tuple[str, bytes, bytes | None]] = {
     "not JSON": ("not_json", b"router", b"<html>502 Bad Gateway</html>"),
     "cut off": ("not_json", b"router", b'{"message_id":"m-1","status":"deliv'),
     "not an object": ("wrong_type", b"router", b"[1,2,3]"),
-    "wrong types": ("wrong_type", b"router", b'{"message_id":17,"status":["delivered"],"provider_time_ms":1}'),
-    "a time that is none": ("bad_time", b"router", b'{"message_id":"m-6","status":"delivered","provider_time_ms":"x"}'),
+    "wrong types": (
+        "wrong_type",
+        b"router",
+        b'{"message_id":17,"status":["delivered"],"provider_time_ms":1}',
+    ),
+    "a time that is none": (
+        "bad_time",
+        b"router",
+        b'{"message_id":"m-6","status":"delivered","provider_time_ms":"x"}',
+    ),
     "no time": ("missing_time", b"router", b'{"message_id":"m-2","status":"delivered"}'),
     "no id": ("missing_field", b"router", b'{"status":"delivered","provider_time_ms":1}'),
     "no such status": ("bad_status", b"router", b'{"message_id":"m-3","status":"x","provider_time_ms":1}'),
-    "invalid UTF-8": ("not_utf8", b"router", b'{"message_id":"\xff\xfe","status":"delivered","provider_time_ms":1}'),
+    "invalid UTF-8": (
+        "not_utf8",
+        b"router",
+        b'{"message_id":"\xff\xfe","status":"delivered","provider_time_ms":1}',
+    ),
     "unknown source": ("unknown_source", b"nobody", b'{"message_id":"m-4","status":"delivered"}'),
     "no source": ("unknown_source", b"", b'{"message_id":"m-5","status":"delivered"}'),
     "empty": ("empty", b"router", b""),
@@ -42,7 +54,10 @@ class Seen:
 
     def __init__(self, cluster: Cluster, offsets: dict[str, tuple[int, int]]) -> None:
         self.offsets = offsets
-        self.letters = {(int(_header(m, "source_partition")), int(_header(m, "source_offset"))): m for m in read_all(cluster.settings, "dead-letters")}
+        self.letters = {
+            (int(_header(m, "source_partition")), int(_header(m, "source_offset"))): m
+            for m in read_all(cluster.settings, "dead-letters")
+        }
         self.tallies: Counter[tuple[str, str]] = Counter()
         for message in read_all(cluster.settings, "partials"):
             for r in msgspec.json.decode(message.value(), type=Partial).ranges:
@@ -59,15 +74,26 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
         ingest.start()
         cluster.wait_ready([ingest])
         offsets = _write_all(cluster)
-        wait_for(lambda: len(read_all(cluster.settings, "dead-letters")) >= len(BAD), "dead letters", 60, cluster.tend)
+        wait_for(
+            lambda: len(read_all(cluster.settings, "dead-letters")) >= len(BAD),
+            "dead letters",
+            60,
+            cluster.tend,
+        )
         _write_good(cluster, "after")
-        wait_for(lambda: Seen(cluster, {}).tallies["router", "counted"] >= 2, "the good records", 60, cluster.tend)
+        wait_for(
+            lambda: Seen(cluster, {}).tallies["router", "counted"] >= 2, "the good records", 60, cluster.tend
+        )
         yield Seen(cluster, offsets)
 
 
 def _producer(cluster: Cluster) -> Producer:
     return Producer(
-        {"bootstrap.servers": cluster.kafka.bootstrap_servers, "message.max.bytes": 12_000_000, "linger.ms": 0}
+        {
+            "bootstrap.servers": cluster.kafka.bootstrap_servers,
+            "message.max.bytes": 12_000_000,
+            "linger.ms": 0,
+        }
     )
 
 
@@ -92,7 +118,9 @@ def _write_good(cluster: Cluster, name: str) -> None:
     now_ms = int(time.time() * 1000)
     producer = _producer(cluster)
     headers = [("source", b"router"), ("received_ms", b"%d" % now_ms)]
-    producer.produce(cluster.settings.topic("outcomes"), GOOD % (name.encode(), now_ms), name.encode(), headers=headers)
+    producer.produce(
+        cluster.settings.topic("outcomes"), GOOD % (name.encode(), now_ms), name.encode(), headers=headers
+    )
     assert producer.flush(30) == 0
 
 

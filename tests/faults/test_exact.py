@@ -1,9 +1,9 @@
 """Sums, tallies and pages are exact, whatever is killed.
 
-    time      -240 s ............... 0 ................... feed ends ...... closed
-    traffic   backlog, written first | live, paced
-    roles                            start, killed at random            last buckets close
-    incident  one in the backlog, one across the start
+time      -240 s ............... 0 ................... feed ends ...... closed
+traffic   backlog, written first | live, paced
+roles                            start, killed at random            last buckets close
+incident  one in the backlog, one across the start
 """
 
 from __future__ import annotations

@@ -145,6 +145,7 @@ class Writer:
         self._committed_at = time.monotonic()
         self.aborted = 0
         self._decoys = 0
+        self._lost: Producer | None = None
 
     def write(self, planned: Planned) -> None:
         truth = planned.truth
@@ -194,7 +195,9 @@ class Writer:
             name = f"decoy-{self._decoys}"
             value = f'{{"message_id":"{name}","status":"delivered","provider_time_ms":{now_ms}}}'
             headers = [("source", b"router"), ("received_ms", b"%d" % now_ms)]
-            producer.produce(self._topic, value.encode(), name.encode(), int(Lane.TRANSACTIONAL), headers=headers)
+            producer.produce(
+                self._topic, value.encode(), name.encode(), int(Lane.TRANSACTIONAL), headers=headers
+            )
 
     def close(self) -> None:
         self._careful.commit_transaction(30)
@@ -219,6 +222,7 @@ class Feeder:
         self.truths = Truths(start_ms)
         self.died_in_transaction = False
         self._next: Planned | None = None
+        self._since_tick = 0
         self._thread = threading.Thread(target=self._feed_live, name="feed", daemon=True)
         self.error: BaseException | None = None
 
@@ -258,7 +262,7 @@ class Feeder:
             self.error = e
 
     def _wait(self, at_ms: int) -> None:
-        self._since_tick = getattr(self, "_since_tick", 0) + 1
+        self._since_tick += 1
         if self._since_tick >= 200:
             self._since_tick = 0
             self._writer.tick()
