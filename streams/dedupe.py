@@ -63,9 +63,12 @@ class SeenIds:
             half = len(fps) // 2
             parts = (slice(None, half), slice(half, None))
             return np.concatenate([self.see(fps[p], at_s[p], clock_s[p], stage[p]) for p in parts])
-        fps = np.where(fps == 0, np.uint64(1), fps)  # 0 marks a free slot
-        if len(fps):
-            self._make_room(len(fps), int(at_s.min()), int(clock_s[0]), int(clock_s[-1]))
+        if not len(fps):
+            return np.zeros(0, np.uint16)
+        fps = fps | (fps == 0)  # 0 marks a free slot
+        self._make_room(len(fps), int(at_s.min()), int(clock_s[0]), int(clock_s[-1]))
+        if _all_distinct(fps):
+            return self._see_distinct(fps, at_s, clock_s, stage)
         before = np.zeros(len(fps), np.uint16)
         waiting = np.arange(len(fps))
         for _ in range(MOST_ROUNDS):
@@ -106,10 +109,24 @@ class SeenIds:
 
     def _place(self, fps: U64) -> tuple[I64, NDArray[np.bool_]]:
         """Slot of each of `fps` (distinct), new ones put in; and whether it was there already."""
-        slot = np.empty(len(fps), np.int64)
-        found = np.zeros(len(fps), np.bool_)
-        todo = np.arange(len(fps))
         bucket = self._home(fps)
+        rows = self._table[bucket]
+        found, at = _first_true(rows == fps[:, None])
+        has_room, free = _first_true(rows == 0)
+        ends = ~found & has_room & ~self._spilled[bucket]
+        slot = bucket * SLOTS + np.where(found, at, free)
+        self._fps[slot[ends]] = fps[ends]
+        won = ends.copy()
+        won[ends] = self._fps[slot[ends]] == fps[ends]  # of several that chose one slot the last stands
+        self._used += int(won.sum())
+        self._spilled[bucket[~found & ~has_room]] = True
+        todo = np.flatnonzero(~(found | won))
+        further = (bucket[todo] + 1) % len(self._table)
+        self._search(fps, todo, np.where(ends[todo], bucket[todo], further), slot, found)
+        return slot, found
+
+    def _search(self, fps: U64, todo: I64, bucket: I64, slot: I64, found: NDArray[np.bool_]) -> None:
+        """Places those that their home bucket did not settle, going on from `bucket`."""
         while len(todo):
             rows = self._table[bucket]
             here, at = _first_true(rows == fps[todo, None])
@@ -117,7 +134,6 @@ class SeenIds:
             found[todo[here]] = True
             absent = ~here
             todo, bucket = self._put(fps, todo[absent], bucket[absent], rows[absent], slot)
-        return slot, found
 
     def _put(self, fps: U64, todo: I64, bucket: I64, rows: U64, slot: I64) -> tuple[I64, I64]:
         """Puts in what ends its search here; returns what must look further, and where."""
@@ -205,11 +221,13 @@ class SeenIds:
         self._used = 0
 
 
-def _first_of_each(values: U64) -> I64:
-    """Indices of the first of each distinct value; all of them, cheaply, when none repeats."""
+def _all_distinct(values: U64) -> bool:
     ordered = np.sort(values)
-    if not (ordered[1:] == ordered[:-1]).any():
-        return np.arange(len(values))
+    return not (ordered[1:] == ordered[:-1]).any()
+
+
+def _first_of_each(values: U64) -> I64:
+    """Indices of the first of each distinct value, rising."""
     _, first = np.unique(values, return_index=True)
     return np.sort(first)
 

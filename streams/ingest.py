@@ -117,9 +117,9 @@ class Ingest:
 
     def _take_bound(self, messages: list[Any], source: str) -> None:
         owned = list(self._parts.values())
-        index = {key: i for i, key in enumerate(self._parts)}
         topic = messages[0].topic()
-        numbers = [index.get((topic, m.partition()), -1) for m in messages]
+        index = {number: i for i, (name, number) in enumerate(self._parts) if name == topic}
+        numbers = [index.get(m.partition(), -1) for m in messages]
         if -1 in numbers:  # revoked between the fetch and now: its new owner reads them
             messages = [m for m, n in zip(messages, numbers, strict=True) if n >= 0]
             numbers = [n for n in numbers if n >= 0]

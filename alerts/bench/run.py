@@ -9,7 +9,7 @@ from alerts.bench.rows import Row, beside_raw
 from alerts.bench.stages import Bench
 from alerts.bench.traffic import Workload, source_of
 
-DEFAULT_RECORDS = 1_000_000
+DEFAULT_RECORDS = 2_000_000
 LEAST_RECORDS = 1_000
 SPARSE_SHARE, FORMAT_SHARE = 0.6, 0.4
 SPARSE_PER_S = 1_200

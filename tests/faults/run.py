@@ -162,7 +162,8 @@ def check_incidents(outcome: Outcome) -> None:
     """Each labelled incident was paged once and resolved once, and nothing else was."""
     paged = [i for i in incidents(outcome.audit.settings) if i.plain_key_used or i.critical_key_used]
     found = Counter((i.rule, i.scope, i.carrier, i.region) for i in paged)
-    assert found == Counter((x.rule, x.scope, x.carrier, x.region) for x in outcome.labels)
+    wanted = Counter((x.rule, x.scope, x.carrier, x.region) for x in outcome.labels)
+    assert found == wanted, f"incidents that paged: {found}"
     assert all(i.state is State.RESOLVED for i in paged)
     log = outcome.cluster.pager.log
     assert not [e.errors for e in log if e.errors]
@@ -187,26 +188,29 @@ def check_exits(cluster: Cluster) -> None:
 
 
 def worst_delays(outcome: Outcome) -> dict[str, float]:
-    """Per kind of fault: by how long after the restart (or the kill for good) a due bucket was closed.
+    """Per kind of fault, in seconds: `delay_`, by how much a bucket was closed later than it could be,
+    and `since_`, from the fault to the first bucket that came due after it.
 
-    Measured from the later of that moment and the bucket's own due time, its end and the lateness;
-    buckets closed until the next fault, or for 40 s.
+    A fault counts from the start after it where nobody was left to take over, else from the kill. A
+    bucket can be closed once its end and the lateness have passed, and the fault is over.
     """
     lateness_s = outcome.audit.settings.windows.allowed_lateness_s
+    times = [(c.at_ms / 1000, c.record.bucket_s + BUCKET_S + lateness_s) for c in outcome.audit.closed]
     worst: dict[str, float] = {}
     for i, d in enumerate(outcome.done):
-        after = outcome.done[i + 1].killed_at if i + 1 < len(outcome.done) else d.killed_at + LOOK_AHEAD_S
         begin = d.back_at if d.back_at and d.fault.both else d.killed_at
-        for c in outcome.audit.closed:
-            at, due = c.at_ms / 1000, c.record.bucket_s + BUCKET_S + lateness_s
-            if begin <= at and due <= after and at <= begin + LOOK_AHEAD_S + 60:
-                name = (
-                    "delay_"
-                    + d.fault.kind
-                    + ("_both_s" if d.fault.both else "_for_good_s" if d.fault.for_good else "_s")
-                )
-                worst[name] = round(max(worst.get(name, 0.0), at - max(begin, due)), 2)
+        until = outcome.done[i + 1].killed_at if i + 1 < len(outcome.done) else begin + LOOK_AHEAD_S
+        touched = [(at, due) for at, due in times if begin <= at and due <= until]
+        name = d.fault.kind + ("_both" if d.fault.both else "_for_good" if d.fault.for_good else "") + "_s"
+        for at, due in touched:
+            _raise(worst, f"delay_{name}", at - max(begin, due))
+        for at, _ in [both for both in touched if both[1] > begin][:1]:
+            _raise(worst, f"since_{name}", at - begin)
     return worst
+
+
+def _raise(worst: dict[str, float], name: str, seconds: float) -> None:
+    worst[name] = round(max(worst.get(name, 0.0), seconds), 2)
 
 
 def report(outcome: Outcome) -> None:

@@ -62,14 +62,9 @@ def by_region(at_s: float, region: str = "GB", duration_s: float = 60) -> Incide
     )
 
 
-def by_pair(at_s: float, carrier: str = "262-01", region: str = "DE", duration_s: float = 60) -> Incident:
+def by_carrier_over_smpp(at_s: float, carrier: str = "262-01", duration_s: float = 60) -> Incident:
+    """The other rule."""
     codes = {"001": 0.6, "059": 0.4}
     return Incident(
-        scope="pair",
-        carrier=carrier,
-        region=region,
-        at_s=at_s,
-        duration_s=duration_s,
-        ratio=RATIO,
-        codes=codes,
+        scope="carrier", carrier=carrier, at_s=at_s, duration_s=duration_s, ratio=RATIO, codes=codes
     )
