@@ -15,7 +15,9 @@ def consumer_config(settings: Settings) -> dict[str, Any]:
         "bootstrap.servers": settings.kafka.bootstrap_servers,
         "group.id": settings.ingest.group,
         "group.instance.id": settings.ingest.instance,
-        "partition.assignment.strategy": "cooperative-sticky",
+        # Not cooperative: a static member that dies while partitions move gets its former share back
+        # without a new rebalance, and what it had given up would belong to nobody.
+        "partition.assignment.strategy": "range",
         "isolation.level": "read_committed",
         "enable.auto.commit": False,
         "enable.partition.eof": True,

@@ -54,6 +54,8 @@ class Ingest:
         self._bound = {s.topic: s.name for s in settings.sources if s.topic}
         self._topics = [settings.topic(OUTCOMES), *sorted(self._bound)]
         self._parts: dict[tuple[str, int], PartitionIntake] = {}
+        self._given_up: dict[tuple[str, int], PartitionIntake] = {}
+        """As they were at the revocation, their last flush committed; a rebalance mostly gives them back."""
         self._stopping = False
         self._closing = False
         self._flushes = 0
@@ -66,6 +68,8 @@ class Ingest:
     def run(self) -> None:
         self._facts = TopicFacts(self._settings, self._topics)
         self._facts.wait_until_reached(self._ready, lambda: self._stopping)
+        if self._stopping:
+            return
         self._transactions = Transactions(self._settings)
         self._transactions.begin_life()
         self._ends = EndWatch(self._settings, self._clock)
@@ -198,14 +202,22 @@ class Ingest:
     # -- partitions come and go ----------------------------------------------------------------
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if self._closing:
+            return
         committed = consumer.committed(partitions, _COMMIT_TIMEOUT_S)
         starts = []
         for tp in committed:
             low, _ = consumer.get_watermark_offsets(TopicPartition(tp.topic, tp.partition), _COMMIT_TIMEOUT_S)
             start, replay = _where_to_start(tp, low)
-            self._parts[(tp.topic, tp.partition)] = self._new_part(tp, start, replay)
+            known = self._given_up.get((tp.topic, tp.partition))
+            if known is not None and known.start == start:  # nobody else has read since
+                replay = start
+            else:
+                known = self._new_part(tp, start, replay)
+            self._parts[(tp.topic, tp.partition)] = known
             starts.append(TopicPartition(tp.topic, tp.partition, replay))
-        consumer.incremental_assign(starts)
+        self._given_up.clear()
+        consumer.assign(starts)
         log.info("assigned %s", [f"{p.topic}-{p.partition} from {p.offset}" for p in starts])
         self._ready.set("partitions", bool(self._parts), "" if self._parts else "stands by: no partition")
 
@@ -227,7 +239,9 @@ class Ingest:
 
     def _drop(self, partitions: list[TopicPartition]) -> None:
         for tp in partitions:
-            self._parts.pop((tp.topic, tp.partition), None)
+            part = self._parts.pop((tp.topic, tp.partition), None)
+            if part is not None:
+                self._given_up[tp.topic, tp.partition] = part
         self._ready.set("partitions", bool(self._parts), "" if self._parts else "stands by: no partition")
 
     def _on_error(self, message: Any, error: KafkaError) -> None:
@@ -250,6 +264,7 @@ class Ingest:
         self._closing = True
         self._ready.set("partitions", False, "the process is stopping")
         self._pace.close()
+        self._transactions.abort()  # else the offsets stay in doubt, for us and for who comes next
         self._consumer.close()
 
 

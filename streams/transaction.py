@@ -5,6 +5,7 @@ All of it becomes visible, or none of it.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -70,6 +71,11 @@ class Transactions:
             "send_offsets_to_transaction", producer.send_offsets_to_transaction, offsets, group, 10.0
         )
         self._retried("commit_transaction", producer.commit_transaction, 10.0)
+
+    def abort(self) -> None:
+        """Gives up what is open; quiet when there is nothing to give up."""
+        with contextlib.suppress(KafkaException):  # the broker ends it after transaction.timeout.ms
+            self._producer.abort_transaction(5.0)
 
     def _produce(
         self,

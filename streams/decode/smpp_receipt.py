@@ -129,7 +129,9 @@ def _of_json(record: JsonReceipt) -> Reading | Malformed:
     if usual is not None and record.tlvs is None and record.esm_class in _PLAIN_RECEIPT:
         to = _address(record.source_addr, record.source_addr_ton)
         sender = record.destination_addr or None
-        return Receipt(*usual.groups(), to, sender, record.carrier, record.region, record.traffic_class)
+        message_id, status, code = usual.groups()
+        labels = (record.carrier, record.region, record.traffic_class)
+        return Receipt(message_id, status, code, to, sender, *labels)
     return _of_unusual_json(record)
 
 
