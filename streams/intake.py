@@ -22,7 +22,7 @@ from streams.partition import PartitionIntake
 from streams.privacy import RecipientHasher
 from streams.records import FailedRecipient, Malformed, Reading, Reason, Result, SeriesKey
 from streams.source import BAD_STATUS, FINAL_BITS, FUTURE_PROVIDER_TIME, MAX_AHEAD_MS, UNKNOWN_BIT, Source
-from streams.work import Where, Work
+from streams.work import Where, Work, places
 
 I64 = NDArray[np.int64]
 
@@ -70,7 +70,8 @@ class Intake:
         self._count_received(work)
         self._judge_times(work, now_ms)
         for index in np.unique(batch.partition).tolist():
-            self._take_partition(batch, work, partitions[index], np.flatnonzero(batch.partition == index))
+            here = places(np.flatnonzero(batch.partition == index))
+            self._take_partition(batch, work, partitions[index], here)
         self._fold_counted(work)
         self._bury(batch, work, partitions)
 
@@ -159,43 +160,47 @@ class Intake:
         for i in np.flatnonzero(ahead).tolist():
             work.malformed.setdefault(i, FUTURE_PROVIDER_TIME)
 
-    def _take_partition(self, batch: Batch, work: Work, part: PartitionIntake, here: I64) -> None:
+    def _take_partition(self, batch: Batch, work: Work, part: PartitionIntake, here: Where) -> None:
         received = np.where(work.future[here], -1, work.received_ms[here])
-        known = received >= 0
         clock = np.maximum.accumulate(np.maximum(received, part.clock_ms or 0))
         result = self._results(work, here)
-        once = np.flatnonzero((result != CODE[Result.MALFORMED]) & (result != CODE[Result.INBOUND]))
-        self._once_per_message(work, part, here[once], clock[once] // 1000, result, once)
-        live = work.live[here]
+        whole = (result != CODE[Result.MALFORMED]) & (result != CODE[Result.INBOUND])
+        if whole.all():
+            self._once_per_message(work, part, here, clock // 1000, result)
+        elif whole.any():
+            apart = result[whole]
+            self._once_per_message(work, part, np.arange(work.n)[here][whole], clock[whole] // 1000, apart)
+            result[whole] = apart
+        live, offset = work.live[here], batch.offset[here]
         work.result[here] = result
-        part.end = max(part.end, int(batch.offset[here[-1]]) + 1)
-        if known.any():
+        part.end = max(part.end, int(offset[-1]) + 1)
+        if received.max() >= 0:
             part.clock_ms = int(clock[-1])
-            part.marks.append((part.clock_ms // 1000, int(batch.offset[here[0]])))
+            part.marks.append((part.clock_ms // 1000, int(offset[0])))
         self._tally(part, work.source[here][live], result[live])
 
-    def _results(self, work: Work, here: I64) -> NDArray[np.uint8]:
+    def _results(self, work: Work, here: Where) -> NDArray[np.uint8]:
         """What the records count as by themselves."""
         result = self._kinds.result[work.row[here]]
         if work.malformed:
-            spoilt = np.isin(here, np.fromiter(work.malformed, np.int64))
+            spoilt = np.isin(np.arange(work.n)[here], np.fromiter(work.malformed, np.int64))
             result = np.where(spoilt, np.uint8(CODE[Result.MALFORMED]), result)
         return result
 
     def _once_per_message(
-        self, work: Work, part: PartitionIntake, at: I64, clock_s: I64, result: NDArray[np.uint8], once: I64
+        self, work: Work, part: PartitionIntake, at: Where, clock_s: I64, result: NDArray[np.uint8]
     ) -> None:
-        if not len(at):
-            return
+        """Turns results into duplicates and conflicts, in place."""
         stage = self._kinds.stage[work.row[at]]
         before = part.seen.see(work.fingerprint[at], work.received_ms[at] // 1000, clock_s, stage)
+        if not before.any():
+            work.first_send[at] = (stage & IN_FLIGHT_BITS) != 0
+            return
         again = (before & stage) != 0
         clash = ~again & ((stage & _FINAL) != 0) & ((before & _FINAL) != 0)
-        alone = result[once]
         work.first_send[at] = ~again & ((stage & IN_FLIGHT_BITS) != 0) & ((before & IN_FLIGHT_BITS) == 0)
-        alone[clash] = CODE[Result.CONFLICT]
-        alone[again] = CODE[Result.DUPLICATE]
-        result[once] = alone
+        result[clash] = CODE[Result.CONFLICT]
+        result[again] = CODE[Result.DUPLICATE]
 
     def _tally(self, part: PartitionIntake, source: I64, result: NDArray[np.uint8]) -> None:
         counts = np.bincount(source * len(RESULTS) + result, minlength=len(self._names) * len(RESULTS))
@@ -243,7 +248,8 @@ class Intake:
     def _fingerprint(self, source: int, message_id: str) -> int:
         """64 bits of (account, message id), the same in every process."""
         text = f"{self._sources[self._names[source]].account}\n{message_id}"
-        return int.from_bytes(blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "little")
+        digest = blake2b(text.encode("utf-8", "replace"), digest_size=8).digest()
+        return int.from_bytes(digest, "little")
 
     def _recipient(self, reading: Any) -> int | None:
         if reading.to:

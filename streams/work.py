@@ -13,6 +13,12 @@ Where = slice | NDArray[np.int64]
 """Places in a batch: all of them, or those listed."""
 
 
+def places(indices: NDArray[np.int64]) -> Where:
+    """Rising indices, as a slice where they are a run: slices are views, lists are copies."""
+    first, last = int(indices[0]), int(indices[-1]) + 1
+    return slice(first, last) if last - first == len(indices) else indices
+
+
 class Work:
     """The columns of one batch while it is worked on."""
 

@@ -25,11 +25,11 @@ class Canonical(msgspec.Struct, gc=False):
     message_id: Text
     status: Text
     code: str | int | None = None
+    carrier: str | None = None
+    region: str | None = None
     to: str | None = None
     recipient: Hash | None = None
     sender: str | None = None
-    carrier: str | None = None
-    region: str | None = None
     traffic_class: str | None = None
     received_ms: Ms | None = None
     event_time_ms: Ms | None = None
