@@ -25,6 +25,11 @@ WAIT_S = 120.0
 Event = dict[str, Any]
 
 
+def _heed_interrupts() -> None:
+    """A shell starts what runs in its background deaf to SIGINT, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Demo:
     """A running `carrier-health demo --json`."""
 
@@ -32,7 +37,9 @@ class Demo:
         line = [sys.executable, "-m", "alerts.cli", "demo", "--json", *arguments]
         # Settings of a real installation, which must reach nobody.
         env = os.environ | {"CARRIER_HEALTH_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1"}
-        self.process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env)
+        self.process = subprocess.Popen(
+            line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, preexec_fn=_heed_interrupts
+        )
         self.events: list[Event] = []
 
     def read(self) -> Iterator[Event]:
