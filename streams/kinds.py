@@ -39,12 +39,18 @@ class Kinds:
         labels: list[Labels] = list(map(_LABELS, readings))
         given = [region for _, _, _, region in labels]
         if not all(given):
-            homes = self._region_of.many([r.to or "" for r in readings])
-            labels = [t if t[3] else (*t[:3], home) for t, home in zip(labels, homes, strict=True)]
+            labels = self._at_home(labels, [r.to for r in readings])
         found: list[Any] = list(map(self._numbers[source.name].get, labels))
         if None in found:
             return [self._number(source, t) if n is None else n for n, t in zip(found, labels, strict=True)]
         return found
+
+    def _at_home(self, labels: list[Labels], numbers: list[str | None]) -> list[Labels]:
+        """The labels, with the region of the number where none was told; no number tells none."""
+        if not any(numbers):
+            return labels
+        homes = self._region_of.many([n or "" for n in numbers])
+        return [t if t[3] else (*t[:3], home) for t, home in zip(labels, homes, strict=True)]
 
     def forget(self) -> None:
         """Bounds memory against ever new labels; only while nobody holds numbers."""
