@@ -28,6 +28,8 @@ from streams.settings import Settings
 
 log = logging.getLogger("streams.engine")
 
+COMPRESSION = "gzip"
+"""Of what the stages write: the one codec that every Kafka client reads without another package."""
 STARTS_ANEW = 3
 """Exit code of a process that must be started again by its supervisor."""
 
@@ -88,7 +90,7 @@ def make_app(settings: Settings, group: str, instance: str) -> App:
         producer_acks=-1,
         producer_linger=0.0,
         producer_max_request_size=12 * 1024 * 1024,
-        producer_compression_type="lz4",
+        producer_compression_type=COMPRESSION,
         stream_wait_empty=False,
         table_standby_replicas=0,
         topic_allow_declare=False,

@@ -13,6 +13,7 @@ from alerts.cli.doctor import doctor
 from alerts.cli.topics import topics
 from alerts.settings import Settings
 from streams.embedded import EmbeddedKafka, EmbeddedValkey
+from streams.engine import COMPRESSION
 from streams.records import ClosedBucket, Partial, encode
 from streams.settings import Kafka, Source
 from streams.topic_admin import TopicAdmin
@@ -143,7 +144,7 @@ def test_a_bound_topic_is_made_like_outcomes_and_keeps_its_own_partitions(settin
 
 
 def produce(settings: Settings, topic: str, value: bytes) -> None:
-    producer = KafkaProducer(bootstrap_servers=settings.kafka.bootstrap_servers)
+    producer = KafkaProducer(bootstrap_servers=settings.kafka.bootstrap_servers, compression_type=COMPRESSION)
     producer.send(topic, value).get(10)
     producer.close()
 
