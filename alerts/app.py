@@ -19,7 +19,8 @@ from streams.clock import WallClock
 from streams.engine import Runner, leave, make_app
 from streams.exposition import Rows
 from streams.http import HttpServer, Readiness
-from streams.log_reader import read_compacted
+from streams.journal import Complete
+from streams.log_reader import read_back, read_compacted
 from streams.metrics import Blind, Metrics, Role
 from streams.records import BUCKET_S
 from streams.settings import Clock
@@ -84,7 +85,12 @@ def run_alerts(settings: Settings) -> None:
     async def read(topic: str) -> dict[bytes, bytes]:
         return await read_compacted(settings, topic)
 
-    station = Station(settings, topic_sender(app, settings), read, pager)
+    async def between(after_s: int, before_s: int) -> list[Complete]:
+        now_s = WallClock(settings.clock).now_ms() // 1000
+        buckets = await read_back(settings, WINDOWS, now_s - after_s)
+        return [c for c in buckets if after_s < c.record.bucket_s < before_s]
+
+    station = Station(settings, topic_sender(app, settings), read, pager, between)
     if isinstance(pager, ReconciledPager):
         pager.station = station
     metrics.pager_info.labels(ROUTE if settings.pages_somebody else "none").set(1)

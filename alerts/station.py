@@ -35,6 +35,8 @@ EVENTS_SHOWN = 200
 
 Send = Callable[[str, bytes, bytes], Awaitable[None]]
 """(topic, key, value): returns once Kafka has acknowledged it."""
+ReadBuckets = Callable[[int, int], Awaitable[Iterable[Complete]]]
+"""Closed buckets between two, both left out, read from the log itself."""
 ReadTopic = Callable[[str], Awaitable[Mapping[bytes, bytes]]]
 """The newest value of each key of a compacted topic."""
 
@@ -59,8 +61,16 @@ class Board:
 class Station:
     """The owner's state, restored on every assignment."""
 
-    def __init__(self, settings: Settings, send: Send, read: ReadTopic, pager: Pages) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        send: Send,
+        read: ReadTopic,
+        pager: Pages,
+        between: ReadBuckets | None = None,
+    ) -> None:
         self._settings, self._send, self._read, self._pager = settings, send, read, pager
+        self._between = between
         self._book = RuleBook.of(settings.rules, settings.sources)
         alerting = settings.alerting
         self._policy = Policy(warning=alerting.warning_ratio, critical=alerting.critical_ratio)
@@ -107,6 +117,19 @@ class Station:
         complete = self._assembler.feed(offset, value)
         if complete is None or complete.record.bucket_s <= self._state.bucket_s:
             return
+        for missed in await self._missed(complete.record.bucket_s):
+            await self._take(missed, missed.first_offset)
+        await self._take(complete, offset)
+
+    async def _missed(self, bucket_s: int) -> Iterable[Complete]:
+        """Buckets come without a hole: what a rebalance swallowed is read from the log itself."""
+        after_s = self._state.bucket_s
+        if self._between is None or after_s < 0 or bucket_s == after_s + BUCKET_S:
+            return ()
+        log.warning("buckets between %d and %d were not delivered: reading them", after_s, bucket_s)
+        return await self._between(after_s, bucket_s)
+
+    async def _take(self, complete: Complete, offset: int) -> None:
         decided = self._decide(complete)
         await self._write_changes(decided)
         bucket_s = complete.record.bucket_s

@@ -19,7 +19,7 @@ from streams.clock import WallClock
 from streams.engine import App, Runner, make_app
 from streams.errors import GapError, LossError
 from streams.http import HttpServer, Readiness
-from streams.log_reader import read_back
+from streams.log_reader import read_back, read_log
 from streams.metrics import Metrics, Role
 from streams.records import Partial
 from streams.rules import RuleBook
@@ -48,6 +48,7 @@ class WindowsStage:
         self._windows = self._fresh()
         self._committable = 0
         self._expect_from: int | None = None
+        self._read_from: int | None = 0
         self.attempt = ""
 
     def _fresh(self) -> Windows:
@@ -70,10 +71,21 @@ class WindowsStage:
             self._windows.remember(complete.record, complete.cells)
         self._shown.restart(self._windows, buckets)
         self._expect_from = buckets[-1].record.low_water if buckets else None
+        self._read_from = self._expect_from or 0
         took = time.monotonic() - started
         log.info("restored from %d buckets in %.1f s, through %d", len(buckets), took, self._windows.through)
 
     async def apply(self, offset: int, value: bytes) -> None:
+        """The first record after a restore may lie beyond what is needed: a rebalance can swallow
+        what was delivered before it was through. What lies between is read from the log itself."""
+        if self._read_from is not None:
+            start, self._read_from = self._read_from, None
+            missed = await read_log(self._settings, PARTIALS, start, offset) if start < offset else []
+            for before, _, what in missed:
+                await self._take(before, what)
+        await self._take(offset, value)
+
+    async def _take(self, offset: int, value: bytes) -> None:
         if self._expect_from is not None:
             # Beyond `through` nothing is open, and the offset may be a transaction's marker.
             if offset > self._expect_from <= self._windows.through:

@@ -50,6 +50,15 @@ async def read_from(
     return records
 
 
+async def read_log(settings: Settings, topic: str, start: int, end: int) -> list[Record]:
+    """The committed records of a one-partition topic in [start, end), as far as they still exist."""
+    tp = TopicPartition(settings.topic(topic), 0)
+    async with _consumer(settings) as consumer:
+        consumer.assign([tp])
+        low = (await consumer.beginning_offsets([tp]))[tp]
+        return await read_from(consumer, tp, max(low, start), end)
+
+
 async def read_back(settings: Settings, topic: str, span_s: int) -> list[Complete]:
     """The newest complete buckets of the journal, `span_s` of bucket time, oldest first."""
     tp = TopicPartition(settings.topic(topic), 0)

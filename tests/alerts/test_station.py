@@ -14,6 +14,7 @@ import pytest
 from alerts.records import Delivery, Incident, Page, State
 from alerts.settings import Settings
 from alerts.station import Station
+from streams.journal import Assembler, Complete
 from streams.records import Cells, ClosedBucket, SeriesKey, encode
 from streams.settings import Source
 from streams.topics import DETECTOR_STATE, INCIDENT_EVENTS, INCIDENTS
@@ -157,3 +158,22 @@ async def test_a_replayed_log_decides_nothing_anew() -> None:
         await station.apply(offset, value)
     assert len(accepted) == 2
     assert len(kafka.events) == events
+
+
+async def test_buckets_that_were_not_delivered_are_read_from_the_log() -> None:
+    log = log_of(NETWORK, 1200)
+    complete = [c for i, value in enumerate(log) if (c := Assembler().feed(i, value))]
+    asked = []
+
+    async def between(after_s: int, before_s: int) -> list[Complete]:
+        asked.append((before_s - after_s) // 10 - 1)
+        return [c for c in complete if after_s < c.record.bucket_s < before_s]
+
+    kafka, pager = Kafka(), PagerThatAcceptsAll([])
+    station = Station(SETTINGS, kafka.send, kafka.read, pager, between)
+    await station.restore()
+    for offset, value in enumerate(log):
+        if offset not in range(25, 45):  # swallowed: the onset of the fault among them
+            await station.apply(offset, value)
+    assert asked == [20]
+    assert [action for action, _ in pager.accepted] == ["trigger", "resolve"]

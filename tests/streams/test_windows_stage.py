@@ -38,14 +38,21 @@ class FakeApp:
         return done
 
 
-async def restored(monkeypatch: pytest.MonkeyPatch, kept: list[bytes]) -> tuple[WindowsStage, FakeApp]:
+async def restored(
+    monkeypatch: pytest.MonkeyPatch, kept: list[bytes], log: dict[int, bytes] | None = None
+) -> tuple[WindowsStage, FakeApp]:
+    """A stage that has read its journal; `log` is what the topic of partials still holds."""
     assembler = Assembler()
     complete = [c for i, value in enumerate(kept) if (c := assembler.feed(i, value))]
 
     async def read_back(*_: Any) -> Any:
         return complete
 
+    async def read_log(_: Any, __: str, start: int, end: int) -> list[tuple[int, bytes, bytes]]:
+        return [(o, b"", v) for o, v in sorted((log or {}).items()) if start <= o < end]
+
     monkeypatch.setattr(windows_app, "read_back", read_back)
+    monkeypatch.setattr(windows_app, "read_log", read_log)
     settings, fake = Settings(), FakeApp()
     shown = Shown(Metrics(Role.WINDOWS), RuleBook.of((), ()), WallClock(settings.clock))
     stage = WindowsStage(settings, fake, shown)  # type: ignore[arg-type]
@@ -77,6 +84,18 @@ async def test_a_restart_that_begins_past_what_open_buckets_need_stops(
     stage, _ = await restored(monkeypatch, journal_of(OPEN))
     with pytest.raises(GapError, match="open buckets need it from 0"):
         await stage.apply(2, encode(partial([reach(0, 2, 3, 27)])))
+
+
+@pytest.mark.parametrize("kept", [[], journal_of(OPEN)])
+async def test_what_a_rebalance_swallowed_is_read_from_the_log(
+    monkeypatch: pytest.MonkeyPatch, kept: list[bytes]
+) -> None:
+    """Before there is a journal, too: the first record delivered need not be the log's first."""
+    stage, fake = await restored(monkeypatch, kept, {0: encode(OPEN[1])})
+    await stage.apply(2, encode(partial([reach(0, 2, 2, 27)])))
+    whole = Assembler()
+    closed = [c for i, v in enumerate([*kept, *fake.sent]) if (c := whole.feed(i, v))]
+    assert sum(sum(c.cells.finals) for c in closed) == sum(OPEN[1].cells.finals)
 
 
 async def test_a_restart_reads_the_open_buckets_again(monkeypatch: pytest.MonkeyPatch) -> None:
