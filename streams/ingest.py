@@ -210,7 +210,7 @@ class Ingest:
             low, _ = consumer.get_watermark_offsets(TopicPartition(tp.topic, tp.partition), _COMMIT_TIMEOUT_S)
             start, replay = _where_to_start(tp, low)
             known = self._given_up.get((tp.topic, tp.partition))
-            if known is not None and known.start == start:  # nobody else has read since
+            if known is not None and known.start == start and known.remembers:  # nobody else has read since
                 replay = start
             else:
                 known = self._new_part(tp, start, replay)
@@ -226,7 +226,16 @@ class Ingest:
         share = max(ingest.dedupe_max_ids // max(len(self._facts.partitions), 1), 1_000)
         seen = SeenIds(ingest.dedupe_horizon_s, share)
         topic_id = self._facts.topic_id(tp.topic)
-        return PartitionIntake(tp.topic, topic_id, tp.partition, start, seen, start, inherited=max(replay, 0))
+        return PartitionIntake(
+            tp.topic,
+            topic_id,
+            tp.partition,
+            start,
+            seen,
+            start,
+            read_to=max(replay, 0),
+            inherited=max(replay, 0),
+        )
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         if not self._closing:  # the generation still holds: what was read is committed, then given away
@@ -249,6 +258,7 @@ class Ingest:
         if error.code() == KafkaError._PARTITION_EOF:
             part = self._parts.get(key)
             if part:
+                part.read_to = max(part.read_to, message.offset())
                 part.end = max(part.end, message.offset())
         elif error.code() == KafkaError._AUTO_OFFSET_RESET:
             raise Fenced(

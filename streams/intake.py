@@ -173,7 +173,8 @@ class Intake:
             result[whole] = apart
         live, offset = work.live[here], batch.offset[here]
         work.result[here] = result
-        part.end = max(part.end, int(offset[-1]) + 1)
+        part.read_to = int(offset[-1]) + 1
+        part.end = max(part.end, part.read_to)
         if received.max() >= 0:
             part.clock_ms = int(clock[-1])
             part.marks.append((part.clock_ms // 1000, int(offset[0])))

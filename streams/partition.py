@@ -24,8 +24,15 @@ class PartitionIntake:
     tally: dict[str, dict[str, int]] = field(default_factory=dict)
     marks: deque[tuple[int, int]] = field(default_factory=deque)
     """(clock second, offset): from where to read again to know what is known now."""
+    read_to: int = 0
+    """Offset up to which it was really read, what is read again for dedupe included."""
     inherited: int | None = None
     """From where the owner before would have read again: it stands until something was read."""
+
+    @property
+    def remembers(self) -> bool:
+        """Whether all that had to be read again was: only then its memory is whole."""
+        return self.read_to >= self.start
 
     def replay_from(self, horizon_s: int) -> int:
         """The offset from which a successor must read to remember as much as this one."""
