@@ -73,10 +73,15 @@ class Malformed(NamedTuple):
     detail: str
 
 
+CONNECTOR = "connector:"
+"""Begins a reading's `carrier` that is the id of a connection, which only the configuration can name."""
+
+
 class Reading(Protocol):
     """What a decoder takes out of one provider record, in the provider's own words.
 
-    Times are epoch milliseconds. `code` may be a number where the provider sends one.
+    Times are epoch milliseconds. `code` may be a number where the provider sends one. `carrier` is
+    MCC-MNC, a name, or `CONNECTOR` and the id of the connection that the record came over.
     """
 
     @property

@@ -116,6 +116,14 @@ class Source(Section, frozen=True):
     region: str = ""
     topic: str = ""
     """A topic, by its full name, that carries this source alone and needs no header."""
+    envelope: str = ""
+    """What the records are wrapped in."""
+    zone: str = ""
+    """Zone of the provider's times that name none, as in `Europe/Berlin` or `+02:00`; '' leaves them."""
+    connectors: Mapping[str, str] = {}
+    """Carrier by the id of the connection that a record came over."""
+    sender_network: bool = False
+    """Whether mcc and mnc of Twilio's events label the carrier, although they are the sender's."""
 
 
 class Rule(Section, frozen=True):

@@ -12,10 +12,12 @@ from typing import NamedTuple
 from streams import carrier as carriers
 from streams import settings
 from streams.codes import NO_FAULT_CLASS, CodeTable, table
-from streams.decode import Decoder, format_of
+from streams.decode import Decoder, Options, format_of
+from streams.decode.times import zone_of
 from streams.errors import ConfigError
 from streams.privacy import RecipientHasher
 from streams.records import (
+    CONNECTOR,
     UNKNOWN,
     Malformed,
     Outcome,
@@ -97,6 +99,7 @@ class Source:
         self.decoder = decoder
         self.table = codes
         self._carrier = carriers.normalise(config.carrier)
+        self._connectors = {name: carriers.normalise(c) for name, c in config.connectors.items()}
         self._region = _label(config.region)
         self._stages = {word.lower(): 1 << i for i, word in enumerate(decoder.in_flight)}
 
@@ -105,7 +108,8 @@ class Source:
         """Raises ConfigError for an unknown format or code profile."""
         try:
             form = format_of(config.format)
-            return cls(config, form.decoder(), table(profile_of(config)))
+            options = Options(zone_of(config.zone), config.sender_network)
+            return cls(config, form.decoder(options), table(profile_of(config)))
         except ConfigError as e:
             raise ConfigError(f"source '{config.name}': {e}") from None
 
@@ -142,10 +146,12 @@ class Source:
         return UNKNOWN_BIT if status is Status.UNKNOWN else self._stages.get(word.strip().lower(), 1)
 
     def _carrier_of(self, carrier: str | None) -> tuple[str, str]:
-        of_record = carriers.normalise(carrier)
+        over = carrier[len(CONNECTOR) :] if carrier and carrier.startswith(CONNECTOR) else None
+        of_record = carriers.normalise(carrier) if over is None else UNKNOWN
         if of_record != UNKNOWN:
             return of_record, "record"
-        return (self._carrier, "connector") if self._carrier != UNKNOWN else (UNKNOWN, UNKNOWN)
+        of_connector = self._connectors.get(over or "", self._carrier)
+        return of_connector, UNKNOWN if of_connector == UNKNOWN else "connector"
 
     def _region_of(self, region: str | None) -> str:
         given = _label(region)

@@ -71,7 +71,10 @@ def settings() -> Iterator[tuple[str, str]]:
 
 def keys(prefix: str, section: type[Section]) -> Iterator[tuple[str, str]]:
     for field in msgspec.structs.fields(section):
-        yield prefix + field.name, in_words(field.default)
+        default = field.default
+        if field.default_factory is not msgspec.NODEFAULT:
+            default = field.default_factory()
+        yield prefix + field.name, in_words(default)
 
 
 def in_words(default: Any) -> str:

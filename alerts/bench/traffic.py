@@ -144,6 +144,6 @@ def _series(work: Workload, row: int) -> Series:
 
 def source_of(form: Form, *, labelled: bool = True) -> settings.Source:
     """A source for one form; without labels in the records it is a connector to one carrier."""
-    where = {} if labelled else {"carrier": CARRIERS[0], "region": REGIONS[0]}
+    carrier, region = ("", "") if labelled else (CARRIERS[0], REGIONS[0])
     codes = format_of(form.format).codes
-    return settings.Source(name=form.format, format=form.format, codes=codes, **where)
+    return settings.Source(name=form.format, format=form.format, codes=codes, carrier=carrier, region=region)

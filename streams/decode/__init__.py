@@ -6,18 +6,18 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from streams.decode.canonical import CanonicalDecoder
-from streams.decode.decoder import Decoder
+from streams.decode.decoder import Decoder, Options
 from streams.decode.smpp_receipt import SmppReceiptDecoder
 from streams.decode.twilio_status_callback import TwilioStatusCallbackDecoder
 from streams.errors import ConfigError
 
-__all__ = ["FORMATS", "Decoder", "Format", "format_of"]
+__all__ = ["FORMATS", "Decoder", "Format", "Options", "format_of"]
 
 
 class Format(NamedTuple):
     """One format: how to make its decoder, and the code profile of a source that names none."""
 
-    decoder: Callable[[], Decoder]
+    decoder: Callable[[Options], Decoder]
     codes: str
 
 

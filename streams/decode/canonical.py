@@ -8,7 +8,7 @@ from typing import Annotated, Any, cast
 import msgspec
 from msgspec import Meta
 
-from streams.decode.decoder import convert, decode_all, read_object
+from streams.decode.decoder import PLAIN, Options, convert, decode_all, read_object
 from streams.decode.times import MAX_MS, epoch_ms
 from streams.records import Malformed, Reading, Reason, Status
 
@@ -42,7 +42,7 @@ class CanonicalDecoder:
 
     in_flight = (Status.IN_FLIGHT.value,)
 
-    def __init__(self) -> None:
+    def __init__(self, options: Options = PLAIN) -> None:
         self._fast = msgspec.json.Decoder(Canonical).decode
         self._statuses = {s.value: s for s in Status}
 

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeVar
+from datetime import tzinfo
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
 from streams.records import Malformed, Reading, Reason, Status
 
 S = TypeVar("S", bound=msgspec.Struct)
+
+
+class Options(NamedTuple):
+    """What a source's configuration says about reading its records."""
+
+    zone: tzinfo | None = None
+    """Zone of times that name none; None: such times are not used."""
+    sender_network: bool = False
+    """Whether a network that is the sender's may label the carrier."""
+
+
+PLAIN = Options()
 
 
 class Decoder(Protocol):

@@ -17,7 +17,7 @@ import msgspec
 
 from streams import privacy
 from streams.decode import smpp_tlv
-from streams.decode.decoder import convert, missing, read_object
+from streams.decode.decoder import PLAIN, Options, convert, missing, read_object
 from streams.records import Malformed, Reading, Reason, Status
 
 INTERMEDIATE, INBOUND = "INTERMEDIATE", "INBOUND"
@@ -76,7 +76,7 @@ class SmppReceiptDecoder:
 
     in_flight = IN_FLIGHT
 
-    def __init__(self) -> None:
+    def __init__(self, options: Options = PLAIN) -> None:
         self._json = msgspec.json.Decoder(JsonReceipt).decode
 
     def decode_batch(self, values: Sequence[bytes]) -> list[Reading | Malformed]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from streams.errors import ConfigError
 
 MAX_MS = 253_402_300_799_999
 """9999-12-31T23:59:59.999Z, the last time that ISO 8601 writes with four digits of year."""
@@ -27,3 +31,20 @@ def epoch_ms(text: str) -> int | None:
         return None
     ms = (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
     return ms if 0 <= ms <= MAX_MS else None
+
+
+_OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)")
+
+
+def zone_of(name: str) -> tzinfo | None:
+    """`Europe/Berlin`, `UTC` or `+02:00` as a zone; None for ''. Raises ConfigError for anything else."""
+    if not name:
+        return None
+    offset = _OFFSET.fullmatch(name)
+    try:
+        if offset:
+            span = timedelta(hours=int(offset[2]), minutes=int(offset[3]))
+            return timezone(-span if offset[1] == "-" else span)
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ConfigError(f"zone = '{name}': must be a zone such as Europe/Berlin, or +02:00") from None

@@ -16,7 +16,7 @@ from urllib.parse import unquote_plus
 import msgspec
 from msgspec import Meta
 
-from streams.decode.decoder import convert, decode_all, missing, read_object
+from streams.decode.decoder import PLAIN, Options, convert, decode_all, missing, read_object
 from streams.records import Malformed, Reading, Reason, Status
 
 IN_FLIGHT = ("accepted", "scheduled", "queued", "sending", "sent")
@@ -87,7 +87,7 @@ class TwilioStatusCallbackDecoder:
 
     in_flight = IN_FLIGHT
 
-    def __init__(self) -> None:
+    def __init__(self, options: Options = PLAIN) -> None:
         self._json = msgspec.json.Decoder(JsonCallback).decode
         self._forms = FormReader()
 
