@@ -30,6 +30,8 @@ class Batch:
     key: Callable[[int], bytes | None]
     source: str = ""
     """Set when the topic is bound to one source and needs no header."""
+    untouched: Sequence[bytes | None] | None = None
+    """What a dead letter keeps of each record, where that is not its value."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import time
 from typing import Any
 
 import numpy as np
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from streams.batch import Batch
 from streams.clock import WallClock
@@ -23,7 +23,7 @@ from streams.dedupe import SeenIds
 from streams.errors import Fenced, MonitorError
 from streams.intake import Intake
 from streams.pace import Pace
-from streams.partition import PartitionIntake
+from streams.partition import PartitionIntake, where_to_start
 from streams.privacy import RecipientHasher
 from streams.records import Range
 from streams.settings import Settings
@@ -169,7 +169,14 @@ class Ingest:
     def _range(self, part: PartitionIntake) -> Range:
         end = max(part.end, part.start)
         return Range(
-            part.topic, part.topic_id, part.partition, part.start, end, part.clock_ms, dict(part.tally)
+            part.topic,
+            part.topic_id,
+            part.partition,
+            part.start,
+            end,
+            part.clock_ms,
+            dict(part.tally),
+            part.split,
         )
 
     def _offset(self, part: PartitionIntake) -> TopicPartition:
@@ -180,6 +187,7 @@ class Ingest:
         for part in self._parts.values():
             part.start = max(part.end, part.start)
             part.tally = {}
+            part.split = 0
         self._intake.failed.clear()
         self._intake.dead.clear()
         self._intake.forget_kinds()
@@ -208,7 +216,7 @@ class Ingest:
         starts = []
         for tp in committed:
             low, _ = consumer.get_watermark_offsets(TopicPartition(tp.topic, tp.partition), _COMMIT_TIMEOUT_S)
-            start, replay = _where_to_start(tp, low)
+            start, replay = where_to_start(tp, low)
             known = self._given_up.get((tp.topic, tp.partition))
             if known is not None and known.start == start and known.remembers:  # nobody else has read since
                 replay = start
@@ -276,15 +284,3 @@ class Ingest:
         self._pace.close()
         self._transactions.abort()  # else the offsets stay in doubt, for us and for who comes next
         self._consumer.close()
-
-
-def _where_to_start(committed: TopicPartition, low: int) -> tuple[int, int]:
-    """First offset to count, and the earlier one to read from for dedupe."""
-    if committed.offset < 0:
-        return low, low if low else OFFSET_BEGINNING
-    start = max(committed.offset, low)
-    try:
-        replay = int(json.loads(committed.metadata or "{}").get("replay_from", start))
-    except (ValueError, TypeError, AttributeError):
-        replay = start
-    return start, max(min(replay, start), low)

@@ -9,26 +9,26 @@ Whole batches at a time: the Python work a record is a few list comprehensions, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streams.batch import Batch, DeadLetter, sources_and_stamps
-from streams.fold import MAX_SENDER_LENGTH, NO_LATENCY, SEND, Fold, latency_column
+from streams.failures import Failures
+from streams.fold import NO_LATENCY, SEND, Fold, latency_column
 from streams.kinds import CODE, RESULTS, Kinds
 from streams.partition import PartitionIntake
 from streams.privacy import RecipientHasher
 from streams.records import FailedRecipient, Malformed, Reading, Reason, Result, SeriesKey
 from streams.source import BAD_STATUS, FINAL_BITS, FUTURE_PROVIDER_TIME, MAX_AHEAD_MS, UNKNOWN_BIT, Source
-from streams.work import Where, Work, places
+from streams.split import split
+from streams.work import Where, Work, only_readings, places
 
 I64 = NDArray[np.int64]
 
 MAX_FAST_CLOCK_MS = 60_000
 """A receipt stamped at most this far ahead of now counts as now; further ahead is malformed."""
-MAX_ID_LENGTH = 256
 NO_TIME = Malformed(Reason.MISSING_TIME, "neither a header nor the record nor Kafka tells the receipt time")
 IN_FLIGHT_BITS = np.uint16(UNKNOWN_BIT - 1)  # the words of sending, not `unknown`
 _FINAL = np.uint16(FINAL_BITS)
@@ -42,13 +42,17 @@ class Intake:
         self._names = [*sources, ""]  # the last stands for every unknown source
         self._number = {name: i for i, name in enumerate(self._names)}
         self._salt = {name: np.uint64(hash(s.account) & 0xFFFF_FFFF_FFFF_FFFF) for name, s in sources.items()}
-        self._hasher = hasher
+        self._failures = Failures(hasher)
         self._max_bytes = max_record_bytes
         self.fold = Fold()
         self.dead: list[DeadLetter] = []
-        self.failed: list[FailedRecipient] = []
         self.received: dict[str, int] = {}
         self._kinds = Kinds(sources)
+
+    @property
+    def failed(self) -> list[FailedRecipient]:
+        """Failed outcomes with a recipient, since they were last cleared."""
+        return self._failures.records
 
     @property
     def keys(self) -> list[SeriesKey]:
@@ -63,8 +67,13 @@ class Intake:
         """Counts a batch. `now_ms` is the wall clock, epoch ms, at which the batch was read."""
         if not batch.values:
             return
+        names, received_ms = sources_and_stamps(batch)
+        batch, origin = split(batch, names, self._sources, self._max_bytes)
+        if origin is not None:
+            received_ms = received_ms[origin]
+            names = [names[i] for i in origin.tolist()] if len(names) > 1 else names
         work = Work(len(batch.values))
-        names, work.received_ms[:] = sources_and_stamps(batch)
+        work.received_ms[:] = received_ms
         work.live[:] = batch.offset >= np.array([p.start for p in partitions])[batch.partition]
         self._decode(batch, names, work)
         self._count_received(work)
@@ -106,7 +115,7 @@ class Intake:
             work.malformed.update((i, wrong) for i in places)
             return
         readings = self._readings(source, raw)
-        good = _only_readings(readings, places, work.malformed)
+        good = only_readings(readings, places, work.malformed)
         if good is not None:
             at, readings = np.array([places[j] for j in good], np.int64), [readings[j] for j in good]
         if readings:
@@ -175,6 +184,8 @@ class Intake:
         work.result[here] = result
         part.read_to = int(offset[-1]) + 1
         part.end = max(part.end, part.read_to)
+        if batch.untouched is not None:
+            part.split += int(live.sum()) - len(np.unique(offset[live]))
         if received.max() >= 0:
             part.clock_ms = int(clock[-1])
             part.marks.append((part.clock_ms // 1000, int(offset[0])))
@@ -224,39 +235,10 @@ class Intake:
         if len(sends):
             self.fold.add(work.row[sends], receipt_s[sends], np.full(len(sends), SEND))
         for i in counted[self._kinds.fails[work.row[counted]]].tolist():
-            self._add_failed(work, i)
-
-    def _add_failed(self, work: Work, i: int) -> None:
-        reading, row, received_ms = work.readings[i], int(work.row[i]), int(work.received_ms[i])
-        fingerprint = self._fingerprint(int(work.source[i]), reading.message_id)
-        recipient = self._recipient(reading)
-        # Without a number every message stands for a recipient of its own.
-        counted_as = fingerprint if recipient is None else recipient
-        self.fold.add_failed(row, received_ms // 1000, counted_as, reading.sender)
-        if recipient is not None:
-            sender = reading.sender[:MAX_SENDER_LENGTH] if reading.sender else None
-            self.failed.append(
-                FailedRecipient(
-                    f"{recipient:016x}",
-                    reading.message_id[:MAX_ID_LENGTH],
-                    f"{fingerprint:016x}",
-                    *self._kinds.keys[row],
-                    sender,
-                    received_ms,
-                )
-            )
-
-    def _fingerprint(self, source: int, message_id: str) -> int:
-        """64 bits of (account, message id), the same in every process."""
-        text = f"{self._sources[self._names[source]].account}\n{message_id}"
-        digest = blake2b(text.encode("utf-8", "replace"), digest_size=8).digest()
-        return int.from_bytes(digest, "little")
-
-    def _recipient(self, reading: Any) -> int | None:
-        if reading.to:
-            return self._hasher(reading.to)
-        given = getattr(reading, "recipient", None)
-        return int(given, 16) if given else None
+            row, receipt_ms = int(work.row[i]), int(work.received_ms[i])
+            source, reading = self._sources[self._names[int(work.source[i])]], work.readings[i]
+            recipient = self._failures.add(source.account, self._kinds.keys[row], reading, receipt_ms)
+            self.fold.add_failed(row, receipt_ms // 1000, recipient, reading.sender)
 
     def _bury(self, batch: Batch, work: Work, partitions: Sequence[PartitionIntake]) -> None:
         for i in np.flatnonzero(work.live & (work.result == CODE[Result.MALFORMED])).tolist():
@@ -267,26 +249,11 @@ class Intake:
                     part.partition,
                     int(batch.offset[i]),
                     batch.key(i),
-                    batch.values[i],
+                    (batch.untouched or batch.values)[i],
                     batch.headers[i] or (),
                     work.malformed.get(i, BAD_STATUS),
                 )
             )
-
-
-def _only_readings(
-    readings: list[Any], indices: Sequence[int], malformed: dict[int, Malformed]
-) -> list[int] | None:
-    """Notes what is malformed; the places of the rest, or None when all could be read."""
-    if Malformed not in set(map(type, readings)):
-        return None
-    good = []
-    for j, (i, reading) in enumerate(zip(indices, readings, strict=True)):
-        if isinstance(reading, Malformed):
-            malformed[i] = reading
-        else:
-            good.append(j)
-    return good
 
 
 def _or_minus_one(times_ms: list[int | None]) -> I64 | list[int]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from dataclasses import dataclass, field
+
+from confluent_kafka import OFFSET_BEGINNING, TopicPartition
 
 from streams.dedupe import SeenIds
 
@@ -22,6 +25,8 @@ class PartitionIntake:
     """Next offset to read: everything before it was read."""
     clock_ms: int | None = None
     tally: dict[str, dict[str, int]] = field(default_factory=dict)
+    split: int = 0
+    """By how many the results since `start` exceed the records: some held several outcomes."""
     marks: deque[tuple[int, int]] = field(default_factory=deque)
     """(clock second, offset): from where to read again to know what is known now."""
     read_to: int = 0
@@ -42,3 +47,15 @@ class PartitionIntake:
         while len(self.marks) > 1 and self.marks[1][0] < oldest:
             self.marks.popleft()
         return self.marks[0][1]
+
+
+def where_to_start(committed: TopicPartition, low: int) -> tuple[int, int]:
+    """First offset to count, and the earlier one to read from for dedupe."""
+    if committed.offset < 0:
+        return low, low if low else OFFSET_BEGINNING
+    start = max(committed.offset, low)
+    try:
+        replay = int(json.loads(committed.metadata or "{}").get("replay_from", start))
+    except (ValueError, TypeError, AttributeError):
+        replay = start
+    return start, max(min(replay, start), low)

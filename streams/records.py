@@ -176,7 +176,9 @@ class Range(msgspec.Struct, frozen=True):
     clock_ms: int | None = None
     """Receipt time up to which the partition was read; None until it is known."""
     tally: dict[str, dict[str, int]] = {}
-    """source -> result -> records; adds up to the records read in [from, to)."""
+    """source -> result -> records; adds up to the records read in [from, to), and `split`."""
+    split: int = 0
+    """How many outcomes more than records there were: some records held several."""
 
 
 class Partial(msgspec.Struct, frozen=True):

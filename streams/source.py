@@ -13,6 +13,7 @@ from streams import carrier as carriers
 from streams import settings
 from streams.codes import NO_FAULT_CLASS, CodeTable, table
 from streams.decode import Decoder, Options, format_of
+from streams.decode.envelope import opener
 from streams.decode.times import zone_of
 from streams.errors import ConfigError
 from streams.privacy import RecipientHasher
@@ -97,6 +98,8 @@ class Source:
         self.account = config.account or config.name
         """Messages are told apart by account and message id: two sources may share an account."""
         self.decoder = decoder
+        self.open = opener(config.envelope, decoder)
+        """Takes a value apart into single records; None where each value is one."""
         self.table = codes
         self._carrier = carriers.normalise(config.carrier)
         self._connectors = {name: carriers.normalise(c) for name, c in config.connectors.items()}
@@ -194,6 +197,7 @@ def outcome(
     if provider_ms is not None and provider_ms > received_ms + MAX_AHEAD_MS:
         return FUTURE_PROVIDER_TIME
     kind = source.kind(reading.status, reading.code, reading.carrier, reading.region or region_of(reading.to))
+    inbound = kind.result is Result.INBOUND  # its sender is a person
     return Outcome(
         message_id=reading.message_id,
         source=source.name,
@@ -205,7 +209,7 @@ def outcome(
         carrier_source=kind.carrier_source,
         region=kind.key.region,
         recipient=_recipient(reading, hasher),
-        sender=reading.sender or None,
+        sender=None if inbound else reading.sender or None,
         traffic_class=reading.traffic_class or None,
         received_ms=received_ms,
         event_time_ms=received_ms,

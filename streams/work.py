@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -45,3 +46,18 @@ class Work:
         self.readings = self.readings or [None] * self.n
         for i, reading in zip(at.tolist(), readings, strict=True):
             self.readings[i] = reading
+
+
+def only_readings(
+    readings: list[Any], indices: Sequence[int], malformed: dict[int, Malformed]
+) -> list[int] | None:
+    """Notes what is malformed; the places of the rest, or None when all could be read."""
+    if Malformed not in set(map(type, readings)):
+        return None
+    good = []
+    for j, (i, reading) in enumerate(zip(indices, readings, strict=True)):
+        if isinstance(reading, Malformed):
+            malformed[i] = reading
+        else:
+            good.append(j)
+    return good

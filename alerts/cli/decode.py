@@ -34,7 +34,9 @@ class Normaliser(NamedTuple):
     hasher: RecipientHasher
 
     def lines(self, values: list[bytes]) -> Iterator[tuple[bool, bytes]]:
-        """(readable, JSON line) of each value, in order."""
+        """(readable, JSON line) of each outcome in the values, in order."""
+        if self.source.open is not None:
+            values = [piece for value in values for piece in self.source.open(value)]
         for reading in self.source.decoder.decode_batch(values):
             result = reading if isinstance(reading, Malformed) else self._outcome(reading)
             yield isinstance(result, Outcome), _json(result)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from streams.decode.canonical import CanonicalDecoder
 from streams.decode.decoder import Decoder, Options
 from streams.decode.smpp_receipt import SmppReceiptDecoder
+from streams.decode.twilio_event_streams import TwilioEventStreamsDecoder
 from streams.decode.twilio_status_callback import TwilioStatusCallbackDecoder
 from streams.errors import ConfigError
 
@@ -24,6 +25,7 @@ class Format(NamedTuple):
 FORMATS: Mapping[str, Format] = {
     "canonical": Format(CanonicalDecoder, "twilio"),
     "twilio-status-callback": Format(TwilioStatusCallbackDecoder, "twilio"),
+    "twilio-event-streams": Format(TwilioEventStreamsDecoder, "twilio"),
     "smpp-receipt": Format(SmppReceiptDecoder, "twilio-smpp"),
 }
 

@@ -153,7 +153,8 @@ class Audit:
             wanted.update({(lane, source, result): n for (source, result), n in ledger.results.items()})
         difference = _difference(tallied, wanted)
         assert difference == {}, f"{len(difference)} tallies differ (have, want): {_some(difference)}"
-        assert tallied.total() == len(read_all(self.settings, "outcomes"))
+        split = sum(r.split for p in self.partials if p.part == p.parts for r in p.ranges)
+        assert tallied.total() == len(read_all(self.settings, "outcomes")) + split
 
     def check_dead_letters(self) -> None:
         places = Counter(_place(m) for m in read_all(self.settings, "dead-letters"))

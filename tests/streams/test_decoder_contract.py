@@ -18,9 +18,15 @@ FORM = (
     f"&To=%2B15550000001&MessageSid={SID}&From=%2B15550000002"
 ).encode()
 RECEIPT = b"id:1 sub:001 dlvrd:000 submit date:2607171200 done date:2607171206 stat:UNDELIV err:001 text:x"
+EVENT = (
+    f'{{"specversion":"1.0","type":"com.twilio.messaging.message.undelivered","source":"s","id":"EZ1","data":'
+    f'{{"messageSid":"{SID}","messageStatus":"UNDELIVERED","errorCode":30003,"to":"+15550000001",'
+    f'"from":"+15550000002","timestamp":"2026-07-17T12:06:00.000Z"}}}}'
+).encode()
 GOOD = {
     "canonical": b'{"message_id":"m1","status":"undelivered","code":"30003","received_ms":1784289960000}',
     "twilio-status-callback": FORM,
+    "twilio-event-streams": EVENT,
     "smpp-receipt": RECEIPT,
 }
 VALUES = st.one_of(
@@ -48,13 +54,20 @@ VALUES = st.one_of(
                 "esm_class",
                 "source_addr",
                 "source_addr_ton",
+                "data",
             ]
         ),
         st.recursive(
             st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
             lambda inner: (
                 st.lists(inner, max_size=2)
-                | st.dictionaries(st.sampled_from(["0x0423", "message_state", "zz"]), inner, max_size=2)
+                | st.dictionaries(
+                    st.sampled_from(
+                        ["0x0423", "message_state", "messageSid", "messageStatus", "timestamp", "tags", "zz"]
+                    ),
+                    inner,
+                    max_size=2,
+                )
             ),
             max_leaves=4,
         ),
@@ -151,7 +164,9 @@ def test_an_unknown_word_is_no_status(decoder: Decoder) -> None:
 
 
 def test_an_unknown_format_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="canonical, twilio-status-callback, smpp-receipt"):
+    with pytest.raises(
+        ConfigError, match="canonical, twilio-status-callback, twilio-event-streams, smpp-receipt"
+    ):
         format_of("carrier-pigeon")
 
 
