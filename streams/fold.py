@@ -18,9 +18,10 @@ TOP_SENDERS = 20
 MAX_SENDER_LENGTH = 64
 _BOUNDS_MS = np.array(LATENCY_BOUNDS_S, np.int64) * 1000
 _COLUMNS = 16  # latency columns, then the two below
+SIGNAL = 13
 NO_LATENCY = 14
 SEND = 15
-_CELL_BYTES, _LATENCY_BYTES, _RECIPIENT_BYTES = 90, 24, 11  # at most, as JSON
+_CELL_BYTES, _LATENCY_BYTES, _RECIPIENT_BYTES = 101, 24, 11  # at most, as JSON
 
 
 def latency_column(latency_ms: I64) -> I64:
@@ -36,7 +37,10 @@ class Fold:
         self._failed: dict[tuple[int, int], tuple[set[int], Counter[str]]] = {}
 
     def add(self, rows: I64, receipt_s: I64, columns: I64) -> None:
-        """One entry an outcome: series row, receipt second, and latency column, NO_LATENCY or SEND."""
+        """One entry an outcome: series row, receipt second, and latency column, NO_LATENCY, SEND or SIGNAL.
+
+        A message that is sent and signals at once has two.
+        """
         bucket = receipt_s // BUCKET_S
         self._entries.append(((bucket << 28) | rows) * _COLUMNS + columns)
 
@@ -55,13 +59,15 @@ class Fold:
         cell_code, cell_of = np.unique(entries // _COLUMNS, return_inverse=True)
         row, bucket = cell_code & ((1 << 28) - 1), cell_code >> 28
         rows, key = np.unique(row, return_inverse=True)
-        send, known = column == SEND, column < NO_LATENCY
+        send, signal = column == SEND, column == SIGNAL
+        known = column < SIGNAL
         cells = Cells(
             keys=[keys[r] for r in rows.tolist()],
             key=key.tolist(),
             bucket_s=(bucket * BUCKET_S).tolist(),
-            finals=_sums(cell_of[~send], counts[~send], len(cell_code)),
+            finals=_sums(cell_of[~send & ~signal], counts[~send & ~signal], len(cell_code)),
             sends=_sums(cell_of[send], counts[send], len(cell_code)),
+            signals=_sums(cell_of[signal], counts[signal], len(cell_code)) if signal.any() else [],
             latency_cell=cell_of[known].tolist(),
             latency_bin=column[known].tolist(),
             latency_n=counts[known].tolist(),
@@ -146,6 +152,7 @@ def _chop(cells: Cells, most: int) -> Cells:
         bucket_s=[cells.bucket_s[i] for i, _ in rows],
         finals=counts(cells.finals),
         sends=counts(cells.sends),
+        signals=counts(cells.signals),
         latency_cell=[first[i] for i in cells.latency_cell],
         latency_bin=cells.latency_bin,
         latency_n=cells.latency_n,
@@ -170,6 +177,7 @@ def take(cells: Cells, start: int, end: int) -> Cells:
         bucket_s=cells.bucket_s[start:end],
         finals=cells.finals[start:end],
         sends=cells.sends[start:end],
+        signals=cells.signals[start:end],
         latency_cell=[cells.latency_cell[j] - start for j in latency],
         latency_bin=[cells.latency_bin[j] for j in latency],
         latency_n=[cells.latency_n[j] for j in latency],

@@ -16,12 +16,20 @@ from numpy.typing import NDArray
 
 from streams.batch import Batch, DeadLetter, sources_and_stamps
 from streams.failures import Failures
-from streams.fold import NO_LATENCY, SEND, Fold, latency_column
+from streams.fold import NO_LATENCY, SEND, SIGNAL, Fold, latency_column
 from streams.kinds import CODE, RESULTS, Kinds
 from streams.partition import PartitionIntake
 from streams.privacy import RecipientHasher
 from streams.records import FailedRecipient, Malformed, Reading, Reason, Result, SeriesKey
-from streams.source import BAD_STATUS, FINAL_BITS, FUTURE_PROVIDER_TIME, MAX_AHEAD_MS, UNKNOWN_BIT, Source
+from streams.source import (
+    BAD_STATUS,
+    FINAL_BITS,
+    FUTURE_PROVIDER_TIME,
+    MAX_AHEAD_MS,
+    SIGNAL_BIT,
+    UNKNOWN_BIT,
+    Source,
+)
 from streams.split import split
 from streams.work import Where, Work, only_readings, places
 
@@ -30,7 +38,7 @@ I64 = NDArray[np.int64]
 MAX_FAST_CLOCK_MS = 60_000
 """A receipt stamped at most this far ahead of now counts as now; further ahead is malformed."""
 NO_TIME = Malformed(Reason.MISSING_TIME, "neither a header nor the record nor Kafka tells the receipt time")
-IN_FLIGHT_BITS = np.uint16(UNKNOWN_BIT - 1)  # the words of sending, not `unknown`
+IN_FLIGHT_BITS = np.uint16(UNKNOWN_BIT - 1 | SIGNAL_BIT)  # the words of sending, not `unknown`
 _FINAL = np.uint16(FINAL_BITS)
 
 
@@ -231,9 +239,11 @@ class Intake:
             latency = latency_column(work.received_ms[counted] - work.sent_ms[counted])
             column = np.where(work.sent_ms[counted] >= 0, latency, NO_LATENCY)
             self.fold.add(work.row[counted], receipt_s[counted], column)
-        sends = np.flatnonzero(work.live & work.first_send & (work.result == CODE[Result.IN_FLIGHT]))
-        if len(sends):
-            self.fold.add(work.row[sends], receipt_s[sends], np.full(len(sends), SEND))
+        in_flight = work.live & (work.result == CODE[Result.IN_FLIGHT])
+        if in_flight.any():
+            for flags, what in ((work.first_send, SEND), (self._kinds.signals[work.row], SIGNAL)):
+                at = np.flatnonzero(in_flight & flags)
+                self.fold.add(work.row[at], receipt_s[at], np.full(len(at), what))
         for i in counted[self._kinds.fails[work.row[counted]]].tolist():
             row, receipt_ms = int(work.row[i]), int(work.received_ms[i])
             source, reading = self._sources[self._names[int(work.source[i])]], work.readings[i]

@@ -109,7 +109,7 @@ def _append(whole: Cells, piece: Cells, index: dict[SeriesKey, int]) -> None:
             index[name] = len(whole.keys)
             whole.keys.append(name)
     whole.key.extend(index[piece.keys[k]] for k in piece.key)
-    for column in ("bucket_s", "finals", "sends", "recipients_n", "distinct", "repeats"):
+    for column in ("bucket_s", "finals", "sends", "signals", "recipients_n", "distinct", "repeats"):
         getattr(whole, column).extend(getattr(piece, column))
     whole.latency_cell.extend(c + base for c in piece.latency_cell)
     whole.latency_bin.extend(piece.latency_bin)

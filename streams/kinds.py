@@ -25,7 +25,7 @@ Labels = tuple[str, str | int | None, str | None, str | None]
 
 
 class Kinds:
-    """Numbers every distinct kind; `stage`, `result` and `fails` are indexed by that number."""
+    """Numbers every distinct kind; `stage`, `result`, `fails` and `signals` go by that number."""
 
     def __init__(self, sources: Iterable[str]) -> None:
         self._region_of = RegionOf()
@@ -34,6 +34,7 @@ class Kinds:
         self.stage: NDArray[np.uint16] = np.zeros(1024, np.uint16)
         self.result: NDArray[np.uint8] = np.zeros(1024, np.uint8)
         self.fails: NDArray[np.bool_] = np.zeros(1024, np.bool_)
+        self.signals: NDArray[np.bool_] = np.zeros(1024, np.bool_)
 
     def rows(self, source: Source, readings: Sequence[Reading]) -> list[int]:
         """The number of each reading's kind; regions that no label tells come from the number."""
@@ -74,5 +75,7 @@ class Kinds:
             self.stage = np.concatenate([self.stage, np.zeros_like(self.stage)])
             self.result = np.concatenate([self.result, np.zeros_like(self.result)])
             self.fails = np.concatenate([self.fails, np.zeros_like(self.fails)])
-        self.stage[row], self.result[row], self.fails[row] = kind.stage, CODE[kind.result], kind.failed
+            self.signals = np.concatenate([self.signals, np.zeros_like(self.signals)])
+        self.stage[row], self.result[row] = kind.stage, CODE[kind.result]
+        self.fails[row], self.signals[row] = kind.failed, kind.signals
         return row

@@ -86,6 +86,11 @@ class Metrics:
     outcome_codes_total = wide_counter(
         WINDOWS, "Final outcomes counted, by the provider's code.", "carrier", "source", "code"
     )
+    intermediate_absent_total = wide_counter(
+        WINDOWS,
+        "Messages of which an intermediate receipt said that the subscriber is absent; they are not final.",
+        *PAIR,
+    )
     lost_records_total = counter(WINDOWS, "Records gone from the log before they could be counted.")
     carrier_unknown_ratio = gauge(
         WINDOWS, "Share of the last hour's final outcomes whose carrier is unknown.", "source"

@@ -148,6 +148,8 @@ class Cells(msgspec.Struct, omit_defaults=True):
     bucket_s: list[int] = []
     finals: list[int] = []
     sends: list[int] = []
+    signals: list[int] = []
+    """Messages of which an intermediate receipt said that the subscriber is absent; none is final."""
     latency_cell: list[int] = []
     """Receipt latency, sparse: `latency_n[j]` outcomes of cell `latency_cell[j]` fell into column
     `latency_bin[j]` of LATENCY_BOUNDS_S (the last is +Inf); outcomes without one are left out."""

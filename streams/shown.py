@@ -119,6 +119,9 @@ class Shown:
                 self._metrics.outcomes_total.add((k.carrier, k.region, k.outcome_class), n)
             if n and k.code:
                 self._metrics.outcome_codes_total.add((k.carrier, k.source, k.code), n)
+        for key, n in zip(cells.key, cells.signals, strict=False):  # none at all where there are none
+            if n:
+                self._metrics.intermediate_absent_total.add(cells.keys[key][1:3], n)
         for source, n in by_source.items():
             self._metrics.records_total.labels(source, Result.COUNTED).inc(n)
         for i, column, n in zip(cells.latency_cell, cells.latency_bin, cells.latency_n, strict=True):

@@ -43,7 +43,11 @@ FINAL_STAGES = {
 FINAL_BITS = sum(FINAL_STAGES.values())
 """The bits of all finals. Two different ones on one message are a conflict."""
 
+SIGNAL_BIT = 1 << 13
+"""Of an intermediate receipt that says the subscriber is absent: a signal, no final."""
+
 IN_FLIGHT_CLASS = "in_flight"
+ABSENT_CLASS = "absent_subscriber"
 MAX_CODE_LENGTH = 32
 MAX_LABEL_LENGTH = 64
 MAX_AHEAD_MS = 300_000
@@ -77,6 +81,10 @@ class Kind(NamedTuple):
     """A counted final that is not delivered."""
     side: str
     carrier_source: str
+
+    @property
+    def signals(self) -> bool:
+        return self.stage == SIGNAL_BIT
 
 
 class Verdict(NamedTuple):
@@ -126,7 +134,7 @@ class Source:
         if verdict is None or known not in FINAL_STAGES:
             result = Result.MALFORMED if verdict is None else _RESULT[known]
             key = SeriesKey(self.name, carrier_id, region_id, IN_FLIGHT_CLASS, "")
-            stage = self._stage(status, known) if result is Result.IN_FLIGHT else 0
+            stage = self._stage(status, verdict) if verdict and result is Result.IN_FLIGHT else 0
             return Kind(result, known, stage, key, False, UNKNOWN, carrier_source)
         result = _RESULT.get(known) or (Result.OWN_SIDE if verdict.side == "own" else Result.COUNTED)
         key = SeriesKey(self.name, carrier_id, region_id, verdict.outcome_class, verdict.code)
@@ -145,8 +153,11 @@ class Source:
         side = "own" if status is Status.CANCELLED else row.side if row else UNKNOWN
         return Verdict(status, outcome_class, side, row.code if row else code)
 
-    def _stage(self, word: str, status: Status) -> int:
-        return UNKNOWN_BIT if status is Status.UNKNOWN else self._stages.get(word.strip().lower(), 1)
+    def _stage(self, word: str, verdict: Verdict) -> int:
+        if verdict.status is Status.UNKNOWN:
+            return UNKNOWN_BIT
+        absent = verdict.outcome_class == ABSENT_CLASS
+        return SIGNAL_BIT if absent else self._stages.get(word.strip().lower(), 1)
 
     def _carrier_of(self, carrier: str | None) -> tuple[str, str]:
         over = carrier[len(CONNECTOR) :] if carrier and carrier.startswith(CONNECTOR) else None

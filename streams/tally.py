@@ -18,6 +18,7 @@ class CellSum:
 
     finals: int = 0
     sends: int = 0
+    signals: int = 0
     latency: list[int] | None = None
     senders: Counter[str] | None = None
     recipients: set[int] | None = None
@@ -33,6 +34,8 @@ def add(buckets: dict[int, Bucket], cells: Cells, wanted: Iterable[int] | None =
     for i, cell in at.items():
         cell.finals += cells.finals[i]
         cell.sends += cells.sends[i]
+        if cells.signals:
+            cell.signals += cells.signals[i]
     _add_latency(cells, at)
     _add_failed(cells, at)
 
@@ -91,6 +94,8 @@ def as_cells(buckets: Mapping[int, Bucket]) -> Cells:
             cells.key.append(number[name])
             _append(cells, bucket[name], hashes)
     cells.recipients = pack(hashes)
+    if not any(cells.signals):
+        cells.signals = []
     return cells
 
 
@@ -98,6 +103,7 @@ def _append(cells: Cells, cell: CellSum, hashes: list[int]) -> None:
     i = len(cells.finals)
     cells.finals.append(cell.finals)
     cells.sends.append(cell.sends)
+    cells.signals.append(cell.signals)
     cells.recipients_n.append(len(cell.recipients) if cell.recipients else 0)
     if cell.recipients:
         hashes.extend(sorted(cell.recipients))

@@ -73,7 +73,7 @@ def everything(table: Cells) -> Counter[tuple[object, ...]]:
     for i, name in enumerate(who):
         out[*name, "finals"] += table.finals[i]
         out[*name, "sends"] += table.sends[i]
-        for column in ("distinct", "repeats"):
+        for column in ("signals", "distinct", "repeats"):
             if getattr(table, column):
                 out[*name, column] += getattr(table, column)[i]
     for i, column, n in zip(table.latency_cell, table.latency_bin, table.latency_n, strict=True):

@@ -13,6 +13,7 @@ from streams.fold import (
     MAX_SENDER_LENGTH,
     NO_LATENCY,
     SEND,
+    SIGNAL,
     TOP_SENDERS,
     Fold,
     latency_column,
@@ -49,7 +50,7 @@ def test_a_latency_falls_into_the_column_whose_bound_holds_it(latency_ms: int, c
         st.tuples(
             st.integers(0, 2),
             st.one_of(st.integers(0, 60), st.integers(1_784_289_600, 1_784_289_700), st.just(2**31)),
-            st.sampled_from([0, 3, len(LATENCY_BOUNDS_S), NO_LATENCY, SEND]),
+            st.sampled_from([0, 3, len(LATENCY_BOUNDS_S), NO_LATENCY, SEND, SIGNAL]),
         ),
         max_size=60,
     ),
@@ -61,8 +62,8 @@ def test_cells_add_up_to_what_was_added(entries: list[tuple[int, int, int]], bat
         fold.add(some[:, 0], some[:, 1], some[:, 2])
     for row, second, column in entries:
         name = KEYS[row], second // BUCKET_S * BUCKET_S
-        want[*name, "sends" if column == SEND else "finals"] += 1
-        if column < NO_LATENCY:
+        want[*name, {SEND: "sends", SIGNAL: "signals"}.get(column, "finals")] += 1
+        if column < SIGNAL:
             want[*name, "latency", column] += 1
     cells = fold.cells(KEYS)
     assert everything(cells) == want
@@ -135,6 +136,7 @@ def tables(draw: st.DrawFn) -> Cells:
         bucket_s=[r[1] * 10 for r in rows],
         finals=[r[2] for r in rows],
         sends=[r[3] for r in rows],
+        signals=[r[3] // 3 for r in rows],
         latency_cell=[i for i, _, _ in latency],
         latency_bin=[column for _, column, _ in latency],
         latency_n=[n for _, _, n in latency],

@@ -446,3 +446,36 @@ def test_a_successor_that_read_so_knows_what_its_predecessor_knew() -> None:
     again = [record(str(i)) for i in range(40)]
     first.parts[0].tally = {}
     assert second.read(*again).tally == first.read(*again).tally
+
+
+# -- intermediate receipts ------------------------------------------------------------------------
+
+
+def smpp(stat: str, err: str, message_id: str = "1") -> Record:
+    text = f"id:{message_id} submit date:2607171200 done date:2607171206 stat:{stat} err:{err}"
+    return Record(text.encode(), headers("smpp"))
+
+
+def signals(b: Bench) -> tuple[int, int, int]:
+    """(finals, sends, signals) over all cells."""
+    cells = b.intake.fold.cells(b.intake.keys)
+    return sum(cells.finals), sum(cells.sends), sum(cells.signals)
+
+
+def test_an_absent_code_on_an_intermediate_receipt_is_a_signal_and_no_final() -> None:
+    b = Bench().read(smpp("ENROUTE", "001"), smpp("ENROUTE", "001"))
+    assert b.results == {"in_flight": 1, "duplicate": 1}
+    assert signals(b) == (0, 1, 1)
+
+
+def test_a_signal_after_the_first_sending_counts_once_and_is_no_second_sending() -> None:
+    b = Bench().read(smpp("ACCEPTD", "000"), smpp("ENROUTE", "000"), smpp("ENROUTE", "001"))
+    assert b.results == {"in_flight": 3}
+    assert signals(b) == (0, 1, 1)
+
+
+@pytest.mark.parametrize("final", [smpp("DELIVRD", "000"), smpp("UNDELIV", "001")])
+def test_the_final_after_a_signal_decides(final: Record) -> None:
+    b = Bench().read(smpp("BUFFRED", "001"), final)
+    assert b.results == {"in_flight": 1, "counted": 1}
+    assert signals(b) == (1, 1, 1)
