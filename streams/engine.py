@@ -22,7 +22,7 @@ import faust
 from faust.transport.drivers import aiokafka as driver
 from yarl import URL
 
-from streams.errors import MonitorError
+from streams.errors import STARTS_ANEW, MonitorError
 from streams.http import Readiness
 from streams.settings import Settings
 
@@ -30,8 +30,6 @@ log = logging.getLogger("streams.engine")
 
 COMPRESSION = "gzip"
 """Of what the stages write: the one codec that every Kafka client reads without another package."""
-STARTS_ANEW = 3
-"""Exit code of a process that must be started again by its supervisor."""
 
 
 class Stage(Protocol):

@@ -9,6 +9,9 @@
 Records that can not be read raise nothing: they become `Malformed` values and dead letters.
 """
 
+STARTS_ANEW = 3
+"""Exit code of a role that must be started again by its supervisor."""
+
 
 class MonitorError(Exception):
     """Base of every error this product raises on purpose."""

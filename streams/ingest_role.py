@@ -7,16 +7,13 @@ import signal
 
 from confluent_kafka import KafkaException
 
-from streams.errors import MonitorError
+from streams.errors import STARTS_ANEW, MonitorError
 from streams.http import HttpServer, Readiness
 from streams.ingest import Ingest
 from streams.metrics import Metrics, Role
 from streams.settings import Settings
 
 log = logging.getLogger("streams.ingest")
-
-STARTS_ANEW = 3
-"""Exit code of a role that must be started again by its supervisor."""
 
 
 def run_ingest(settings: Settings) -> int:

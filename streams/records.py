@@ -196,8 +196,6 @@ class Partial(msgspec.Struct, frozen=True):
     parts: int = 1
     retired: list[str] = []
     """Topics that `topics --apply` took out of the source set."""
-    lost_accepted: bool = False
-    """An operator's command to pass a recorded gap."""
     v: int = VERSION
 
 

@@ -26,7 +26,6 @@ from streams.guard import Guard
 from streams.settings import Source, load
 from streams.topic_admin import TopicAdmin
 
-STARTS_ANEW = 3
 ROUTING_KEY = "f" * 32
 RECIPIENT_KEY = "k" * 32
 

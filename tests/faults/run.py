@@ -12,12 +12,13 @@ import msgspec
 from confluent_kafka import Consumer, TopicPartition
 
 from alerts.records import State
+from streams.errors import STARTS_ANEW
 from streams.records import BUCKET_S, ClosedBucket
 from streams.simulate.parts import Scenario
 from streams.simulate.scenario import labels_of, sources_of
 from streams.simulate.truth import Label
 from tests.faults.audit import Audit, incidents
-from tests.faults.cluster import STARTS_ANEW, Cluster, wait_for
+from tests.faults.cluster import Cluster, wait_for
 from tests.faults.schedule import Done, Executioner, Fault
 from tests.faults.traffic import PARTITIONS, Feeder, Plan, Writer
 
