@@ -62,6 +62,18 @@ def _twilio_form(c: Columns) -> list[str]:
     ]
 
 
+def _twilio_event(c: Columns) -> list[str]:
+    error, word = ("", '"errorCode":30003,'), ("delivered", "undelivered")
+    return [
+        f'{{"specversion":"1.0","type":"com.twilio.messaging.message.{word[f]}","source":"{ACCOUNT}",'
+        f'"id":"EZ{i[2:]}","datacontenttype":"application/json","data":{{"messageSid":"{i}",'
+        f'"accountSid":"{ACCOUNT}","messageStatus":"{word[f].upper()}",{error[f]}'
+        f'"timestamp":"{_second(done // 1000)}.{done % 1000:03}Z","from":"+{sender}","to":"+{to}",'
+        f'"mcc":"310","mnc":"410","tags":{{"carrier":"{carrier}","region":"{region}"}}}}}}'
+        for i, f, carrier, region, to, sender, _, done, _ in zip(*c, strict=True)
+    ]
+
+
 def _smpp_text(c: Columns) -> list[str]:
     dlvrd, end = ("001", "000"), ("stat:DELIVRD err:000", "stat:UNDELIV err:001")
     return [
@@ -88,8 +100,15 @@ def _minute(minute: int) -> str:
     return time.strftime("%y%m%d%H%M", time.gmtime(minute * 60))
 
 
+@lru_cache(maxsize=65_536)
+def _second(second: int) -> str:
+    """Seconds since the epoch as ISO 8601 without a zone, UTC."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+
+
 CANONICAL = Form("canonical", _canonical)
 TWILIO_JSON = Form("twilio-status-callback", _twilio_json, "SM")
 TWILIO_FORM = Form("twilio-status-callback", _twilio_form, "SM")
+TWILIO_EVENT = Form("twilio-event-streams", _twilio_event, "SM")
 SMPP_TEXT = Form("smpp-receipt", _smpp_text)
 SMPP_ENVELOPE = Form("smpp-receipt", _smpp_envelope)

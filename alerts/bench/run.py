@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from alerts.bench.formats import CANONICAL, SMPP_ENVELOPE, SMPP_TEXT, TWILIO_FORM, TWILIO_JSON, Form
+from alerts.bench.formats import (
+    CANONICAL,
+    SMPP_ENVELOPE,
+    SMPP_TEXT,
+    TWILIO_EVENT,
+    TWILIO_FORM,
+    TWILIO_JSON,
+    Form,
+)
 from alerts.bench.rows import Row, beside_raw
 from alerts.bench.stages import Bench
 from alerts.bench.traffic import Workload, source_of
@@ -27,6 +35,7 @@ class Variant(NamedTuple):
 VARIANTS = (
     Variant("ingest_dense_twilio_json", TWILIO_JSON),
     Variant("ingest_dense_twilio_form", TWILIO_FORM),
+    Variant("ingest_dense_twilio_event", TWILIO_EVENT),
     Variant("ingest_dense_smpp", SMPP_ENVELOPE),
     Variant("ingest_dense_smpp_text", SMPP_TEXT, labelled=False),
 )

@@ -9,7 +9,8 @@ Source: twilio.com/docs/events/event-types/messaging/outbound-message
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 from msgspec import Meta
@@ -21,10 +22,11 @@ from streams.decode.twilio_status_callback import IN_FLIGHT, status_of
 from streams.records import Malformed, Reading, Reason, Status
 
 Text = Annotated[str, Meta(min_length=1)]
+FIRST_YEAR = 1970
 _TIMES = frozenset({"data.timestamp"})
 
 
-class Tags(msgspec.Struct, gc=False):
+class Tags(msgspec.Struct, gc=False, frozen=True):
     """The customer's labels that are read."""
 
     carrier: str | None = None
@@ -35,45 +37,64 @@ class Tags(msgspec.Struct, gc=False):
 NO_TAGS = Tags()
 
 
-class Data(
+class Message(
     msgspec.Struct,
     gc=False,
     rename={"message_id": "messageSid", "status": "messageStatus", "code": "errorCode", "sender": "from"},
 ):
-    """The `data` of an event."""
+    """The `data` of an event, as it is in JSON; what is not there under a reading's name is worked out."""
 
     message_id: Text
     status: Text
-    timestamp: str
+    timestamp: Annotated[datetime, Meta(tz=True)]
     code: str | int | None = None
     to: str | None = None
     sender: str | None = None
-    tags: Tags | None = None
+    tags: Tags = NO_TAGS
+    received_ms: ClassVar[None] = None
+    sent_time_ms: ClassVar[None] = None
+    recipient: ClassVar[None] = None
+
+    @property
+    def carrier(self) -> str | None:
+        return self.tags.carrier
+
+    @property
+    def region(self) -> str | None:
+        return self.tags.region
+
+    @property
+    def traffic_class(self) -> str | None:
+        return self.tags.traffic_class
+
+    @property
+    def provider_time_ms(self) -> int:
+        return round(self.timestamp.timestamp() * 1000)
+
+
+class MessageWithNetwork(Message, gc=False):
+    """A message whose sender's network is the recipient's, as the source says."""
+
     mcc: str | int | None = None
     mnc: str | int | None = None
+
+    @property
+    def carrier(self) -> str | None:
+        if self.tags.carrier or self.mcc is None or self.mnc is None:
+            return self.tags.carrier
+        return f"{self.mcc}-{str(self.mnc).zfill(2)}"  # a number has lost the zeros before it
 
 
 class Event(msgspec.Struct, gc=False):
     """One CloudEvent."""
 
-    data: Data
+    data: Message
 
 
-class Message(msgspec.Struct, gc=False):
-    """What an event says."""
+class EventWithNetwork(msgspec.Struct, gc=False):
+    """One CloudEvent whose network counts."""
 
-    message_id: str
-    status: str
-    code: str | int | None
-    to: str | None
-    sender: str | None
-    carrier: str | None
-    region: str | None
-    traffic_class: str | None
-    provider_time_ms: int
-    received_ms: ClassVar[None] = None
-    sent_time_ms: ClassVar[None] = None
-    recipient: ClassVar[None] = None
+    data: MessageWithNetwork
 
 
 class TwilioEventStreamsDecoder:
@@ -82,8 +103,8 @@ class TwilioEventStreamsDecoder:
     in_flight = tuple(word.upper() for word in IN_FLIGHT)
 
     def __init__(self, options: Options = PLAIN) -> None:
-        self._sender_network = options.sender_network
-        self._decoder = msgspec.json.Decoder(Event).decode
+        self._kind: type[Event | EventWithNetwork] = EventWithNetwork if options.sender_network else Event
+        self._json = msgspec.json.Decoder(self._kind).decode
 
     def pieces(self, value: bytes) -> list[bytes] | None:
         """The events of an array; None for anything else."""
@@ -96,10 +117,10 @@ class TwilioEventStreamsDecoder:
         return status_of(word, code)
 
     def _fast(self, value: bytes) -> Message:
-        message = self._finished(self._decoder(value).data)
-        if isinstance(message, Malformed):
-            raise ValueError
-        return message
+        data = self._json(value).data
+        if data.timestamp.year < FIRST_YEAR:
+            raise ValueError("before the epoch")
+        return data
 
     def _slow(self, value: bytes) -> Message | Malformed:
         raw = read_object(value)
@@ -107,22 +128,23 @@ class TwilioEventStreamsDecoder:
             several = items(value)
             # An array of one is one event; `pieces` has taken longer ones apart.
             return self._slow(several[0]) if several and len(several) == 1 else raw
-        if not isinstance(raw.get("data"), dict):
+        data = raw.get("data")
+        if not isinstance(data, dict):
             return missing("data")
-        event = convert(raw, Event, _TIMES)
-        return event if isinstance(event, Malformed) else self._finished(event.data)
+        bad = _read_time(data)
+        event = bad or convert(raw, self._kind, _TIMES)
+        return event if isinstance(event, Malformed) else event.data
 
-    def _finished(self, data: Data) -> Message | Malformed:
-        provider_ms = epoch_ms(data.timestamp)
-        if provider_ms is None:
-            return Malformed(Reason.BAD_TIME, "data.timestamp: not an ISO 8601 time from 1970 to 9999")
-        tags = data.tags or NO_TAGS
-        carrier = tags.carrier or self._network(data)
-        labels = (carrier, tags.region, tags.traffic_class)
-        return Message(data.message_id, data.status, data.code, data.to, data.sender, *labels, provider_ms)
 
-    def _network(self, data: Data) -> str | None:
-        """The network of the sender's number, as MCC-MNC. A number has lost the zeros before it."""
-        if not self._sender_network or data.mcc is None or data.mnc is None:
-            return None
-        return f"{data.mcc}-{str(data.mnc).zfill(2)}"
+def _read_time(data: dict[str, Any]) -> Malformed | None:
+    """ISO 8601 in its other forms; without a zone it is UTC."""
+    told = data.get("timestamp")
+    if told is None:
+        return None
+    at_ms = epoch_ms(told) if isinstance(told, str) else None
+    if at_ms is None:
+        return Malformed(Reason.BAD_TIME, "data.timestamp: not an ISO 8601 time from 1970 to 9999")
+    data["timestamp"] = datetime.fromtimestamp(at_ms / 1000, UTC)
+    if data.get("tags") is None:
+        data.pop("tags", None)
+    return None

@@ -49,7 +49,8 @@ def test_the_error_code_may_be_a_number_or_text(code: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "at", [AT, "2026-07-17T12:06:00Z", "2026-07-17T14:06:00+02:00", "2026-07-17 12:06:00Z"]
+    "at",
+    [AT, "2026-07-17T12:06:00Z", "2026-07-17T14:06:00+02:00", "2026-07-17 12:06:00Z", "2026-07-17T12:06:00"],
 )
 def test_the_time_is_iso_in_any_of_its_forms(at: str) -> None:
     assert reading_of(event(timestamp=at)).provider_time_ms in (AT_MS, AT_MS - 500)
@@ -101,6 +102,7 @@ def test_words_are_those_of_the_callback_in_capitals(word: str, code: str, statu
         (event(messageSid=""), Reason.MISSING_FIELD),
         (event(timestamp="yesterday"), Reason.BAD_TIME),
         (event(timestamp=5), Reason.BAD_TIME),
+        (event(timestamp="1969-12-31T23:59:59Z"), Reason.BAD_TIME),
         (event(to=5), Reason.WRONG_TYPE),
         ({"type": "com.twilio.voice.insights.call-summary"}, Reason.MISSING_FIELD),
         ([event(), event()], Reason.WRONG_TYPE),
