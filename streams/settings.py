@@ -126,6 +126,14 @@ class Source(Section, frozen=True):
     """Whether mcc and mnc of Twilio's events label the carrier, although they are the sender's."""
 
 
+class CodeTable(Section, frozen=True):
+    """A code table of the user's own, a CSV file: a profile that sources and rules may name."""
+
+    name: str
+    file: str
+    extends: str = ""
+
+
 class Rule(Section, frozen=True):
     """What counts as a failure: codes or classes, of the named sources' code profiles."""
 
@@ -156,6 +164,7 @@ class Settings(Section, frozen=True):
     windows: Windows = Windows()
     privacy: Privacy = Privacy()
     sources: tuple[Source, ...] = ()
+    code_tables: tuple[CodeTable, ...] = ()
     rules: tuple[Rule, ...] = DEFAULT_RULES
 
     def topic(self, name: str) -> str:

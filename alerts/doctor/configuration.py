@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from alerts.doctor.finding import Finding, fail, ok, warn
 from alerts.settings import Settings
+from streams.codes import BUILT_IN, CodeBook, family
 from streams.errors import ConfigError
 from streams.source import Source, profile_of
 
@@ -13,9 +14,14 @@ from streams.source import Source, profile_of
 def check_sources(settings: Settings) -> Iterator[Finding]:
     if not settings.sources:
         yield fail("sources", "none is configured", "add a [[sources]] entry with name and format")
+    try:
+        codes = CodeBook(settings.code_tables)
+    except ConfigError as e:
+        yield fail("codes", str(e), "correct [[code_tables]] or its file")
+        codes = BUILT_IN
     for source in settings.sources:
         try:
-            Source.of(source)
+            Source.of(source, codes)
         except ConfigError as e:
             yield fail("sources", str(e), "correct format or codes of this source")
             continue
@@ -38,10 +44,10 @@ def _check_accounts(settings: Settings) -> Iterator[Finding]:
 
 
 def _check_rules(settings: Settings) -> Iterator[Finding]:
-    used = set()
+    used: set[str] = set()
     for source in settings.sources:
         try:
-            used.add(profile_of(source))
+            used |= family(profile_of(source), settings.code_tables)
         except ConfigError:
             continue
     for rule in settings.rules:

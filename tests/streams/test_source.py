@@ -140,7 +140,7 @@ def test_anything_has_a_kind_with_short_printable_labels(
     for of in (TWILIO, SMPP, CANONICAL):
         for word in (status, "failed"):
             k = of.kind(word, code, carrier, region)
-            assert len(k.key.code) <= 32 and len(k.key.carrier) <= 64 and len(k.key.region) <= 64
+            assert len(k.key.code) <= 48 and len(k.key.carrier) <= 64 and len(k.key.region) <= 64
             assert all(part.isprintable() for part in k.key)
             assert k.key.carrier and k.key.region and k.key.outcome_class
 
