@@ -114,6 +114,7 @@ class Source(Section, frozen=True):
     account: str = ""
     carrier: str = ""
     region: str = ""
+    region_level: Literal["country", "state"] = "country"
     topic: str = ""
     """A topic, by its full name, that carries this source alone and needs no header."""
     envelope: str = ""

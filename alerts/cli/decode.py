@@ -106,7 +106,7 @@ def _normaliser(
         hasher = RecipientHasher(resolved.privacy.recipient_key or _demo_key())
     except ConfigError as e:
         raise click.UsageError(str(e)) from None
-    return Normaliser(source, received_ms, RegionOf(), hasher)
+    return Normaliser(source, received_ms, RegionOf(source.config.region_level), hasher)
 
 
 def _source(resolved: settings.Settings, name: str | None, form: str, codes: str) -> settings.Source:
