@@ -8,7 +8,11 @@ from alerts.doctor.finding import Finding, fail, ok, warn
 from alerts.settings import Settings
 from streams.codes import BUILT_IN, CodeBook, family
 from streams.errors import ConfigError
+from streams.privacy import SHORT_KEY_CHARACTERS, RecipientHasher
 from streams.source import Source, profile_of
+
+FEW_CHARACTERS = 8
+"""A key of fewer different characters was typed, not drawn."""
 
 
 def check_sources(settings: Settings) -> Iterator[Finding]:
@@ -60,8 +64,14 @@ def _check_rules(settings: Settings) -> Iterator[Finding]:
 
 
 def check_privacy(settings: Settings) -> Iterator[Finding]:
-    if settings.privacy.recipient_key:
-        yield ok("privacy", "privacy.recipient_key is set")
-    else:
-        todo = "set privacy.recipient_key or privacy.recipient_key_file to 32 random characters, and keep it"
+    todo = "set privacy.recipient_key or privacy.recipient_key_file to 32 random characters, and keep it"
+    key = settings.privacy.recipient_key
+    if not key:
         yield fail("privacy", "privacy.recipient_key is empty: numbers can not be hashed", todo)
+        return
+    found = f"privacy.recipient_key is set, key id {RecipientHasher(key).key_id}"
+    text = key.reveal()
+    if len(text) < SHORT_KEY_CHARACTERS or len(set(text)) < FEW_CHARACTERS:
+        yield warn("privacy", f"{found}, and easy to guess", f"{todo}; a new key forgets every recipient")
+    else:
+        yield ok("privacy", found)

@@ -17,7 +17,9 @@ from streams.errors import ConfigError
 
 REQUIRED = ("code", "class")
 COLUMNS = (*REQUIRED, "name", "permanence", "side", "description")
-_LIKE_A_NUMBER = re.compile(r"\d{7}")  # such a code may be a phone number and is never counted as itself
+_LIKE_A_NUMBER = re.compile(
+    r"\d(?:[ ().\-]{0,2}\d){6}"
+)  # such a code may be a phone number and is never counted as itself
 
 
 class CodeBook:

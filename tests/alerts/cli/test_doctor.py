@@ -19,6 +19,7 @@ from alerts.doctor.kafka import check_kafka, check_rights, check_topics
 from alerts.doctor.pager import check_pager_address, check_pager_settings
 from alerts.doctor.redis import check_redis, judge_redis
 from alerts.settings import Alerting, PagerDuty, Settings
+from streams.privacy import RecipientHasher
 from streams.settings import CodeTable, Kafka, Privacy, Redis, Rule, Secret, Source
 from streams.topic_admin import Difference
 from streams.topics import TOPICS
@@ -95,10 +96,15 @@ def test_a_rule_that_no_source_can_meet_is_warned_of() -> None:
     assert [f.what for f in check_sources(settings) if f.level is Level.WARN] == ["rules"]
 
 
-@pytest.mark.parametrize(("key", "level"), [("", "fail"), ("k" * 32, "ok")])
-def test_numbers_need_a_key(key: str, level: str) -> None:
+@pytest.mark.parametrize(
+    ("key", "level"),
+    [("", "fail"), ("k" * 32, "warn"), ("0123456789abcdef", "warn"), ("0123456789abcdef" * 2, "ok")],
+)
+def test_numbers_need_a_key_that_nobody_guesses_and_its_id_is_shown(key: str, level: str) -> None:
     settings = Settings(privacy=Privacy(recipient_key=Secret(key)))
-    assert levels(list(check_privacy(settings))) == [level]
+    (found,) = check_privacy(settings)
+    assert found.level == level
+    assert not key or (RecipientHasher(Secret(key)).key_id in found.found and key not in str(found))
 
 
 @pytest.mark.parametrize(
