@@ -167,6 +167,11 @@ def test_infobip_is_read_by_name_and_by_id() -> None:
     assert by_name[2:5] == by_id[2:5] == ("network_failure", "temporary", "handset")
 
 
+@pytest.mark.parametrize("code", ["REJECTED_NOT_ENOUGH_CREDITS", "REJECTED_NETWORK", "REJECTED_SOURCE"])
+def test_what_a_provider_refuses_for_the_account_is_on_our_own_side(code: str) -> None:
+    assert kind(SOURCES["infobip"], "failed", code).result is Result.OWN_SIDE
+
+
 @pytest.mark.parametrize("child, parent", PARENTS.items())
 def test_a_table_that_goes_on_in_another_holds_its_codes(child: str, parent: str) -> None:
     assert {r.code for r in table(parent).rows} <= {r.code for r in table(child).rows}

@@ -85,7 +85,7 @@ def taken(written: list[tuple[str, bytes]]) -> Intake:
 
 
 @given(st.lists(records(), min_size=1, max_size=6))
-def test_trap_21_no_partial_failed_recipient_or_reason_holds_a_number(written: list[tuple[str, bytes]]) -> None:
+def test_trap_21_nothing_that_ingest_hands_on_holds_a_number(written: list[tuple[str, bytes]]) -> None:
     intake = taken(written)
     partial = Partial("w", NOW_MS, {"outcomes": 1}, cells=intake.fold.cells(intake.keys))
     said = [encode(partial).decode(), *(encode(f).decode() for f in intake.failed)]
