@@ -71,7 +71,7 @@ class Station:
     ) -> None:
         self._settings, self._send, self._read, self._pager = settings, send, read, pager
         self._between = between
-        self._book = RuleBook.of(settings.rules, settings.sources)
+        self._book = RuleBook.of(settings.rules, settings.sources, settings.code_tables)
         alerting = settings.alerting
         self._policy = Policy(warning=alerting.warning_ratio, critical=alerting.critical_ratio)
         self._baseline = PlainPrior(self._policy.prior)

@@ -118,7 +118,7 @@ class WindowsStage:
 
 def run_windows(settings: Settings) -> None:
     """Runs the worker until SIGTERM; exits the process."""
-    book = RuleBook.of(settings.rules, settings.sources)
+    book = RuleBook.of(settings.rules, settings.sources, settings.code_tables)
     metrics = Metrics(Role.WINDOWS, source=[*(s.name for s in settings.sources), "unknown"])
     readiness = Readiness("kafka", "partitions", "restored")
     app = make_app(settings, settings.windows.group, settings.windows.instance)

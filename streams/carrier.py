@@ -12,8 +12,9 @@ import unicodedata
 from streams.records import UNKNOWN
 
 MAX_LENGTH = 64
-LIKE_A_NUMBER = re.compile(r"\d{7}")
-"""Seven digits in a row may be a phone number, and labels never hold one."""
+LIKE_A_NUMBER = re.compile(r"\d(?:[ ().\-]{0,2}\d){6}")
+"""Seven digits in a row, or in groups as people write them, may be a phone number, and labels never
+hold one."""
 
 _MCC_MNC = re.compile(r"([2-79]\d\d|001)[-/_ .:]?(\d{2,3})", re.ASCII)
 _BETWEEN = re.compile(r"[\W_]+")

@@ -36,6 +36,7 @@ class Failures:
                 *key,
                 sender,
                 receipt_ms,
+                self._hasher.key_id,
             )
         )
         return recipient

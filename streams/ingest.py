@@ -18,6 +18,7 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from streams.batch import Batch
 from streams.clock import WallClock
+from streams.codes import CodeBook
 from streams.consumer import Timestamps, consumer_config
 from streams.dedupe import SeenIds
 from streams.errors import Fenced, MonitorError
@@ -48,7 +49,8 @@ class Ingest:
         self._metrics = metrics
         self._ready = readiness
         self._clock = WallClock(settings.clock)
-        sources = {s.name: Source.of(s) for s in settings.sources}
+        codes = CodeBook(settings.code_tables)
+        sources = {s.name: Source.of(s, codes) for s in settings.sources}
         hasher = RecipientHasher(settings.privacy.recipient_key)
         self._intake = Intake(sources, hasher, settings.ingest.max_record_bytes)
         self._bound = {s.topic: s.name for s in settings.sources if s.topic}

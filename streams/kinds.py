@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from sys import intern
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streams.records import Reading, Result, SeriesKey
-from streams.region import RegionOf
+from streams.region import Level, RegionOf
 from streams.source import Kind, Source
 
 MOST = 500_000
@@ -28,7 +28,7 @@ class Kinds:
     """Numbers every distinct kind; `stage`, `result`, `fails` and `signals` go by that number."""
 
     def __init__(self, sources: Iterable[str]) -> None:
-        self._region_of = RegionOf()
+        self._region_of = {level: RegionOf(level) for level in get_args(Level)}
         self._numbers: dict[str, dict[Any, int]] = {name: {} for name in sources}
         self.keys: list[SeriesKey] = []
         self.stage: NDArray[np.uint16] = np.zeros(1024, np.uint16)
@@ -41,17 +41,17 @@ class Kinds:
         labels: list[Labels] = list(map(_LABELS, readings))
         given = [region for _, _, _, region in labels]
         if not all(given):
-            labels = self._at_home(labels, [r.to for r in readings])
+            labels = self._at_home(source, labels, [r.to for r in readings])
         found: list[Any] = list(map(self._numbers[source.name].get, labels))
         if None in found:
             return [self._number(source, t) if n is None else n for n, t in zip(found, labels, strict=True)]
         return found
 
-    def _at_home(self, labels: list[Labels], numbers: list[str | None]) -> list[Labels]:
+    def _at_home(self, source: Source, labels: list[Labels], numbers: list[str | None]) -> list[Labels]:
         """The labels, with the region of the number where none was told; no number tells none."""
         if not any(numbers):
             return labels
-        homes = self._region_of.many([n or "" for n in numbers])
+        homes = self._region_of[source.config.region_level].many([n or "" for n in numbers])
         return [t if t[3] else (*t[:3], home) for t, home in zip(labels, homes, strict=True)]
 
     def forget(self) -> None:

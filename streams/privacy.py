@@ -14,6 +14,10 @@ from streams.settings import Secret
 DEMO_KEY = Secret("0" * 32)
 """For looking at records without a configuration: hashes made with it protect nobody."""
 
+SHORT_KEY_CHARACTERS = 32
+"""A key with fewer can be guessed, and numbers with it."""
+
+_KEY_ID = b"carrier-health recipient key"
 _CHANNEL = re.compile(r"^[a-z]+:")
 _FILLING = re.compile(r"[\s().\-\u00a0]+")
 _FULL_INTERNATIONAL_DIGITS = 11
@@ -39,7 +43,11 @@ def canonical(number: str) -> str:
 
 
 class RecipientHasher:
-    """Hashes numbers with a key (BLAKE2b, 64 bits); another key forgets every recipient."""
+    """Hashes numbers with a key (BLAKE2b, 64 bits); another key forgets every recipient.
+
+    `key_id` tells which key it was without telling the key: records carry it beside the hash, as
+    hashes of two keys must never be compared.
+    """
 
     def __init__(self, key: Secret) -> None:
         """Raises ConfigError when the key is empty."""
@@ -52,6 +60,7 @@ class RecipientHasher:
         # BLAKE2b takes at most 64 bytes of key.
         fit = text if len(text) <= hashlib.blake2b.MAX_KEY_SIZE else hashlib.blake2b(text).digest()
         self._keyed = hashlib.blake2b(key=fit, digest_size=8)
+        self.key_id = hashlib.blake2b(_KEY_ID, key=fit, digest_size=4, person=b"key id").hexdigest()
 
     def digest(self, number: str) -> bytes:
         h = self._keyed.copy()
@@ -68,8 +77,9 @@ class RecipientHasher:
 
 
 def mask(number: str) -> str:
-    """A number for a person's eye: `+1415•••2671`. Short ones show nothing but their length."""
+    """A number for a person's eye: `+1415•••2671`, three characters or more hidden. Short ones show
+    nothing but their length."""
     shown = canonical(number)
     if len(shown) < 10:
         return "•" * len(shown)
-    return f"{shown[:5]}•••{shown[-4:]}"
+    return f"{shown[: min(5, len(shown) - 7)]}•••{shown[-4:]}"

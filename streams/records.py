@@ -245,6 +245,8 @@ class FailedRecipient(msgspec.Struct, frozen=True):
     code: str
     sender: str | None
     received_ms: int
+    key_id: str = ""
+    """Which key hashed the recipient; '' in records that are older than key ids."""
     v: int = VERSION
 
 

@@ -3,17 +3,26 @@
 A calling code that one country has for itself says it at once. Those that several share (+1, +7,
 +44, …) are decided by the numbering plans in `phonenumbers`, on a prefix that is long enough; a
 number that no country of its code owns counts for the code's main one (+1 US, +44 GB, +7 RU).
+
+States and provinces of the US and Canada (ISO 3166-2) come from the area code, by a table of our own,
+`regions/nanp.csv`. Area codes of several provinces (902, 782, 867) and those of no place stay countries.
 """
 
 from __future__ import annotations
 
+import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Literal
 
 import phonenumbers
 from phonenumbers import PhoneNumber
 
 from streams.records import UNKNOWN
+
+Level = Literal["country", "state"]
 
 _LONGER_HEADS = {39: 8, 44: 8, 61: 8, 212: 8, 262: 8, 358: 6, 590: 9}
 """Characters that tell apart the countries of the other shared codes; a test compares."""
@@ -27,15 +36,18 @@ _PROBES = ("2345678", "0000000", "2000000", "5000000")
 
 
 class RegionOf:
-    """The region of numbers. Keeps what it has worked out, in bounded memory; no result depends on it."""
+    """The region of numbers. Keeps what it has worked out, in bounded memory; no result depends on it.
 
-    def __init__(self) -> None:
-        self._short = _Heads()
+    `level` state tells ISO 3166-2 where there is one to tell, and countries elsewhere.
+    """
+
+    def __init__(self, level: Level = "country") -> None:
+        self._short = _Heads(_states() if level == "state" else {})
         self._long: dict[str, str] = {}
         self._owners: dict[str, str] = {}
 
     def __call__(self, to: str | None) -> str:
-        """ISO 3166-1 alpha-2, or `unknown`: no number, a short code, a name. Never raises."""
+        """ISO 3166-1 alpha-2 (or 3166-2), or `unknown`: no number, a short code, a name. Never raises."""
         try:
             return self._short[to[:5]] or self._look_closer(to)  # type: ignore[index, arg-type]
         except TypeError:
@@ -76,18 +88,31 @@ class _Heads(dict[str, str]):
     """Region by the first five characters of a number, `+` and four digits; '' where they do not
     decide. They do for a calling code of its own and for any NANP area code. At most 9,000."""
 
+    def __init__(self, by_area_code: Mapping[str, str]) -> None:
+        super().__init__()
+        self._by_area_code = by_area_code
+
     def __missing__(self, head: str) -> str:
         if not _PREFIX.fullmatch(head):
             return ""
         code, regions = _calling_code(head)
         if code in _LONGER_HEADS:
             region = ""
+        elif code == 1 and head[2:] in self._by_area_code:
+            region = self._by_area_code[head[2:]]
         elif len(regions) > 1:
             region = _owner(code, head, regions)
         else:
             region = regions[0] if regions and regions[0] != _OUTSIDE_ANY else UNKNOWN
         self[head] = region
         return region
+
+
+@cache
+def _states() -> Mapping[str, str]:
+    """State or province by NANP area code."""
+    text = files("streams").joinpath("regions/nanp.csv").read_text(encoding="utf-8")
+    return {row["area_code"]: row["region"] for row in csv.DictReader(text.splitlines())}
 
 
 def _bare(text: str) -> str:

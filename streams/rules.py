@@ -1,7 +1,7 @@
 """Rules: which cells are failures (numerator) and which are eligible (denominator).
 
 A rule looks at sources by their code profile, because the same code means different things at
-different providers.
+different providers. A source whose table extends a profile is looked at like one of that profile.
 """
 
 from __future__ import annotations
@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from streams.codes import family
 from streams.records import SeriesKey
-from streams.settings import Rule, Source
+from streams.settings import CodeTable, Rule, Source
 from streams.source import profile_of
+
+_NONE: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -19,11 +22,14 @@ class RuleBook:
     """The rules of a configuration, resolved against its sources."""
 
     rules: tuple[Rule, ...]
-    profile_of: Mapping[str, str]
+    profiles_of: Mapping[str, frozenset[str]]
+    """By source: its code profile and those that it extends."""
 
     @classmethod
-    def of(cls, rules: Sequence[Rule], sources: Sequence[Source]) -> RuleBook:
-        return cls(tuple(rules), {s.name: profile_of(s) for s in sources})
+    def of(
+        cls, rules: Sequence[Rule], sources: Sequence[Source], code_tables: Sequence[CodeTable] = ()
+    ) -> RuleBook:
+        return cls(tuple(rules), {s.name: family(profile_of(s), code_tables) for s in sources})
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -31,7 +37,7 @@ class RuleBook:
 
     def eligible(self, rule: Rule, key: SeriesKey) -> bool:
         """Whether finals under `key` belong to the rule's denominator."""
-        return not rule.profiles or self.profile_of.get(key.source) in rule.profiles
+        return not rule.profiles or not self.profiles_of.get(key.source, _NONE).isdisjoint(rule.profiles)
 
     def failing(self, rule: Rule, key: SeriesKey) -> bool:
         """Whether finals under `key` belong to the rule's numerator."""

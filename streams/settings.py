@@ -114,6 +114,7 @@ class Source(Section, frozen=True):
     account: str = ""
     carrier: str = ""
     region: str = ""
+    region_level: Literal["country", "state"] = "country"
     topic: str = ""
     """A topic, by its full name, that carries this source alone and needs no header."""
     envelope: str = ""
@@ -124,6 +125,14 @@ class Source(Section, frozen=True):
     """Carrier by the id of the connection that a record came over."""
     sender_network: bool = False
     """Whether mcc and mnc of Twilio's events label the carrier, although they are the sender's."""
+
+
+class CodeTable(Section, frozen=True):
+    """A code table of the user's own, a CSV file: a profile that sources and rules may name."""
+
+    name: str
+    file: str
+    extends: str = ""
 
 
 class Rule(Section, frozen=True):
@@ -156,6 +165,7 @@ class Settings(Section, frozen=True):
     windows: Windows = Windows()
     privacy: Privacy = Privacy()
     sources: tuple[Source, ...] = ()
+    code_tables: tuple[CodeTable, ...] = ()
     rules: tuple[Rule, ...] = DEFAULT_RULES
 
     def topic(self, name: str) -> str:

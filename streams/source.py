@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from streams import carrier as carriers
 from streams import settings
-from streams.codes import NO_FAULT_CLASS, CodeTable, table
+from streams.codes import BUILT_IN, MAX_CODE_LENGTH, NO_FAULT_CLASS, CodeBook, CodeTable
 from streams.decode import Decoder, Options, format_of
 from streams.decode.envelope import opener
 from streams.decode.times import zone_of
@@ -48,7 +48,6 @@ SIGNAL_BIT = 1 << 13
 
 IN_FLIGHT_CLASS = "in_flight"
 ABSENT_CLASS = "absent_subscriber"
-MAX_CODE_LENGTH = 32
 MAX_LABEL_LENGTH = 64
 MAX_AHEAD_MS = 300_000
 """A provider's time may be this much ahead of the receipt, no more (design section 4)."""
@@ -115,12 +114,12 @@ class Source:
         self._stages = {word.lower(): 1 << i for i, word in enumerate(decoder.in_flight)}
 
     @classmethod
-    def of(cls, config: settings.Source) -> Source:
+    def of(cls, config: settings.Source, codes: CodeBook = BUILT_IN) -> Source:
         """Raises ConfigError for an unknown format or code profile."""
         try:
             form = format_of(config.format)
             options = Options(zone_of(config.zone), config.sender_network)
-            return cls(config, form.decoder(options), table(profile_of(config)))
+            return cls(config, form.decoder(options), codes.table(profile_of(config)))
         except ConfigError as e:
             raise ConfigError(f"source '{config.name}': {e}") from None
 
@@ -142,13 +141,17 @@ class Source:
         return Kind(result, known, FINAL_STAGES[known], key, failed, verdict.side, carrier_source)
 
     def judge(self, word: str, code: str) -> Verdict | None:
-        """The status first, then the code: a code never undoes a delivery. None: no status word."""
-        status = self.decoder.status(word.strip(), code)
+        """The status first, then the code: a code never undoes a delivery. None: no status word.
+
+        The status word takes part in what the code says, where the table has pairs of both.
+        """
+        word = word.strip()
+        status = self.decoder.status(word, code)
         if status is None:
             return None
         if status is Status.DELIVERED:
             return Verdict(status, "delivered", UNKNOWN, "")
-        row = self.table.lookup(code) if code else None
+        row = self.table.lookup(code, word) if code else None
         outcome_class = UNKNOWN if row is None or row.outcome_class in _UNTELLING else row.outcome_class
         side = "own" if status is Status.CANCELLED else row.side if row else UNKNOWN
         return Verdict(status, outcome_class, side, row.code if row else code)
@@ -178,7 +181,7 @@ def profile_of(config: settings.Source) -> str:
 
 
 def clean_code(code: str | int | None) -> str:
-    """A code as text, '' for none: at most 32 characters, all printable, never a phone number."""
+    """A code as text, '' for none: at most 48 characters, all printable, never a phone number."""
     if code is None:
         return ""
     text = str(code).strip()[:MAX_CODE_LENGTH]

@@ -19,7 +19,7 @@ import pytest
 from alerts.settings import Settings
 from streams.metrics_doc import page
 from streams.records import Reason, Result
-from streams.settings import Rule, Secret, Section, Source
+from streams.settings import CodeTable, Rule, Secret, Section, Source
 from streams.topics import DAY_MS, TOPICS
 
 ROOT = Path(__file__).parent.parent
@@ -66,6 +66,7 @@ def settings() -> Iterator[tuple[str, str]]:
         if isinstance(field.type, type) and issubclass(field.type, Section):
             yield from keys(f"{field.name}.", field.type)
     yield from keys("sources[].", Source)
+    yield from keys("code_tables[].", CodeTable)
     yield from keys("rules[].", Rule)
 
 

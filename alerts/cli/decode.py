@@ -14,6 +14,7 @@ import msgspec
 
 from alerts.settings import load
 from streams import settings
+from streams.codes import CodeBook
 from streams.decode import FORMATS
 from streams.decode.times import MAX_MS, epoch_ms
 from streams.errors import ConfigError
@@ -101,11 +102,11 @@ def _normaliser(
     received_ms = _time(received)
     try:
         resolved = load(config)
-        source = Source.of(_source(resolved, name, form or "", codes or ""))
+        source = Source.of(_source(resolved, name, form or "", codes or ""), CodeBook(resolved.code_tables))
         hasher = RecipientHasher(resolved.privacy.recipient_key or _demo_key())
     except ConfigError as e:
         raise click.UsageError(str(e)) from None
-    return Normaliser(source, received_ms, RegionOf(), hasher)
+    return Normaliser(source, received_ms, RegionOf(source.config.region_level), hasher)
 
 
 def _source(resolved: settings.Settings, name: str | None, form: str, codes: str) -> settings.Source:

@@ -6,16 +6,26 @@ from collections.abc import Iterator
 
 from alerts.doctor.finding import Finding, fail, ok, warn
 from alerts.settings import Settings
+from streams.codes import BUILT_IN, CodeBook, family
 from streams.errors import ConfigError
+from streams.privacy import SHORT_KEY_CHARACTERS, RecipientHasher
 from streams.source import Source, profile_of
+
+FEW_CHARACTERS = 8
+"""A key of fewer different characters was typed, not drawn."""
 
 
 def check_sources(settings: Settings) -> Iterator[Finding]:
     if not settings.sources:
         yield fail("sources", "none is configured", "add a [[sources]] entry with name and format")
+    try:
+        codes = CodeBook(settings.code_tables)
+    except ConfigError as e:
+        yield fail("codes", str(e), "correct [[code_tables]] or its file")
+        codes = BUILT_IN
     for source in settings.sources:
         try:
-            Source.of(source)
+            Source.of(source, codes)
         except ConfigError as e:
             yield fail("sources", str(e), "correct format or codes of this source")
             continue
@@ -38,10 +48,10 @@ def _check_accounts(settings: Settings) -> Iterator[Finding]:
 
 
 def _check_rules(settings: Settings) -> Iterator[Finding]:
-    used = set()
+    used: set[str] = set()
     for source in settings.sources:
         try:
-            used.add(profile_of(source))
+            used |= family(profile_of(source), settings.code_tables)
         except ConfigError:
             continue
     for rule in settings.rules:
@@ -54,8 +64,14 @@ def _check_rules(settings: Settings) -> Iterator[Finding]:
 
 
 def check_privacy(settings: Settings) -> Iterator[Finding]:
-    if settings.privacy.recipient_key:
-        yield ok("privacy", "privacy.recipient_key is set")
-    else:
-        todo = "set privacy.recipient_key or privacy.recipient_key_file to 32 random characters, and keep it"
+    todo = "set privacy.recipient_key or privacy.recipient_key_file to 32 random characters, and keep it"
+    key = settings.privacy.recipient_key
+    if not key:
         yield fail("privacy", "privacy.recipient_key is empty: numbers can not be hashed", todo)
+        return
+    found = f"privacy.recipient_key is set, key id {RecipientHasher(key).key_id}"
+    text = key.reveal()
+    if len(text) < SHORT_KEY_CHARACTERS or len(set(text)) < FEW_CHARACTERS:
+        yield warn("privacy", f"{found}, and easy to guess", f"{todo}; a new key forgets every recipient")
+    else:
+        yield ok("privacy", found)

@@ -113,6 +113,39 @@ def test_a_code_is_explained_in_every_profile_that_has_it() -> None:
     assert "absent_subscriber" in result.stdout and "twilio-smpp-2025" in result.stdout
 
 
+def test_a_code_is_explained_in_words_and_the_profiles_are_compared() -> None:
+    told = CliRunner().invoke(codes, ["007", "--profile", "twilio-smpp-2025"]).stdout
+    assert told.count("twilio-smpp-2025 007: ") == 1 and "Take the number off the list." in told
+    assert "The profiles differ: absent_subscriber in twilio-smpp" in told
+    assert "The profiles differ" not in CliRunner().invoke(codes, ["30003"]).stdout
+
+
+def test_the_diagnostics_of_an_absent_subscriber_are_found() -> None:
+    told = CliRunner().invoke(codes, ["diagnostic", "1"]).stdout
+    assert "imsi_detached" in told and "rises every night" in told and "The profiles differ" not in told
+    listed = CliRunner().invoke(codes, ["--profile", "absent-diagnostics", "--json"]).stdout
+    assert [json.loads(line)["code"] for line in listed.splitlines()] == [str(i) for i in range(14)]
+
+
+def test_json_is_rows_alone() -> None:
+    lines = CliRunner().invoke(codes, ["UNDELIV/58", "--json"]).stdout.splitlines()
+    assert [json.loads(line)["code"] for line in lines] == ["UNDELIV/058"]
+
+
+def test_the_users_own_tables_are_searched_and_decoded_with(tmp_path: Path) -> None:
+    (tmp_path / "codes.csv").write_text("code,class,description\n0dc,absent_subscriber,Phone off\n")
+    config = tmp_path / "carrier-health.toml"
+    config.write_text(
+        '[[sources]]\nname = "east"\nformat = "smpp-receipt"\ncodes = "peer"\n'
+        f'[[code_tables]]\nname = "peer"\nfile = "{tmp_path}/codes.csv"\nextends = "twilio-smpp"\n'
+    )
+    told = CliRunner().invoke(codes, ["0DC", "--config", str(config)]).stdout
+    assert "peer 0dc: absent_subscriber" in told and "Phone off." in told
+    receipt = RECEIPT.replace("err:001", "err:0DC")
+    (o,) = lines(run("--source", "east", "--config", str(config), stdin=receipt))
+    assert (o["code"], o["outcome_class"], o["side"]) == ("0DC", "absent_subscriber", "handset")
+
+
 def test_words_are_searched_everywhere_and_with_or_without_underscores() -> None:
     for query in (["absent", "subscriber"], ["absent_subscriber"], ["ABSENT subscriber"]):
         found = CliRunner().invoke(codes, [*query, "--profile", "twilio-smpp", "--json"])

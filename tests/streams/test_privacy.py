@@ -35,6 +35,14 @@ def test_another_key_is_another_hash() -> None:
     assert RecipientHasher(DEMO_KEY)("+15550000001") != HASHER("+15550000001")
 
 
+def test_a_key_has_an_id_of_its_own_that_is_no_hash_of_a_number() -> None:
+    other = RecipientHasher(Secret("k" * 31 + "l"))
+    assert HASHER.key_id == RecipientHasher(Secret("k" * 32)).key_id != other.key_id
+    assert len(HASHER.key_id) == 8 and int(HASHER.key_id, 16) >= 0
+    assert HASHER.hex("carrier-health recipient key")[:8] != HASHER.key_id
+    assert "k" * 8 not in HASHER.key_id
+
+
 def test_a_key_may_be_long() -> None:
     long = RecipientHasher(Secret("k" * 200))
     assert long("+15550000001") not in (
@@ -61,6 +69,11 @@ def test_short_codes_and_national_numbers_stay_as_they_are() -> None:
     [
         ("+14155552671", "+1415•••2671"),
         ("whatsapp:+14155552671", "+1415•••2671"),
+        ("+447700900123", "+4477•••0123"),
+        ("15550000001", "+1555•••0001"),
+        ("+3161234567", "+316•••4567"),
+        ("5550000001", "555•••0001"),
+        ("555000001", "•••••••••"),
         ("12345", "•••••"),
         ("", ""),
     ],

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from streams import settings
 from streams.errors import ConfigError
+from streams.kinds import Kinds
 from streams.privacy import DEMO_KEY, RecipientHasher
 from streams.records import Malformed, Outcome, Reason, Result, Status
 from streams.region import RegionOf
@@ -140,7 +141,7 @@ def test_anything_has_a_kind_with_short_printable_labels(
     for of in (TWILIO, SMPP, CANONICAL):
         for word in (status, "failed"):
             k = of.kind(word, code, carrier, region)
-            assert len(k.key.code) <= 32 and len(k.key.carrier) <= 64 and len(k.key.region) <= 64
+            assert len(k.key.code) <= 48 and len(k.key.carrier) <= 64 and len(k.key.region) <= 64
             assert all(part.isprintable() for part in k.key)
             assert k.key.carrier and k.key.region and k.key.outcome_class
 
@@ -156,6 +157,7 @@ def test_a_bad_source_is_refused_by_name(fields: dict[str, str]) -> None:
         Source.of(settings.Source(name="s", **fields))
 
 
+MINIMAL = {"message_id": "m", "status": "failed", "received_ms": 1}
 REGIONS, HASHER = RegionOf(), RecipientHasher(DEMO_KEY)
 
 
@@ -182,6 +184,26 @@ def test_a_whole_outcome() -> None:
 def test_an_outcome_in_flight_still_tells_the_class_of_its_code() -> None:
     o = normalise(SMPP, short_message="id:1 stat:ENROUTE err:001", esm_class=0x20)
     assert (o.status, o.outcome_class, o.final) == ("in_flight", "absent_subscriber", False)
+
+
+def test_a_label_of_the_record_comes_before_the_number_s_home() -> None:
+    of = source("canonical", region_level="state", region="XX")
+    told = [
+        outcome_region(of, to="+14155550100", region="west"),
+        outcome_region(of, to="+14155550100"),
+        outcome_region(of, to="+447700900123"),
+        outcome_region(of, to="12345"),
+    ]
+    assert told == ["west", "US-CA", "GB", "XX"]
+
+
+def outcome_region(of: Source, **fields: Any) -> str:
+    reading = of.decoder.decode_batch([json.dumps({**MINIMAL, **fields}).encode()])[0]
+    assert not isinstance(reading, Malformed)
+    told = outcome(of, reading, NOW_MS, RegionOf(of.config.region_level), HASHER)
+    (row,) = (kinds := Kinds([of.name])).rows(of, [reading])
+    assert isinstance(told, Outcome) and kinds.keys[row].region == told.region
+    return told.region
 
 
 def test_a_hash_in_place_of_the_number_is_kept() -> None:

@@ -19,7 +19,8 @@ from alerts.doctor.kafka import check_kafka, check_rights, check_topics
 from alerts.doctor.pager import check_pager_address, check_pager_settings
 from alerts.doctor.redis import check_redis, judge_redis
 from alerts.settings import Alerting, PagerDuty, Settings
-from streams.settings import Kafka, Privacy, Redis, Rule, Secret, Source
+from streams.privacy import RecipientHasher
+from streams.settings import CodeTable, Kafka, Privacy, Redis, Rule, Secret, Source
 from streams.topic_admin import Difference
 from streams.topics import TOPICS
 
@@ -52,6 +53,25 @@ def test_sources_are_shown_with_codes_and_topic() -> None:
     assert found.found == "twilio (twilio-status-callback, codes twilio) on carrier-health.outcomes"
 
 
+def test_a_code_table_that_can_not_be_read_fails_and_is_named() -> None:
+    tables = (CodeTable(name="peer", file="/nowhere/peer.csv"),)
+    source = Source(name="s", format="smpp-receipt", codes="peer")
+    found = list(check_sources(Settings(code_tables=tables, sources=(source,))))
+    assert levels(found)[:2] == ["fail", "fail"]
+    assert "/nowhere/peer.csv" in found[0].found and "codes = 'peer'" in found[1].found
+
+
+def test_a_rule_is_not_idle_while_a_table_extends_its_profile(tmp_path: Path) -> None:
+    (tmp_path / "peer.csv").write_text("code,class\n0dc,absent_subscriber\n")
+    table = CodeTable(name="peer", file=str(tmp_path / "peer.csv"), extends="twilio-smpp")
+    source = Source(name="s", format="smpp-receipt", codes="peer")
+    rule = Rule(name="r", profiles=("twilio-smpp",), codes=("001",))
+    found = list(check_sources(Settings(code_tables=(table,), sources=(source,), rules=(rule,))))
+    assert [str(f) for f in found] == [
+        "ok    sources: s (smpp-receipt, codes peer) on carrier-health.outcomes"
+    ]
+
+
 def test_an_unknown_format_fails_and_names_the_source() -> None:
     found = next(check_sources(Settings(sources=(Source(name="east", format="pigeon"),))))
     assert found.level is Level.FAIL
@@ -76,10 +96,15 @@ def test_a_rule_that_no_source_can_meet_is_warned_of() -> None:
     assert [f.what for f in check_sources(settings) if f.level is Level.WARN] == ["rules"]
 
 
-@pytest.mark.parametrize(("key", "level"), [("", "fail"), ("k" * 32, "ok")])
-def test_numbers_need_a_key(key: str, level: str) -> None:
+@pytest.mark.parametrize(
+    ("key", "level"),
+    [("", "fail"), ("k" * 32, "warn"), ("0123456789abcdef", "warn"), ("0123456789abcdef" * 2, "ok")],
+)
+def test_numbers_need_a_key_that_nobody_guesses_and_its_id_is_shown(key: str, level: str) -> None:
     settings = Settings(privacy=Privacy(recipient_key=Secret(key)))
-    assert levels(list(check_privacy(settings))) == [level]
+    (found,) = check_privacy(settings)
+    assert found.level == level
+    assert not key or (RecipientHasher(Secret(key)).key_id in found.found and key not in str(found))
 
 
 @pytest.mark.parametrize(
