@@ -15,17 +15,19 @@ _SHORTEST = len("2026-07-17T12")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def epoch_ms(text: str) -> int | None:
+def epoch_ms(text: str, zone: tzinfo | None = UTC) -> int | None:
     """ISO 8601 text as epoch milliseconds; None when it is not one, or before 1970.
 
-    Without a zone it is UTC: the contract's times are UTC, and a local time read so is at most
-    hours off, which only latency shows. A bare date is refused, it is no point in time.
+    Text without a zone is in `zone`, and no time at all where that is None. UTC is for times that
+    are so by contract. A bare date is refused, it is no point in time.
     """
     if len(text) < _SHORTEST:
         return None
     try:
         moment = datetime.fromisoformat(text)
-        zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        if moment.tzinfo is None and zone is None:
+            return None
+        zoned = moment if moment.tzinfo else moment.replace(tzinfo=zone)
         since = zoned - _EPOCH
     except (ValueError, OverflowError):
         return None

@@ -1,0 +1,109 @@
+"""Delivery reports as JSON or as a form: what the formats share that need no path of their own for speed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import tzinfo
+from typing import Annotated, Any, ClassVar, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+from msgspec import Meta
+
+from streams.decode.decoder import convert, read_object
+from streams.decode.times import epoch_ms
+from streams.privacy import RecipientHasher
+from streams.records import Malformed, Reading, Reason
+
+S = TypeVar("S", bound=msgspec.Struct)
+Text = Annotated[str, Meta(min_length=1)]
+Whole = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Number = str | Whole
+"""A phone number, a code or an id: some write it as text, some as a number."""
+
+INBOUND = "INBOUND"
+"""The status word of a message that came in; no provider here has it as a status of its own."""
+
+
+class Labels(msgspec.Struct, gc=False, kw_only=True):
+    """The user's own labels, as parameters of the callback URL are kept with a record."""
+
+    carrier: str | None = None
+    region: str | None = None
+    traffic_class: str | None = None
+
+
+class Report(msgspec.Struct, gc=False, kw_only=True):
+    """What a delivery report says."""
+
+    message_id: str
+    status: str
+    code: str | None = None
+    to: str | None = None
+    sender: str | None = None
+    carrier: str | None = None
+    region: str | None = None
+    traffic_class: str | None = None
+    sent_time_ms: int | None = None
+    provider_time_ms: int | None = None
+    received_ms: ClassVar[None] = None
+    recipient: ClassVar[None] = None
+
+
+def came_in(message_id: object) -> Report:
+    """What is left of a message that somebody sent: nothing of who."""
+    return Report(message_id=message_id if isinstance(message_id, str) else "", status=INBOUND)
+
+
+def read_each(
+    values: Sequence[bytes], read: Callable[[dict[str, Any]], Report | Malformed], forms: bool = False
+) -> list[Reading | Malformed]:
+    """`read` over the JSON objects in `values`, or where `forms` is true over forms too."""
+    raws = [_fields(value, forms) for value in values]
+    return [raw if isinstance(raw, Malformed) else read(raw) for raw in raws]
+
+
+def typed(raw: dict[str, Any], kind: type[S]) -> S | Malformed:
+    """`raw` as a record of that kind, or which field is wrong. An empty text is none."""
+    return convert({name: value for name, value in raw.items() if value != ""}, kind)
+
+
+def _fields(value: bytes, forms: bool) -> dict[str, Any] | Malformed:
+    start = value.lstrip()[:1] if value else b""
+    return read_form(value) if forms and start and start not in b'{["' else read_object(value)
+
+
+def read_form(value: bytes) -> dict[str, Any] | Malformed:
+    """The fields of a form or of a query string, the first of each name. Never raises."""
+    try:
+        text = value.decode("utf-8").strip().removeprefix("?")
+    except UnicodeDecodeError as e:
+        return Malformed(Reason.NOT_UTF8, f"byte {e.start} of {len(value)} is not UTF-8")
+    return dict(reversed(parse_qsl(text)))
+
+
+def e164(number: Number | None) -> str | None:
+    """A number that its provider always writes in full and without the `+`; else as it is."""
+    text = "" if number is None else str(number)
+    return "+" + text if text.isdecimal() and text.isascii() else text or None
+
+
+def network(mcc: object, mnc: object) -> str | None:
+    """MCC-MNC. Both must be text: 26 as a number could be 26 or 026, which are two networks."""
+    return f"{mcc}-{mnc}" if isinstance(mcc, str) and isinstance(mnc, str) and mcc and mnc else None
+
+
+def as_text(value: Number | None) -> str | None:
+    """A code or a network as text, None for none."""
+    return None if value in (None, "") else str(value)
+
+
+def time_ms(moment: str | None, zone: tzinfo | None) -> int | None:
+    """ISO 8601 text as epoch milliseconds. What is no such time, or has no zone, is left out: the
+    outcome counts by its receipt, and only its latency stays unknown."""
+    return epoch_ms(moment, zone) if moment else None
+
+
+def id_of_one(batch_id: str, number: str | None, hasher: RecipientHasher) -> str:
+    """The identity of one message of a batch whose messages share an id."""
+    return f"{batch_id}:{hasher.hex(number)}" if number else batch_id
