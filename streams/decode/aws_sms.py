@@ -17,7 +17,8 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from streams.decode.decoder import PLAIN, Options
-from streams.decode.report import INBOUND, Labels, Number, Report, Text, came_in, network, read_each, typed
+from streams.decode.record import Record
+from streams.decode.report import INBOUND, Labels, Number, Text, came_in, network, read_each, typed
 from streams.decode.times import MAX_MS
 from streams.records import Malformed, Reading, Status
 
@@ -89,14 +90,14 @@ class AwsSmsDecoder:
         return STATUSES.get(word.upper())
 
 
-def _read(raw: dict[str, Any]) -> Report | Malformed:
+def _read(raw: dict[str, Any]) -> Record | Malformed:
     if raw.get("inboundMessageId"):
         return came_in(raw["inboundMessageId"])
     e = typed(raw, Event)
     if isinstance(e, Malformed):
         return e
     tags = e.context or Labels()
-    return Report(
+    return Record(
         message_id=e.message_id,
         status=_word(e),
         code=e.event_type,

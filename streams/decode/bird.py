@@ -19,16 +19,17 @@ from typing import Any
 import msgspec
 
 from streams.decode.decoder import PLAIN, Options, missing
+from streams.decode.record import Record
 from streams.decode.report import (
     INBOUND,
     Labels,
     Number,
-    Report,
     Text,
     as_text,
     came_in,
     e164,
     id_of_one,
+    names_of,
     read_each,
     time_ms,
     typed,
@@ -73,6 +74,9 @@ class StatusReport(
     moment: str | None = None
     network: Number | None = None
     sender: Number | None = None
+
+
+_OF_FORM = names_of(StatusReport)
 
 
 class Contact(msgspec.Struct, gc=False, rename={"value": "identifierValue"}):
@@ -135,12 +139,12 @@ class BirdDecoder:
         self._hasher = options.hasher
 
     def decode_batch(self, values: Sequence[bytes]) -> list[Reading | Malformed]:
-        return read_each(values, self._read, forms=True)
+        return read_each(values, self._read, _OF_FORM)
 
     def status(self, word: str, code: str = "") -> Status | None:
         return STATUSES.get(word.lower())
 
-    def _read(self, raw: dict[str, Any]) -> Report | Malformed:
+    def _read(self, raw: dict[str, Any]) -> Record | Malformed:
         one = raw.get("payload", raw)
         if not isinstance(one, dict):
             return Malformed(Reason.WRONG_TYPE, "payload: expected an object")
@@ -153,12 +157,12 @@ class BirdDecoder:
             return self._message({**labels, **one})
         return self._status_report(one)
 
-    def _status_report(self, raw: dict[str, Any]) -> Report | Malformed:
+    def _status_report(self, raw: dict[str, Any]) -> Record | Malformed:
         r = typed(raw, StatusReport)
         if isinstance(r, Malformed):
             return r
         to = e164(r.recipient)
-        return Report(
+        return Record(
             message_id=id_of_one(r.id, to, self._hasher),
             status=r.status,
             code=_telling(as_text(r.code), r.status, r.reason),
@@ -170,13 +174,13 @@ class BirdDecoder:
             provider_time_ms=time_ms(r.moment, self._zone),
         )
 
-    def _message(self, raw: dict[str, Any]) -> Report | Malformed:
+    def _message(self, raw: dict[str, Any]) -> Record | Malformed:
         m = typed(raw, Message)
         if isinstance(m, Malformed):
             return m
         contacts = m.receiver.contacts if m.receiver else []
         connector = m.sender.connector if m.sender else None
-        return Report(
+        return Record(
             message_id=m.id,
             status=m.status,
             code=_code(m),

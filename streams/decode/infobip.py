@@ -16,11 +16,11 @@ from typing import Any
 import msgspec
 
 from streams.decode.decoder import PLAIN, Options, missing
+from streams.decode.record import Record
 from streams.decode.report import (
     INBOUND,
     Labels,
     Number,
-    Report,
     Text,
     as_text,
     came_in,
@@ -102,7 +102,7 @@ class InfobipDecoder:
     def status(self, word: str, code: str = "") -> Status | None:
         return STATUSES.get(word.upper())
 
-    def _read(self, raw: dict[str, Any]) -> Report | Malformed:
+    def _read(self, raw: dict[str, Any]) -> Record | Malformed:
         one = _only(raw)
         if isinstance(one, Malformed):
             return one
@@ -112,11 +112,11 @@ class InfobipDecoder:
         r = typed({"sender": one.get("from"), **one}, Result)
         return r if isinstance(r, Malformed) else self._report(r)
 
-    def _report(self, r: Result) -> Report | Malformed:
+    def _report(self, r: Result) -> Record | Malformed:
         word = _word(r.status)
         if not word:
             return missing("status.groupName (and status.name)")
-        return Report(
+        return Record(
             message_id=r.message_id,
             status=word,
             code=_code(r.error or NONE, r.status, word),

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from datetime import tzinfo
-from typing import Annotated, Any, ClassVar, TypeVar
-from urllib.parse import parse_qsl
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta
 
 from streams.decode.decoder import convert, read_object
-from streams.decode.times import epoch_ms
+from streams.decode.form import read_fields
+from streams.decode.record import Record
+from streams.decode.times import zoned_ms
 from streams.privacy import RecipientHasher
-from streams.records import Malformed, Reading, Reason
+from streams.records import Malformed, Reading
 
 S = TypeVar("S", bound=msgspec.Struct)
 Text = Annotated[str, Meta(min_length=1)]
@@ -33,33 +34,18 @@ class Labels(msgspec.Struct, gc=False, kw_only=True):
     traffic_class: str | None = None
 
 
-class Report(msgspec.Struct, gc=False, kw_only=True):
-    """What a delivery report says."""
-
-    message_id: str
-    status: str
-    code: str | None = None
-    to: str | None = None
-    sender: str | None = None
-    carrier: str | None = None
-    region: str | None = None
-    traffic_class: str | None = None
-    sent_time_ms: int | None = None
-    provider_time_ms: int | None = None
-    received_ms: ClassVar[None] = None
-    recipient: ClassVar[None] = None
-
-
-def came_in(message_id: object) -> Report:
+def came_in(message_id: object) -> Record:
     """What is left of a message that somebody sent: nothing of who."""
-    return Report(message_id=message_id if isinstance(message_id, str) else "", status=INBOUND)
+    return Record(message_id=message_id if isinstance(message_id, str) else "", status=INBOUND)
 
 
 def read_each(
-    values: Sequence[bytes], read: Callable[[dict[str, Any]], Report | Malformed], forms: bool = False
+    values: Sequence[bytes],
+    read: Callable[[dict[str, Any]], Record | Malformed],
+    of_form: Set[str] = frozenset(),
 ) -> list[Reading | Malformed]:
-    """`read` over the JSON objects in `values`, or where `forms` is true over forms too."""
-    raws = [_fields(value, forms) for value in values]
+    """`read` over the JSON objects in `values`, and over forms of which those fields are read."""
+    raws = [_fields(value, of_form) for value in values]
     return [raw if isinstance(raw, Malformed) else read(raw) for raw in raws]
 
 
@@ -68,18 +54,16 @@ def typed(raw: dict[str, Any], kind: type[S]) -> S | Malformed:
     return convert({name: value for name, value in raw.items() if value != ""}, kind)
 
 
-def _fields(value: bytes, forms: bool) -> dict[str, Any] | Malformed:
-    start = value.lstrip()[:1] if value else b""
-    return read_form(value) if forms and start and start not in b'{["' else read_object(value)
+def names_of(kind: type[msgspec.Struct]) -> frozenset[str]:
+    """The names of a record's fields, as the provider writes them."""
+    return frozenset(f.encode_name for f in msgspec.structs.fields(kind))
 
 
-def read_form(value: bytes) -> dict[str, Any] | Malformed:
-    """The fields of a form or of a query string, the first of each name. Never raises."""
-    try:
-        text = value.decode("utf-8").strip().removeprefix("?")
-    except UnicodeDecodeError as e:
-        return Malformed(Reason.NOT_UTF8, f"byte {e.start} of {len(value)} is not UTF-8")
-    return dict(reversed(parse_qsl(text)))
+def _fields(value: bytes, of_form: Set[str]) -> dict[str, Any] | Malformed:
+    if of_form and value and value.lstrip()[:1] not in (b"{", b"[", b'"', b""):
+        fields = read_fields(value, of_form)
+        return fields if isinstance(fields, Malformed) else {**fields}
+    return read_object(value)
 
 
 def e164(number: Number | None) -> str | None:
@@ -101,7 +85,7 @@ def as_text(value: Number | None) -> str | None:
 def time_ms(moment: str | None, zone: tzinfo | None) -> int | None:
     """ISO 8601 text as epoch milliseconds. What is no such time, or has no zone, is left out: the
     outcome counts by its receipt, and only its latency stays unknown."""
-    return epoch_ms(moment, zone) if moment else None
+    return zoned_ms(moment, zone) if moment else None
 
 
 def id_of_one(batch_id: str, number: str | None, hasher: RecipientHasher) -> str:

@@ -14,11 +14,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from streams.decode.decoder import PLAIN, Options
+from streams.decode.record import Record
 from streams.decode.report import (
     INBOUND,
     Labels,
     Number,
-    Report,
     Text,
     as_text,
     came_in,
@@ -78,7 +78,7 @@ class SinchDecoder:
     def status(self, word: str, code: str = "") -> Status | None:
         return STATUSES.get(word.upper())
 
-    def _read(self, raw: dict[str, Any]) -> Report | Malformed:
+    def _read(self, raw: dict[str, Any]) -> Record | Malformed:
         kind = str(raw.get("type", ""))
         if kind in _BATCH:
             return _WHOLE_BATCH
@@ -87,10 +87,10 @@ class SinchDecoder:
         r = typed(raw, Recipient)
         return r if isinstance(r, Malformed) else self._report(r)
 
-    def _report(self, r: Recipient) -> Report:
+    def _report(self, r: Recipient) -> Record:
         to = e164(r.recipient)
         at, of_operator = time_ms(r.at, self._zone), time_ms(r.operator_status_at, self._zone)
-        return Report(
+        return Record(
             message_id=id_of_one(r.batch_id, to, self._hasher),
             status=r.status,
             code=as_text(r.code),

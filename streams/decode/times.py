@@ -15,20 +15,27 @@ _SHORTEST = len("2026-07-17T12")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def epoch_ms(text: str, zone: tzinfo | None = UTC) -> int | None:
+def epoch_ms(text: str) -> int | None:
     """ISO 8601 text as epoch milliseconds; None when it is not one, or before 1970.
 
-    Text without a zone is in `zone`, and no time at all where that is None. UTC is for times that
-    are so by contract. A bare date is refused, it is no point in time.
+    Without a zone it is UTC: the contract's times are UTC, and a local time read so is at most
+    hours off, which only latency shows. A bare date is refused, it is no point in time.
     """
+    return zoned_ms(text, UTC)
+
+
+def zoned_ms(text: str, zone: tzinfo | None) -> int | None:
+    """The same where no zone does not mean UTC: a text without one is a time in `zone`, and None
+    when that is not known."""
     if len(text) < _SHORTEST:
         return None
     try:
         moment = datetime.fromisoformat(text)
-        if moment.tzinfo is None and zone is None:
-            return None
-        zoned = moment if moment.tzinfo else moment.replace(tzinfo=zone)
-        since = zoned - _EPOCH
+        if moment.tzinfo is None:
+            if zone is None:
+                return None
+            moment = moment.replace(tzinfo=zone)
+        since = moment - _EPOCH
     except (ValueError, OverflowError):
         return None
     ms = (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000

@@ -18,15 +18,16 @@ from typing import Any
 import msgspec
 
 from streams.decode.decoder import PLAIN, Options, missing
+from streams.decode.record import Record
 from streams.decode.report import (
     INBOUND,
     Labels,
     Number,
-    Report,
     Text,
     as_text,
     came_in,
     e164,
+    names_of,
     read_each,
     time_ms,
     typed,
@@ -70,6 +71,9 @@ class Receipt(
     moment: str | None = None
 
 
+_OF_FORM = names_of(Receipt) | _OF_INBOUND | {"message-id"}
+
+
 class Error(msgspec.Struct, gc=False):
     """Why a message of the Messages API failed; the code is the title, or the end of the type."""
 
@@ -105,12 +109,12 @@ class VonageDecoder:
         self._zone = options.zone
 
     def decode_batch(self, values: Sequence[bytes]) -> list[Reading | Malformed]:
-        return read_each(values, self._read, forms=True)
+        return read_each(values, self._read, _OF_FORM)
 
     def status(self, word: str, code: str = "") -> Status | None:
         return STATUSES.get(word.lower())
 
-    def _read(self, raw: dict[str, Any]) -> Report | Malformed:
+    def _read(self, raw: dict[str, Any]) -> Record | Malformed:
         message_id = raw.get("message_uuid") or raw.get("messageId") or raw.get("message-id")
         if not message_id:
             return missing("messageId (or message_uuid)")
@@ -118,11 +122,11 @@ class VonageDecoder:
             return came_in(message_id)
         return self._callback(raw) if raw.get("message_uuid") else _receipt({**raw, "messageId": message_id})
 
-    def _callback(self, raw: dict[str, Any]) -> Report | Malformed:
+    def _callback(self, raw: dict[str, Any]) -> Record | Malformed:
         r = typed(raw, Callback)
         if isinstance(r, Malformed):
             return r
-        return Report(
+        return Record(
             message_id=r.message_uuid,
             status=r.status,
             code=_code(r.error),
@@ -135,11 +139,11 @@ class VonageDecoder:
         )
 
 
-def _receipt(raw: dict[str, Any]) -> Report | Malformed:
+def _receipt(raw: dict[str, Any]) -> Record | Malformed:
     r = typed(raw, Receipt)
     if isinstance(r, Malformed):
         return r
-    return Report(
+    return Record(
         message_id=r.message_id,
         status=r.status,
         code=as_text(r.code),
