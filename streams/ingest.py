@@ -50,8 +50,8 @@ class Ingest:
         self._ready = readiness
         self._clock = WallClock(settings.clock)
         codes = CodeBook(settings.code_tables)
-        sources = {s.name: Source.of(s, codes) for s in settings.sources}
         hasher = RecipientHasher(settings.privacy.recipient_key)
+        sources = {s.name: Source.of(s, codes, hasher=hasher) for s in settings.sources}
         self._intake = Intake(sources, hasher, settings.ingest.max_record_bytes)
         self._bound = {s.topic: s.name for s in settings.sources if s.topic}
         self._topics = [settings.topic(OUTCOMES), *sorted(self._bound)]

@@ -13,6 +13,7 @@ from streams import carrier as carriers
 from streams import settings
 from streams.codes import BUILT_IN, MAX_CODE_LENGTH, NO_FAULT_CLASS, CodeBook, CodeTable
 from streams.decode import Decoder, Options, format_of
+from streams.decode.decoder import PLAIN
 from streams.decode.envelope import opener
 from streams.decode.times import zone_of
 from streams.errors import ConfigError
@@ -114,11 +115,13 @@ class Source:
         self._stages = {word.lower(): 1 << i for i, word in enumerate(decoder.in_flight)}
 
     @classmethod
-    def of(cls, config: settings.Source, codes: CodeBook = BUILT_IN) -> Source:
+    def of(
+        cls, config: settings.Source, codes: CodeBook = BUILT_IN, *, hasher: RecipientHasher = PLAIN.hasher
+    ) -> Source:
         """Raises ConfigError for an unknown format or code profile."""
         try:
             form = format_of(config.format)
-            options = Options(zone_of(config.zone), config.sender_network)
+            options = Options(zone_of(config.zone), config.sender_network, hasher)
             return cls(config, form.decoder(options), codes.table(profile_of(config)))
         except ConfigError as e:
             raise ConfigError(f"source '{config.name}': {e}") from None

@@ -102,8 +102,9 @@ def _normaliser(
     received_ms = _time(received)
     try:
         resolved = load(config)
-        source = Source.of(_source(resolved, name, form or "", codes or ""), CodeBook(resolved.code_tables))
         hasher = RecipientHasher(resolved.privacy.recipient_key or _demo_key())
+        tables = CodeBook(resolved.code_tables)
+        source = Source.of(_source(resolved, name, form or "", codes or ""), tables, hasher=hasher)
     except ConfigError as e:
         raise click.UsageError(str(e)) from None
     return Normaliser(source, received_ms, RegionOf(source.config.region_level), hasher)

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from streams.decode.aws_sms import AwsSmsDecoder
+from streams.decode.bird import BirdDecoder
 from streams.decode.canonical import CanonicalDecoder
 from streams.decode.decoder import Decoder, Options
+from streams.decode.infobip import InfobipDecoder
+from streams.decode.sinch import SinchDecoder
 from streams.decode.smpp_receipt import SmppReceiptDecoder
 from streams.decode.twilio_event_streams import TwilioEventStreamsDecoder
 from streams.decode.twilio_status_callback import TwilioStatusCallbackDecoder
+from streams.decode.vonage import VonageDecoder
 from streams.errors import ConfigError
 
 __all__ = ["FORMATS", "Decoder", "Format", "Options", "format_of"]
@@ -27,6 +32,11 @@ FORMATS: Mapping[str, Format] = {
     "twilio-status-callback": Format(TwilioStatusCallbackDecoder, "twilio"),
     "twilio-event-streams": Format(TwilioEventStreamsDecoder, "twilio"),
     "smpp-receipt": Format(SmppReceiptDecoder, "twilio-smpp"),
+    "vonage": Format(VonageDecoder, "vonage"),
+    "infobip": Format(InfobipDecoder, "infobip"),
+    "sinch": Format(SinchDecoder, "sinch"),
+    "aws-sms": Format(AwsSmsDecoder, "aws"),
+    "bird": Format(BirdDecoder, "bird"),
 }
 
 

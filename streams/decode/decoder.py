@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
+from streams.privacy import DEMO_KEY, RecipientHasher
 from streams.records import Malformed, Reading, Reason, Status
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -20,6 +21,8 @@ class Options(NamedTuple):
     """Zone of times that name none; None: such times are not used."""
     sender_network: bool = False
     """Whether a network that is the sender's may label the carrier."""
+    hasher: RecipientHasher = RecipientHasher(DEMO_KEY)
+    """For message ids that only a recipient makes unique: an id travels on, a number must not."""
 
 
 PLAIN = Options()

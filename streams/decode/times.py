@@ -21,12 +21,21 @@ def epoch_ms(text: str) -> int | None:
     Without a zone it is UTC: the contract's times are UTC, and a local time read so is at most
     hours off, which only latency shows. A bare date is refused, it is no point in time.
     """
+    return zoned_ms(text, UTC)
+
+
+def zoned_ms(text: str, zone: tzinfo | None) -> int | None:
+    """The same where no zone does not mean UTC: a text without one is a time in `zone`, and None
+    when that is not known."""
     if len(text) < _SHORTEST:
         return None
     try:
         moment = datetime.fromisoformat(text)
-        zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        since = zoned - _EPOCH
+        if moment.tzinfo is None:
+            if zone is None:
+                return None
+            moment = moment.replace(tzinfo=zone)
+        since = moment - _EPOCH
     except (ValueError, OverflowError):
         return None
     ms = (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000

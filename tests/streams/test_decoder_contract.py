@@ -28,7 +28,25 @@ GOOD = {
     "twilio-status-callback": FORM,
     "twilio-event-streams": EVENT,
     "smpp-receipt": RECEIPT,
+    "vonage": b"msisdn=15550000001&to=Acme&network-code=310260&messageId=0A1&status=failed&err-code=2",
+    "infobip": b'{"results":[{"messageId":"m1","to":"15550000001","mccMnc":"310260","doneAt":'
+    b'"2026-07-17T12:06:00.000+0000","status":{"groupName":"UNDELIVERABLE"},'
+    b'"error":{"id":27,"name":"EC_ABSENT_SUBSCRIBER"}}]}',
+    "sinch": b'{"type":"recipient_delivery_report_sms","batch_id":"01F","recipient":"15550000001","code":404,'
+    b'"status":"Failed","at":"2026-07-17T12:06:00.000Z"}',
+    "aws-sms": b'{"eventType":"TEXT_UNREACHABLE","messageId":"m1","isFinal":true,'
+    b'"eventTimestamp":1784289960000,"destinationPhoneNumber":"+15550000001","mcc":"310","mnc":"260",'
+    b'"context":{"region":"US-CA"}}',
+    "bird": b"id=e8&recipient=15550000001&status=delivery_failed&statusErrorCode=27"
+    b"&statusDatetime=2026-07-17T12%3A06%3A00%2B00%3A00",
 }
+OUTER = """message_id status code to received_ms event_time_ms recipient MessageSid MessageStatus ErrorCode
+    short_message tlvs esm_class source_addr source_addr_ton data carrier region
+    messageId message-id message_uuid msisdn err-code network-code error destination timestamp text
+    results doneAt mccMnc batch_id type at operator eventType isFinal mcc mnc context
+    inboundMessageId id statusErrorCode statusReason payload receiver sender failure reason"""
+INNER = """0x0423 message_state messageSid messageStatus timestamp tags zz groupName name id code title
+    network_code carrier region contacts connector source"""
 VALUES = st.one_of(
     st.binary(max_size=60),
     st.text(max_size=60).map(str.encode),
@@ -37,37 +55,12 @@ VALUES = st.one_of(
         lambda t: t[0][: t[1]] + t[2] + t[0][t[1] :]
     ),
     st.dictionaries(
-        st.sampled_from(
-            [
-                "message_id",
-                "status",
-                "code",
-                "to",
-                "received_ms",
-                "event_time_ms",
-                "recipient",
-                "MessageSid",
-                "MessageStatus",
-                "ErrorCode",
-                "short_message",
-                "tlvs",
-                "esm_class",
-                "source_addr",
-                "source_addr_ton",
-                "data",
-            ]
-        ),
+        st.sampled_from(OUTER.split()),
         st.recursive(
             st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
             lambda inner: (
                 st.lists(inner, max_size=2)
-                | st.dictionaries(
-                    st.sampled_from(
-                        ["0x0423", "message_state", "messageSid", "messageStatus", "timestamp", "tags", "zz"]
-                    ),
-                    inner,
-                    max_size=2,
-                )
+                | st.dictionaries(st.sampled_from(INNER.split()), inner, max_size=2)
             ),
             max_leaves=4,
         ),
@@ -97,6 +90,8 @@ def test_any_bytes_give_one_result_each_and_never_raise(form: str, values: list[
             assert isinstance(result.reason, Reason)
             continue
         assert isinstance(result.message_id, str) and isinstance(result.status, str)
+        for words in (result.to, result.sender, result.carrier, result.region, result.traffic_class):
+            assert words is None or isinstance(words, str)
         for moment in (result.received_ms, result.sent_time_ms, result.provider_time_ms):
             assert moment is None or (isinstance(moment, int) and moment >= 0)
 
@@ -140,7 +135,14 @@ def test_no_detail_quotes_the_record(name: str, decoder: Decoder) -> None:
         b'{"message_id":"m","status":"sent","+15550000001":',
         b'{"MessageSid":15550000001,"MessageStatus":"sent"}',
         b'{"short_message":"x","tlvs":{"+15550000001":"1"}}',
+        b'{"messageId":15550000001,"status":"+15550000001"}',
+        b'{"messageId":"m","status":{"groupName":["+15550000001"]},"eventType":["+15550000001"]}',
+        b'{"results":[{"to":"+15550000001"},{"to":"+15550000001"}]}',
+        b'{"batch_id":"b","recipient":{"+15550000001":1},"status":"Failed"}',
+        b'{"id":"1","status":"sent","recipient":["+15550000001"]}',
+        b'{"id":"1","payload":"+15550000001"}',
         b"To=%2B15550000001",
+        b"msisdn=15550000001&messageId=&status=failed",
         b"+15550000001",
     ]
     for result in decoder.decode_batch(values):

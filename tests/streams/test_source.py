@@ -231,3 +231,11 @@ def test_what_decode_prints_agrees_with_what_is_counted(status: str, code: str) 
     assert o.status == k.status
     if k.stage & FINAL_BITS:
         assert (o.outcome_class, o.side) == (k.key.outcome_class, k.side)
+
+
+def test_an_id_that_only_the_recipient_makes_unique_holds_its_hash_with_the_configured_key() -> None:
+    hasher = RecipientHasher(settings.Secret("a key of our own"))
+    configured = Source.of(settings.Source(name="s", format="bird"), hasher=hasher)
+    (reading,) = configured.decoder.decode_batch([b"id=m1&recipient=12025550123&status=sent"])
+    assert not isinstance(reading, Malformed)
+    assert reading.message_id == f"m1:{hasher.hex('+12025550123')}"
