@@ -16,6 +16,7 @@ ORDER = (
     "ingest_dense",
     "ingest_dense_twilio_json",
     "ingest_dense_twilio_form",
+    "ingest_dense_twilio_event",
     "ingest_dense_smpp",
     "ingest_dense_smpp_text",
     "ingest_sparse",

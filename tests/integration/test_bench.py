@@ -15,6 +15,7 @@ ROWS = {
     "ingest_dense": RECORDS,
     "ingest_dense_twilio_json": 8_000,
     "ingest_dense_twilio_form": 8_000,
+    "ingest_dense_twilio_event": 8_000,
     "ingest_dense_smpp": 8_000,
     "ingest_dense_smpp_text": 8_000,
     "ingest_sparse": 12_000,
