@@ -1,6 +1,6 @@
 """The format `bandwidth`: Bandwidth's message callbacks, a JSON array of events, or one event.
 
-An array of several is split (`pieces`). Of a message to several recipients each event is about the
+An array is taken apart (`pieces`). Of a message to several recipients each event is about the
 one in `to`, and its message id then ends in `/0`, `/1`, ... by their place in `message.to`.
 `carrierName` comes where the account has it switched on. `carrier`, `region` and `traffic_class`
 beside it are labels of the user's own.
@@ -19,6 +19,7 @@ from msgspec import Meta
 
 from streams.decode.decoder import PLAIN, Options, convert, decode_all, read_object
 from streams.decode.record import Record
+from streams.decode.several import items
 from streams.decode.times import zoned_ms
 from streams.records import Malformed, Reading, Status
 
@@ -78,14 +79,8 @@ class BandwidthDecoder:
         return Status.FAILED if never_left else status
 
     def pieces(self, value: bytes) -> list[bytes] | None:
-        """The events of an array of several, each byte for byte; None when there are not several."""
-        if value.lstrip()[:1] != b"[":
-            return None
-        try:
-            events = msgspec.json.decode(value, type=list[msgspec.Raw])
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return None
-        return [bytes(event) for event in events] if len(events) > 1 else None
+        """The events of an array, each byte for byte; None for anything else."""
+        return items(value)
 
     def _read(self, value: bytes) -> Record:
         """Raises for everything that is not exactly one event."""
@@ -95,21 +90,13 @@ class BandwidthDecoder:
         return _record(event, self._zone)
 
     def _decode_one(self, value: bytes) -> Record | Malformed:
-        raw = read_object(_only(value))
+        raw = read_object(value)
         if isinstance(raw, Malformed):
-            return raw
+            several = items(value)
+            # An array of one is one event; `pieces` has taken longer ones apart.
+            return self._decode_one(several[0]) if several and len(several) == 1 else raw
         event = convert(raw, Event)
         return event if isinstance(event, Malformed) else _record(event, self._zone)
-
-
-def _only(value: bytes) -> bytes:
-    """The one event of an array of one; anything else as it is."""
-    if value and value.lstrip()[:1] == b"[":
-        try:
-            (value,) = map(bytes, msgspec.json.decode(value, type=list[msgspec.Raw]))
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError):
-            return value
-    return value
 
 
 def _record(event: Event, zone: tzinfo | None) -> Record:

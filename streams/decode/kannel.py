@@ -111,11 +111,11 @@ def _status(kind: int, stat: str) -> str | None:
 
 
 def _code(status: str, receipt: Reading | None, fields: Mapping[str, str]) -> str | None:
-    """The command status of a refusal; else the receipt's code, or the one of the meta-data where
+    """The command status of a refusal, without its zeros; else the receipt's code, or the one of the meta-data where
     the receipt has none or zeros."""
     if status == NACK:
         refusal = _REFUSAL.match(fields.get("reply", ""))
-        return refusal[1] if refusal else None
+        return f"0x{int(refusal[1], 16):02x}" if refusal else None
     told = str(receipt.code) if receipt and receipt.code else ""
     return told if told.strip("0") else _meta_error(fields.get("meta", "")) or told or None
 

@@ -104,7 +104,7 @@ class TelnyxDecoder:
             payload = msgspec.json.decode(data["payload"], type=dict[str, msgspec.Raw])
             to = msgspec.json.decode(payload["to"], type=list[msgspec.Raw])
             message_id = msgspec.json.decode(payload["id"], type=str)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, KeyError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError):
             return None
         if len(to) < 2:
             return None
