@@ -90,11 +90,11 @@ class BandwidthDecoder:
         return _record(event, self._zone)
 
     def _decode_one(self, value: bytes) -> Record | Malformed:
-        raw = read_object(value)
+        # An array of one is one event; `pieces` has taken longer ones apart.
+        several = items(value)
+        raw = read_object(several[0] if several and len(several) == 1 else value)
         if isinstance(raw, Malformed):
-            several = items(value)
-            # An array of one is one event; `pieces` has taken longer ones apart.
-            return self._decode_one(several[0]) if several and len(several) == 1 else raw
+            return raw
         event = convert(raw, Event)
         return event if isinstance(event, Malformed) else _record(event, self._zone)
 

@@ -40,12 +40,10 @@ _SUBMITTED = ("subdate", "dlr_sdate")
 _DONE = ("donedate", "dlr_ddate")
 _TO = ("to", "destination_addr")
 _FROM = ("from", "source_addr")
-_HERE_SUBMITTED = "sub_date"
+_HERE_SUBMITTED = ("sub_date",)
 _LABELS = ("carrier", "region", "traffic_class")
-_NAMES = frozenset(
-    [*_ID, *_STATUS, *_CODE, *_SMSC_ID, *_CONNECTOR, *_SUBMITTED, *_DONE, *_TO, *_FROM, *_LABELS]
-    + [_HERE_SUBMITTED]
-)
+_ALL = (_ID, _STATUS, _CODE, _SMSC_ID, _CONNECTOR, _SUBMITTED, _HERE_SUBMITTED, _DONE, _TO, _FROM, _LABELS)
+_NAMES = frozenset(name for names in _ALL for name in names)
 
 
 class JasminHttpDecoder:
@@ -100,7 +98,10 @@ def _decode(value: bytes, zone: tzinfo | None) -> Record | Malformed:
 
 
 def _first(fields: Mapping[str, str], names: tuple[str, ...]) -> str | None:
-    return next((fields[n] for n in names if n in fields), None)
+    for name in names:
+        if name in fields:
+            return fields[name]
+    return None
 
 
 def _connector(fields: Mapping[str, str]) -> str | None:
@@ -126,5 +127,5 @@ def _spellings(message_id: str) -> set[str]:
 
 def _submitted_ms(fields: Mapping[str, str], zone: tzinfo | None) -> int | None:
     """When the message was submitted: the receipt's date, or Jasmin's own clock in ISO 8601."""
-    here = fields.get(_HERE_SUBMITTED)
+    here = _first(fields, _HERE_SUBMITTED)
     return zoned_ms(here, zone) if here else receipt_ms(_first(fields, _SUBMITTED) or "", zone)

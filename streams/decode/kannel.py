@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import unquote_to_bytes
 
 from streams import privacy
+from streams.codes import SUBMIT, table
 from streams.decode import smpp_receipt, smpp_tlv
 from streams.decode.decoder import PLAIN, Options, missing
 from streams.decode.form import read_fields
@@ -39,8 +40,22 @@ STATUSES: Mapping[str, Status] = {
 _NOT_DELIVERED = frozenset({Status.UNDELIVERED, Status.EXPIRED, Status.CANCELLED, Status.UNKNOWN})
 
 _NAMES = frozenset(
-    "id uuid type smsc time to from reply meta carrier region traffic_class".split()  # as documented
+    [
+        "id",
+        "uuid",
+        "type",
+        "smsc",
+        "time",
+        "to",
+        "from",
+        "reply",
+        "meta",
+        "carrier",
+        "region",
+        "traffic_class",
+    ]  # as documented
 )
+_COMMAND_STATUS = {row.name: row.code for row in table(SUBMIT).rows}
 _REFUSAL = re.compile(r"NACK/(0x[0-9a-f]{1,8})\b", re.I)
 _META_ERROR = re.compile(r"\bdlr_err=([^&?]*+)")
 _EPOCH_S = re.compile(r"\d{1,11}", re.ASCII)
@@ -88,9 +103,12 @@ class KannelDecoder:
     def _receipt(self, reply: str) -> Reading | None:
         if "stat:" not in reply.lower():
             return None
-        # The id may be missing: Kannel has found the message already.
-        (receipt,) = self._receipts.decode_batch([f"id:- {reply}".encode("utf-8", "replace")])
-        return None if isinstance(receipt, Malformed) else receipt
+        # Without an id it will do as well: Kannel has found the message.
+        for text in (reply, f"id:- {reply}"):
+            (receipt,) = self._receipts.decode_batch([text.encode("utf-8", "replace")])
+            if not isinstance(receipt, Malformed):
+                return receipt
+        return None
 
 
 def _status(kind: int, stat: str) -> str | None:
@@ -111,11 +129,12 @@ def _status(kind: int, stat: str) -> str | None:
 
 
 def _code(status: str, receipt: Reading | None, fields: Mapping[str, str]) -> str | None:
-    """The command status of a refusal, without its zeros; else the receipt's code, or the one of the meta-data where
-    the receipt has none or zeros."""
+    """The command status of a refusal, by name where it has one; else the receipt's code, or the one
+    of the meta-data where the receipt has none or zeros."""
     if status == NACK:
         refusal = _REFUSAL.match(fields.get("reply", ""))
-        return f"0x{int(refusal[1], 16):02x}" if refusal else None
+        number = f"0x{int(refusal[1], 16):02X}" if refusal else None
+        return _COMMAND_STATUS.get(number, number) if number else None
     told = str(receipt.code) if receipt and receipt.code else ""
     return told if told.strip("0") else _meta_error(fields.get("meta", "")) or told or None
 

@@ -31,8 +31,21 @@ STATUSES: Mapping[str, Status] = {
     "received": Status.INBOUND,
 }
 _NAMES = frozenset(
-    "ParentMessageUUID MessageUUID Status ErrorCode To From MCC MNC SentTime DeliveryReportTime"
-    " carrier region traffic_class".split()
+    [
+        "ParentMessageUUID",
+        "MessageUUID",
+        "Status",
+        "ErrorCode",
+        "To",
+        "From",
+        "MCC",
+        "MNC",
+        "SentTime",
+        "DeliveryReportTime",
+        "carrier",
+        "region",
+        "traffic_class",
+    ]
 )
 _E164_DIGITS = re.compile(r"[1-9]\d{7,14}", re.ASCII)
 _MCC, _MNC = re.compile(r"\d{3}", re.ASCII), re.compile(r"\d{2,3}", re.ASCII)

@@ -83,9 +83,10 @@ def _readings(digits: str) -> tuple[str, ...]:
 
 
 def _digits_ms(digits: str, zone: tzinfo) -> int | None:
-    year, *rest = int(digits[:4]), *(int(digits[i : i + 2]) for i in range(4, 14, 2))
+    month, day, hour, minute, second = (int(digits[i : i + 2]) for i in range(4, 14, 2))
     try:
-        return int(datetime(year, *rest, tzinfo=zone).timestamp()) * 1000
+        moment = datetime(int(digits[:4]), month, day, hour, minute, second, tzinfo=zone)
+        return int(moment.timestamp()) * 1000
     except (ValueError, OverflowError):
         return None
 
