@@ -35,6 +35,9 @@ STATUSES: Mapping[str, Status] = {
 }
 _FAILURES = frozenset({Status.UNDELIVERED, Status.FAILED, Status.EXPIRED})
 
+MOST_RECIPIENTS = 50
+"""A group message has eight at most. Each gets a copy of the event, so more are refused whole."""
+
 Text = Annotated[str, Meta(min_length=1)]
 
 
@@ -97,7 +100,8 @@ class TelnyxDecoder:
         return STATUSES.get(word.lower())
 
     def pieces(self, value: bytes) -> list[bytes] | None:
-        """One event a recipient, each with the bytes of its own; None when there are not several."""
+        """One event a recipient, each with the bytes of its own; None when there are not several, or too
+        many."""
         try:
             event = msgspec.json.decode(value, type=dict[str, msgspec.Raw])
             data = msgspec.json.decode(event["data"], type=dict[str, msgspec.Raw])
@@ -106,7 +110,7 @@ class TelnyxDecoder:
             message_id = msgspec.json.decode(payload["id"], type=str)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError):
             return None
-        if len(to) < 2:
+        if not 1 < len(to) <= MOST_RECIPIENTS:
             return None
         own = ({**payload, "to": [t], "id": f"{message_id}/{i}"} for i, t in enumerate(to))
         return [msgspec.json.encode({**event, "data": {**data, "payload": p}}) for p in own]

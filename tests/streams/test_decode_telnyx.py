@@ -70,6 +70,12 @@ def test_a_recipient_keeps_its_id_from_event_to_event() -> None:
     assert [decode(p).message_id for p in sent or ()] == [decode(p).message_id for p in final or ()]
 
 
+def test_more_recipients_than_a_group_message_has_are_refused_whole() -> None:
+    crowd = event(*[ONE] * 51)
+    assert TelnyxDecoder().pieces(crowd) is None
+    assert decode(crowd).detail == "data.payload.to: 51 recipients, not one"
+
+
 @pytest.mark.parametrize("value", [event(), b"[]", b"{}", b'{"data":7}', b"\xff", b"", b"{" * 3000])
 def test_one_recipient_or_none_is_not_taken_apart(value: bytes) -> None:
     assert TelnyxDecoder().pieces(value) is None
