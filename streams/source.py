@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from streams import carrier as carriers
 from streams import settings
-from streams.codes import BUILT_IN, MAX_CODE_LENGTH, NO_FAULT_CLASS, CodeBook, CodeTable
+from streams.codes import BUILT_IN, MAX_CODE_LENGTH, NO_FAULT_CLASS, SUBMIT, CodeBook, CodeTable, table
 from streams.decode import Decoder, Options, format_of
 from streams.decode.decoder import PLAIN
 from streams.decode.envelope import opener
@@ -47,6 +47,7 @@ FINAL_BITS = sum(FINAL_STAGES.values())
 SIGNAL_BIT = 1 << 13
 """Of an intermediate receipt that says the subscriber is absent: a signal, no final."""
 
+SUBMISSIONS = table(SUBMIT)
 IN_FLIGHT_CLASS = "in_flight"
 ABSENT_CLASS = "absent_subscriber"
 MAX_LABEL_LENGTH = 64
@@ -146,7 +147,8 @@ class Source:
     def judge(self, word: str, code: str) -> Verdict | None:
         """The status first, then the code: a code never undoes a delivery. None: no status word.
 
-        The status word takes part in what the code says, where the table has pairs of both.
+        The status word takes part in what the code says, where the table has pairs of both. Names of
+        SMPP command statuses mean the same in every profile.
         """
         word = word.strip()
         status = self.decoder.status(word, code)
@@ -154,7 +156,7 @@ class Source:
             return None
         if status is Status.DELIVERED:
             return Verdict(status, "delivered", UNKNOWN, "")
-        row = self.table.lookup(code, word) if code else None
+        row = self.table.lookup(code, word) or SUBMISSIONS.lookup(code) if code else None
         outcome_class = UNKNOWN if row is None or row.outcome_class in _UNTELLING else row.outcome_class
         side = "own" if status is Status.CANCELLED else row.side if row else UNKNOWN
         return Verdict(status, outcome_class, side, row.code if row else code)

@@ -5,7 +5,7 @@ same code means different things at different providers, so a source names its p
 """
 
 from streams.codes.advice import differences, explain
-from streams.codes.builtin import PARENTS, profiles, table
+from streams.codes.builtin import PARENTS, SUBMIT, profiles, table
 from streams.codes.code_table import (
     CLASSES,
     MAX_CODE_LENGTH,
@@ -25,6 +25,7 @@ __all__ = [
     "PARENTS",
     "PERMANENCES",
     "SIDES",
+    "SUBMIT",
     "CodeBook",
     "CodeRow",
     "CodeTable",

@@ -13,9 +13,11 @@ from importlib.resources import files
 from streams.codes.code_table import CLASSES, CodeRow, CodeTable
 from streams.errors import ConfigError
 
-WHOLE = ("twilio", "twilio-smpp", "twilio-smpp-2025", "map", "absent-diagnostics")
+SUBMIT = "smpp-submit"
+WHOLE = ("twilio", "twilio-smpp", "twilio-smpp-2025", "map", "absent-diagnostics", SUBMIT)
 """Profiles with a file of their own, every code in it: `map` holds the local errors of 3GPP TS
-29.002, `absent-diagnostics` the reasons of an absent subscriber of TS 23.040, 9.2.3.25."""
+29.002, `absent-diagnostics` the reasons of an absent subscriber of TS 23.040, 9.2.3.25,
+`smpp-submit` what a message centre may answer to a submission (SMPP v3.4, 5.1.3), the value as name."""
 
 PARENTS: Mapping[str, str] = {"sinch": "sinch-smpp", "vonage": "vonage-messages"}
 """Built-in tables that go on in another: one API of the provider may pass on codes of its other."""

@@ -6,12 +6,18 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from streams.decode.aws_sms import AwsSmsDecoder
+from streams.decode.bandwidth import BandwidthDecoder
 from streams.decode.bird import BirdDecoder
 from streams.decode.canonical import CanonicalDecoder
 from streams.decode.decoder import Decoder, Options
 from streams.decode.infobip import InfobipDecoder
+from streams.decode.jasmin_http import JasminHttpDecoder
+from streams.decode.jasmin_log import JasminLogDecoder
+from streams.decode.kannel import KannelDecoder
+from streams.decode.plivo import PlivoDecoder
 from streams.decode.sinch import SinchDecoder
 from streams.decode.smpp_receipt import SmppReceiptDecoder
+from streams.decode.telnyx import TelnyxDecoder
 from streams.decode.twilio_event_streams import TwilioEventStreamsDecoder
 from streams.decode.twilio_status_callback import TwilioStatusCallbackDecoder
 from streams.decode.vonage import VonageDecoder
@@ -32,11 +38,17 @@ FORMATS: Mapping[str, Format] = {
     "twilio-status-callback": Format(TwilioStatusCallbackDecoder, "twilio"),
     "twilio-event-streams": Format(TwilioEventStreamsDecoder, "twilio"),
     "smpp-receipt": Format(SmppReceiptDecoder, "twilio-smpp"),
+    "jasmin-http": Format(JasminHttpDecoder, "twilio-smpp"),
+    "jasmin-log": Format(JasminLogDecoder, "twilio-smpp"),
+    "kannel": Format(KannelDecoder, "twilio-smpp"),
     "vonage": Format(VonageDecoder, "vonage"),
     "infobip": Format(InfobipDecoder, "infobip"),
     "sinch": Format(SinchDecoder, "sinch"),
     "aws-sms": Format(AwsSmsDecoder, "aws"),
     "bird": Format(BirdDecoder, "bird"),
+    "plivo": Format(PlivoDecoder, "plivo"),
+    "telnyx": Format(TelnyxDecoder, "telnyx"),
+    "bandwidth": Format(BandwidthDecoder, "bandwidth"),
 }
 
 

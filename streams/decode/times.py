@@ -42,6 +42,55 @@ def zoned_ms(text: str, zone: tzinfo | None) -> int | None:
     return ms if 0 <= ms <= MAX_MS else None
 
 
+_ABSOLUTE = re.compile(r"(\d{12})(\d)(\d\d)([+-])", re.ASCII)
+
+
+def receipt_ms(text: str, zone: tzinfo | None) -> int | None:
+    """A date of an SMPP receipt as epoch milliseconds; None for zeros and for what is no date.
+
+    Receipts write YYMMDDhhmm (SMPP v3.4 appendix B), YYMMDDhhmmss, YYYYMMDDhhmm or YYYYMMDDhhmmss;
+    of twelve digits the shorter year is read where it makes a date. Those are times in `zone`, and
+    None without one. The absolute time of SMPP v3.4 section 7.1.1, 16 characters, tells tenths of a
+    second and its own offset from UTC in quarter hours, and needs no zone.
+    """
+    absolute = _ABSOLUTE.fullmatch(text)
+    if absolute:
+        digits, tenth, quarters, sign = absolute.groups()
+        away = timedelta(minutes=15 * int(quarters))
+        ms = _digits_ms("20" + digits, timezone(away if sign == "+" else -away)) if away < _DAY else None
+        return None if ms is None else ms + 100 * int(tenth)
+    if zone is None or not text.isascii() or not text.isdecimal():
+        return None
+    for digits in _readings(text):
+        ms = _digits_ms(digits, zone)
+        if ms is not None:
+            return ms
+    return None
+
+
+_DAY = timedelta(days=1)
+
+
+def _readings(digits: str) -> tuple[str, ...]:
+    """What a date of that many digits may mean, as YYYYMMDDhhmmss, the likelier first."""
+    if len(digits) == 10:
+        return ("20" + digits + "00",)
+    # A year before 2000 is no date of a receipt, it is digits that happen to make one.
+    whole = digits.startswith("20")
+    if len(digits) == 12:
+        return ("20" + digits, digits + "00") if whole else ("20" + digits,)
+    return (digits,) if len(digits) == 14 and whole else ()
+
+
+def _digits_ms(digits: str, zone: tzinfo) -> int | None:
+    month, day, hour, minute, second = (int(digits[i : i + 2]) for i in range(4, 14, 2))
+    try:
+        moment = datetime(int(digits[:4]), month, day, hour, minute, second, tzinfo=zone)
+        return int(moment.timestamp()) * 1000
+    except (ValueError, OverflowError):
+        return None
+
+
 _OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)")
 
 

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Meta
 
 from streams.decode.decoder import PLAIN, Options, convert, decode_all, missing, read_object
+from streams.decode.form import plain
 from streams.records import Malformed, Reading, Reason, Status
 
 IN_FLIGHT = ("accepted", "scheduled", "queued", "sending", "sent")
@@ -149,12 +150,12 @@ class FormReader:
         text = value.decode().strip()
         # Nearly always the only encoded characters are the `+` of the numbers, and the `:` of their
         # channel: then replacing decodes the whole form. Else each needed field is decoded by itself.
-        plain = text.replace("%2B", "+")
-        if "%" in plain:
-            plain = plain.replace("%3A", ":")
-        if "%" in plain or "+" in text:
-            return Callback(*[f and _plain(f) for f in self._fields(text)])
-        return Callback(*self._fields(plain))
+        decoded = text.replace("%2B", "+")
+        if "%" in decoded:
+            decoded = decoded.replace("%3A", ":")
+        if "%" in decoded or "+" in text:
+            return Callback(*[f and plain(f) for f in self._fields(text)])
+        return Callback(*self._fields(decoded))
 
     def _fields(self, text: str) -> tuple[Any, ...]:
         for match, groups in self._layouts:
@@ -191,17 +192,6 @@ def _layout(names: Sequence[str]) -> Layout:
     return re.compile("&".join(parts) + "(?:((?!)))?").fullmatch, tuple(indices)
 
 
-def _plain(text: str) -> str:
-    """A form value as it was before encoding."""
-    if "%" not in text and "+" not in text:
-        return text
-    if text.startswith("%2B") and text[3:].isalnum():
-        return "+" + text[3:]
-    plain = unquote_plus(text)
-    # A '+' that somebody forgot to encode arrives as a blank before the number.
-    return "+" + plain[1:] if plain[:1] == " " and plain[1:].isdecimal() else plain
-
-
 def _decode_form(value: bytes) -> Callback | Malformed:
     try:
         text = value.decode("utf-8")
@@ -210,7 +200,7 @@ def _decode_form(value: bytes) -> Callback | Malformed:
     fields: dict[str, str] = {}
     for pair in text.strip().split("&"):
         name, _, content = pair.partition("=")
-        fields.setdefault(unquote_plus(name), _plain(content))
+        fields.setdefault(unquote_plus(name), plain(content))
     sid = fields.get("MessageSid") or fields.get("SmsSid")
     status = fields.get("MessageStatus") or fields.get("SmsStatus")
     if not sid or not status:

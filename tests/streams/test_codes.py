@@ -24,7 +24,14 @@ from streams.errors import ConfigError
 from streams.records import Result
 from streams.source import Kind, Source
 
-COUNTS = {"twilio": 95, "twilio-smpp": 65, "twilio-smpp-2025": 65, "map": 60, "absent-diagnostics": 14}
+COUNTS = {
+    "twilio": 95,
+    "twilio-smpp": 65,
+    "twilio-smpp-2025": 65,
+    "map": 60,
+    "absent-diagnostics": 14,
+    "smpp-submit": 38,
+}
 PROVIDERS = {"vonage", "infobip", "sinch", "aws", "bird", "plivo", "telnyx", "bandwidth"}
 ROWS = [(name, row) for name in profiles() for row in table(name).rows]
 IDS = [f"{name}-{row.code}" for name, row in ROWS]

@@ -39,14 +39,34 @@ GOOD = {
     b'"context":{"region":"US-CA"}}',
     "bird": b"id=e8&recipient=15550000001&status=delivery_failed&statusErrorCode=27"
     b"&statusDatetime=2026-07-17T12%3A06%3A00%2B00%3A00",
+    "jasmin-http": b"id=16fd2706&message_status=UNDELIV&level=2&id_smsc=9&donedate=2607171206&err=001",
+    "jasmin-log": (
+        b"2026-07-17 12:06:00 INFO     1268 DLR [cid:east] [smpp-msgid:1101C1] [status:UNDELIV]"
+        b" [submit date:2607171200] [done date:2607171206] [sub/dlvrd messages:001/000] [err:001] [content:]"
+    ),
+    "kannel": (
+        b"id=9f&type=2&smsc=east&time=1784289960&to=%2B15550000001&from=Acme"
+        b"&reply=id%3A9f+stat%3AUNDELIV+err%3A001&meta=%3Fsmpp%3Fdlr_err%3D%2503%2500%2501%26"
+    ),
+    "plivo": b"MessageUUID=9f&Status=undelivered&ErrorCode=80&To=15550000001&MCC=310&MNC=260",
+    "telnyx": (
+        b'{"data":{"event_type":"message.finalized","payload":{"id":"9f","errors":[{"code":"40008"}],'
+        b'"to":[{"phone_number":"+15550000001","status":"delivery_failed","carrier":"T-MOBILE USA, INC."}]}}}'
+    ),
+    "bandwidth": (
+        b'[{"type":"message-failed","time":"2026-07-17T12:06:00Z","to":"+15550000001","errorCode":4702,'
+        b'"message":{"id":"9f","to":["+15550000001"],"from":"+15550000002","owner":"+15550000002"}}]'
+    ),
 }
 OUTER = """message_id status code to received_ms event_time_ms recipient MessageSid MessageStatus ErrorCode
     short_message tlvs esm_class source_addr source_addr_ton data carrier region
     messageId message-id message_uuid msisdn err-code network-code error destination timestamp text
     results doneAt mccMnc batch_id type at operator eventType isFinal mcc mnc context
-    inboundMessageId id statusErrorCode statusReason payload receiver sender failure reason"""
+    inboundMessageId id statusErrorCode statusReason payload receiver sender failure reason
+    message_status dlr_id time reply meta MessageUUID Status MNC message errorCode"""
 INNER = """0x0423 message_state messageSid messageStatus timestamp tags zz groupName name id code title
-    network_code carrier region contacts connector source"""
+    network_code carrier region contacts connector source
+    event_type payload to from phone_number status errors sent_at owner"""
 VALUES = st.one_of(
     st.binary(max_size=60),
     st.text(max_size=60).map(str.encode),
@@ -107,6 +127,16 @@ def test_a_record_reads_the_same_alone_and_in_any_batch(form: str, values: list[
         assert [_words(r) for r in results] == [_words(r) for r in alone]
 
 
+@pytest.mark.parametrize("form", [f for f in FORMATS if hasattr(format_of(f).decoder(), "pieces")])
+@given(value=VALUES)
+@settings(max_examples=150, deadline=None)
+def test_any_bytes_are_taken_apart_into_records_or_not_at_all(form: str, value: bytes) -> None:
+    take_apart = getattr(format_of(form).decoder(), "pieces", None)
+    assert take_apart is not None
+    pieces = take_apart(value)
+    assert pieces is None or (pieces and all(isinstance(p, bytes) for p in pieces))
+
+
 def test_results_stay_in_order_around_poison(name: str, decoder: Decoder) -> None:
     good = GOOD[name]
     results = decoder.decode_batch([good, b"", good, b"\xff\xfe", b"{", good])
@@ -143,6 +173,14 @@ def test_no_detail_quotes_the_record(name: str, decoder: Decoder) -> None:
         b'{"id":"1","payload":"+15550000001"}',
         b"To=%2B15550000001",
         b"msisdn=15550000001&messageId=&status=failed",
+        b"id=1&uuid=2&type=%2B15550000001",
+        b"id=1&message_status=&to=%2B15550000001",
+        b'{"id":1,"message_status":["+15550000001"],"type":{"+15550000001":1}}',
+        b'{"MessageUUID":"1","Status":{"+15550000001":1}}',
+        b'{"data":{"event_type":"message.sent","payload":{"id":"1","to":"+15550000001"}}}',
+        b'{"data":{"event_type":"message.sent","payload":{"id":"1","to":[{"phone_number":"+15550000001"}]}}}',
+        b'[{"type":"message-failed","message":{"id":"","owner":"+15550000001"}}]',
+        b"2026-07-17 12:06:00 INFO 1 DLR [cid:+15550000001] [status:UNDELIV]",
         b"+15550000001",
     ]
     for result in decoder.decode_batch(values):
