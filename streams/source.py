@@ -158,7 +158,8 @@ class Source:
             return Verdict(status, "delivered", UNKNOWN, "")
         row = self.table.lookup(code, word) or SUBMISSIONS.lookup(code) if code else None
         outcome_class = UNKNOWN if row is None or row.outcome_class in _UNTELLING else row.outcome_class
-        side = "own" if status is Status.CANCELLED else row.side if row else UNKNOWN
+        never_sent = status is Status.CANCELLED or (row is not None and row.refused)
+        side = "own" if never_sent else row.side if row else UNKNOWN
         return Verdict(status, outcome_class, side, row.code if row else code)
 
     def _stage(self, word: str, verdict: Verdict) -> int:

@@ -46,6 +46,11 @@ class CodeRow(NamedTuple):
     source: str
     """How far the row can be trusted: verified, likely, inherited, source, third_party, inferred; `own`."""
 
+    @property
+    def refused(self) -> bool:
+        """Whether the provider's API refuses such a message, so that no carrier ever sees it."""
+        return self.description.startswith("API reject")
+
 
 class CodeTable:
     """The codes of one profile, on top of those of its parent, which it may override."""

@@ -2,7 +2,8 @@
 
 The text form is that of SMPP v3.4 Appendix B, which calls itself vendor specific, and vendors vary:
 fields are missing, come in any order and case, and err has one to four characters. So it is read
-field by field; the usual order has a fast path. Its dates have no zone and are not used as times.
+field by field; the usual order has a fast path. Its dates have no zone: they are used as times where
+the source names one.
 In JSON: short_message, source_addr (the recipient), destination_addr (the sender), esm_class, tlvs,
 and the labels carrier, region, traffic_class.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import tzinfo
 from typing import ClassVar
 
 import msgspec
@@ -18,6 +20,7 @@ import msgspec
 from streams import privacy
 from streams.decode import smpp_tlv
 from streams.decode.decoder import PLAIN, Options, convert, missing, read_object
+from streams.decode.times import receipt_ms
 from streams.records import Malformed, Reading, Reason, Status
 
 INTERMEDIATE, INBOUND = "INTERMEDIATE", "INBOUND"
@@ -51,9 +54,9 @@ class Receipt(msgspec.Struct, gc=False):
     carrier: str | None = None
     region: str | None = None
     traffic_class: str | None = None
+    sent_time_ms: int | None = None
+    provider_time_ms: int | None = None
     received_ms: ClassVar[None] = None
-    sent_time_ms: ClassVar[None] = None
-    provider_time_ms: ClassVar[None] = None
     recipient: ClassVar[None] = None
 
 
@@ -78,9 +81,12 @@ class SmppReceiptDecoder:
 
     def __init__(self, options: Options = PLAIN) -> None:
         self._json = msgspec.json.Decoder(JsonReceipt).decode
+        self._zone = options.zone
 
     def decode_batch(self, values: Sequence[bytes]) -> list[Reading | Malformed]:
-        return [self._decode(value) for value in values]
+        if self._zone is None:
+            return [self._decode(value) for value in values]
+        return [_timed(self._decode(value), value, self._zone) for value in values]
 
     def status(self, word: str, code: str = "") -> Status | None:
         return STATUSES.get(word.upper())
@@ -94,7 +100,8 @@ class SmppReceiptDecoder:
         text = value.decode("latin-1")
         usual = _USUAL(text)
         if usual is not None:
-            return Receipt(*usual.groups())
+            message_id, status, code = usual.groups()
+            return Receipt(message_id, status, code)
         if text.lstrip()[:1] == "{":
             return self._decode_json(value)
         return _read(*smpp_tlv.split_lines(text)) if "\n" in text else _read(text, {})
@@ -117,6 +124,20 @@ _USUAL = re.compile(
     r"id:([^\s:]++) (?:sub:\d+ )?(?:dlvrd:\d+ )?submit date:[\d+-]++ done date:[\d+-]++ stat:([A-Za-z]++)"
     r" err:([0-9A-Za-z]{1,4})(?: [Tt]ext:[^\n]*+)?",
 ).fullmatch
+
+_DATES = re.compile(rb"(?<![^\s,;\"])(submit|done)[ _]?date\s*:\s*([\d+-]++)", re.I)
+
+
+def _timed(result: Reading | Malformed, value: bytes, zone: tzinfo) -> Reading | Malformed:
+    """The receipt with its dates, the first of each: they read the same in text and inside JSON."""
+    if isinstance(result, Receipt):
+        dates: dict[bytes, bytes] = {}
+        for name, date in _DATES.findall(value):
+            dates.setdefault(name.lower(), date)
+        result.sent_time_ms = receipt_ms(dates.get(b"submit", b"").decode(), zone)
+        result.provider_time_ms = receipt_ms(dates.get(b"done", b"").decode(), zone)
+    return result
+
 
 _NAMES = r"(?:id|sub|dlvrd|submit[ _]?date|done[ _]?date|stat|err|text)\s*:"
 _SEPARATORS, _NAME_STARTS = frozenset(":,;"), frozenset({"submit", "done"})

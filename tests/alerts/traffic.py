@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -103,6 +103,20 @@ def run(network: Network, seconds: int, policy: Policy | None = None, keep: bool
         if keep:
             out.decided.append(decided)
     return out
+
+
+def decide_one(state: DetectorState, bucket_s: int, counts: Counts) -> tuple[DetectorState, Decided]:
+    policy = Policy()
+    return decide(state, policy, PlainPrior(policy.prior), bucket_s, counts)
+
+
+def decide_all(rules: Sequence[str], buckets: Iterable[tuple[int, Counts]]) -> dict[str, Incident]:
+    """The incidents that buckets raise, by key, as they were last."""
+    state, incidents = begin(Policy(), rules), dict[str, Incident]()
+    for bucket_s, counts in buckets:
+        state, decided = decide_one(state, bucket_s, counts)
+        incidents |= {i.key: i for i in decided.incidents}
+    return incidents
 
 
 def names(prefix: str, count: int) -> tuple[str, ...]:

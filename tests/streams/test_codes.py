@@ -68,9 +68,10 @@ def test_an_undelivered_message_with_the_code_of_a_row_has_its_class(name: str, 
     k = kind(SOURCES[name], "undelivered", row.code)
     says_nothing = row.outcome_class in (NO_FAULT_CLASS, "unknown")
     assert k.key.outcome_class == ("unknown" if says_nothing else row.outcome_class)
-    assert (k.key.code, k.side) == (row.code, row.side)
-    assert k.result is (Result.OWN_SIDE if row.side == "own" else Result.COUNTED)
-    assert k.failed == (row.side != "own")
+    side = "own" if row.refused else row.side
+    assert (k.key.code, k.side) == (row.code, side)
+    assert k.result is (Result.OWN_SIDE if side == "own" else Result.COUNTED)
+    assert k.failed == (side != "own")
 
 
 @pytest.mark.parametrize("name, row", ROWS, ids=IDS)

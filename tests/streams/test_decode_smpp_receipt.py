@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from streams.decode import format_of
+from streams.decode import Options, format_of
+from streams.decode.times import zone_of
 from streams.records import Malformed, Reason, Status
 
 # (receipt, id, stat, err): what each is here for stands before it.
@@ -227,3 +228,46 @@ def test_message_states(state: int, word: str) -> None:
 def test_what_is_no_receipt_says_why(value: str | bytes, reason: Reason) -> None:
     result = decode(value)
     assert isinstance(result, Malformed) and result.reason is reason
+
+
+# -- dates ---------------------------------------------------------------------------------------
+
+DATED = "id:1 sub:001 dlvrd:000 submit date:{} done date:{} stat:UNDELIV err:001 text:done date:2001010000"
+
+
+def times(text: str | bytes, zone: str = "+02:00") -> tuple[int | None, int | None]:
+    decoder = format_of("smpp-receipt").decoder(Options(zone_of(zone)))
+    (reading,) = decoder.decode_batch([text if isinstance(text, bytes) else text.encode()])
+    assert not isinstance(reading, Malformed), reading
+    return reading.sent_time_ms, reading.provider_time_ms
+
+
+def test_dates_are_times_where_the_source_names_their_zone() -> None:
+    sent_ms, done_ms = times(DATED.format("2607171400", "260717140630"))
+    assert (sent_ms, done_ms) == (1_784_289_600_000, 1_784_289_990_000)
+    assert times(DATED.format("2607171400", "260717140630"), "") == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("done", "done_ms"),
+    [
+        ("202607171406", 1_784_289_960_000),  # a year of four digits
+        ("260717120600000+", 1_784_289_960_000),  # absolute SMPP time says its own offset
+        ("260717140600008+", 1_784_289_960_000),
+        ("0000000000", None),
+        ("9999999999", None),
+        ("1", None),
+    ],
+)
+def test_dates_are_read_in_every_shape(done: str, done_ms: int | None) -> None:
+    assert times(DATED.format("2607171400", done))[1] == done_ms
+
+
+def test_dates_are_read_inside_json_and_in_any_order() -> None:
+    text = "done date:2607171406 stat:DELIVRD err:000 id:7 submit date:2607171400"
+    assert times(json.dumps({"short_message": text}).encode()) == (1_784_289_600_000, 1_784_289_960_000)
+
+
+def test_done_may_be_before_submitted() -> None:
+    sent_ms, done_ms = times(DATED.format("180711070003912+", "180711070000012+"))
+    assert sent_ms is not None and done_ms is not None and done_ms < sent_ms
