@@ -44,6 +44,7 @@ class Role(StrEnum):
     INGEST = "ingest"
     WINDOWS = "windows"
     ALERTS = "alerts"
+    GATEWAY = "gateway"
 
 
 class Blind(StrEnum):
@@ -63,8 +64,34 @@ class Sent(StrEnum):
     IN_DOUBT = "in_doubt"
 
 
+class Endpoint(StrEnum):
+    """What the gateway takes: the label `endpoint`."""
+
+    STATUS = "status"
+    EVENTS = "events"
+    OUTCOMES = "outcomes"
+    NONE = "none"
+
+
+class Answer(StrEnum):
+    """How the gateway answered: the label `result` of `gateway_requests_total`."""
+
+    ACCEPTED = "accepted"
+    REPEATED = "repeated"
+    MALFORMED = "malformed"
+    FORBIDDEN = "forbidden"
+    NOT_FOUND = "not_found"
+    METHOD = "method"
+    TOO_SLOW = "too_slow"
+    TOO_LARGE = "too_large"
+    ENCODED = "encoded"
+    UNAVAILABLE = "unavailable"
+
+
 EVERY_ROLE = tuple(Role)
-INGEST, WINDOWS, ALERTS = (Role.INGEST,), (Role.WINDOWS,), (Role.ALERTS,)
+INGEST, WINDOWS, ALERTS, GATEWAY = (Role.INGEST,), (Role.WINDOWS,), (Role.ALERTS,), (Role.GATEWAY,)
+CONSUMERS = INGEST + WINDOWS + ALERTS
+REQUEST_BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 PAIR = ("carrier", "region")
 RULED_WINDOW = (*PAIR, "window", "rule")
 OPENED_AS = ("rule", "scope", *PAIR)
@@ -72,6 +99,21 @@ OPENED_AS = ("rule", "scope", *PAIR)
 
 class Metrics:
     """Everything one role exports. Raises AttributeError for a metric of another role."""
+
+    # What providers post
+    gateway_requests_total = counter(
+        GATEWAY,
+        "Requests answered; source is unknown where none is configured.",
+        "source",
+        "endpoint",
+        "result",
+        endpoint=Endpoint,
+        result=Answer,
+    )
+    gateway_request_duration_seconds = wide_histogram(
+        GATEWAY, "Time from the head of a request to its answer.", "endpoint", bounds=REQUEST_BOUNDS_S
+    )
+    gateway_in_flight_records = gauge(GATEWAY, "Records that Kafka has not acknowledged yet.")
 
     # What came in, and what became of it
     records_received_total = counter(INGEST, "Records read, counted before they are decoded.", "source")
@@ -123,7 +165,7 @@ class Metrics:
         INGEST, "Span of receipt time in which repeats are recognised.", "partition"
     )
     consumer_lag_records = gauge(
-        EVERY_ROLE, "Records between the role's position and the end.", "role", "partition"
+        CONSUMERS, "Records between the role's position and the end.", "role", "partition"
     )
     blind = gauge(
         WINDOWS + ALERTS, "1 while the monitor can not tell what carriers do.", "reason", reason=Blind

@@ -1,55 +1,26 @@
 """Configuration, resolved once into frozen values, refused early and in words.
 
-Read from a TOML file, then from `CARRIER_HEALTH_SECTION__KEY` variables, which win. A secret may
-also come from a file named by its key with `_file` at the end.
+How it is read is in `settings_file.py`.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
 from streams.errors import ConfigError
 from streams.records import UNKNOWN
+from streams.settings_file import ENV_PREFIX as ENV_PREFIX
+from streams.settings_file import Secret as Secret
+from streams.settings_file import Section as Section
+from streams.settings_file import decode_secret, overlay_env, read_secret_files, read_toml
 
-ENV_PREFIX = "CARRIER_HEALTH_"
 _PASSWORD = re.compile(r"://[^/]*@")
-
-
-class Secret:
-    """A value that never shows itself: `repr` and `str` are stars, `reveal()` is the text."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        return self._text
-
-    def __repr__(self) -> str:
-        return "Secret('****')" if self._text else "Secret('')"
-
-    __str__ = __repr__
-
-    def __bool__(self) -> bool:
-        return bool(self._text)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and self._text == other._text
-
-    def __hash__(self) -> int:
-        return hash(self._text)
-
-
-class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Base of every section: frozen, unknown keys refused."""
 
 
 class Kafka(Section, frozen=True):
@@ -78,6 +49,28 @@ class Http(Section, frozen=True):
     ingest_port: int = 9101
     windows_port: int = 9102
     alerts_port: int = 9103
+    gateway_port: int = 9104
+    """Metrics and health of the gateway; providers call `gateway.port`."""
+
+
+class Gateway(Section, frozen=True):
+    """Where providers post to. Several processes on one machine share the port."""
+
+    enabled: bool = False
+    """Whether `run` starts it although no source has a secret for it."""
+    host: str = "127.0.0.1"
+    port: int = 8480
+    public_url: str = ""
+    """What providers call, up to the path, such as https://sms.example.org: signatures cover it."""
+    trusted_proxies: str = ""
+    """Networks whose X-Forwarded-Proto and -Host tell the public URL while none is set, with commas."""
+    max_body_bytes: int = 1_000_000
+    max_in_flight: int = 10_000
+    """Records that Kafka has not acknowledged; above it requests are told to come again."""
+    max_connections: int = 4_000
+    read_timeout_s: float = 10.0
+    delivery_timeout_s: float = 4.0
+    """Kafka has so long to acknowledge; a second is added at most. Twilio waits 5 s for events."""
 
 
 class Ingest(Section, frozen=True):
@@ -125,6 +118,13 @@ class Source(Section, frozen=True):
     """Carrier by the id of the connection that a record came over."""
     sender_network: bool = False
     """Whether mcc and mnc of Twilio's events label the carrier, although they are the sender's."""
+    auth_token: Secret = Secret("")
+    """Twilio's Auth Token: the gateway checks signatures with it."""
+    secondary_auth_token: Secret = Secret("")
+    """Accepted as well, while the Auth Token is changed."""
+    bearer_token: Secret = Secret("")
+    """What others than Twilio must send to the gateway."""
+    secondary_bearer_token: Secret = Secret("")
 
 
 class CodeTable(Section, frozen=True):
@@ -161,6 +161,7 @@ class Settings(Section, frozen=True):
     redis: Redis = Redis()
     clock: Clock = Clock()
     http: Http = Http()
+    gateway: Gateway = Gateway()
     ingest: Ingest = Ingest()
     windows: Windows = Windows()
     privacy: Privacy = Privacy()
@@ -179,6 +180,13 @@ LIMITS: Mapping[tuple[str, str], tuple[float, float]] = {
     ("http", "ingest_port"): (0, 65_535),
     ("http", "windows_port"): (0, 65_535),
     ("http", "alerts_port"): (0, 65_535),
+    ("http", "gateway_port"): (0, 65_535),
+    ("gateway", "port"): (0, 65_535),
+    ("gateway", "max_body_bytes"): (1, 10_000_000),
+    ("gateway", "max_in_flight"): (1, 1_000_000),
+    ("gateway", "max_connections"): (1, 1_000_000),
+    ("gateway", "read_timeout_s"): (0.1, 60.0),
+    ("gateway", "delivery_timeout_s"): (0.1, 14.0),  # Twilio waits 15 s
     ("ingest", "flush_interval_s"): (0.05, 5.0),  # well within the transaction's 10 s
     ("ingest", "batch_records"): (1, 1_000_000),
     ("ingest", "dedupe_horizon_s"): (1, 43_200),  # sightings are kept as 16-bit seconds
@@ -194,9 +202,9 @@ S = TypeVar("S", bound=Settings)
 
 def load(kind: type[S], path: Path | None, env: Mapping[str, str] = os.environ) -> S:
     """Reads and checks the configuration. Raises ConfigError with key, value and what is allowed."""
-    raw = _read_toml(path) if path else {}
-    _overlay_env(kind, raw, env)
-    _read_secret_files(kind, raw)
+    raw = read_toml(path) if path else {}
+    overlay_env(kind, raw, env)
+    read_secret_files(kind, raw)
     settings = convert(kind, raw)
     check(settings)
     return settings
@@ -205,7 +213,7 @@ def load(kind: type[S], path: Path | None, env: Mapping[str, str] = os.environ) 
 def convert(kind: type[S], raw: Mapping[str, Any]) -> S:
     """`raw` as typed settings. Raises ConfigError."""
     try:
-        return msgspec.convert(raw, kind, dec_hook=_decode_secret, strict=False)
+        return msgspec.convert(raw, kind, dec_hook=decode_secret, strict=False)
     except msgspec.ValidationError as e:
         raise ConfigError(f"configuration refused: {e}") from None
 
@@ -240,60 +248,3 @@ def _refuse_twice(section: str, key: str, values: list[str]) -> None:
     for value in values:
         if values.count(value) > 1:
             raise ConfigError(f"{section}: the {key} '{value}' is used twice; each needs its own")
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as e:
-        raise ConfigError(f"the configuration {path} can not be read: {e.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise ConfigError(f"the configuration {path} is not TOML: {e}") from None
-
-
-def _sections(kind: type[Settings]) -> dict[str, type[Section]]:
-    fields = msgspec.structs.fields(kind)
-    return {f.name: f.type for f in fields if isinstance(f.type, type) and issubclass(f.type, Section)}
-
-
-def _overlay_env(kind: type[Settings], raw: dict[str, Any], env: Mapping[str, str]) -> None:
-    sections = _sections(kind)
-    for variable, value in env.items():
-        if not variable.startswith(ENV_PREFIX) or "__" not in variable:
-            continue
-        section, key = variable[len(ENV_PREFIX) :].lower().split("__", 1)
-        if section not in sections:
-            raise ConfigError(f"{variable}: no section '{section}'; there are {', '.join(sections)}")
-        given = raw.setdefault(section, {})
-        if not isinstance(given, dict):
-            raise ConfigError(f"{section} must be a section of keys, as in [{section}]")
-        given[key] = value
-
-
-def _read_secret_files(kind: type[Settings], raw: dict[str, Any]) -> None:
-    for name, section in _sections(kind).items():
-        if not isinstance(raw.get(name, {}), dict):
-            raise ConfigError(f"{name} must be a section of keys, as in [{name}]")
-        for field in msgspec.structs.fields(section):
-            if field.type is Secret or Secret in get_args(field.type):
-                _read_secret_file(name, field.name, raw.get(name, {}))
-
-
-def _read_secret_file(section: str, key: str, values: dict[str, Any]) -> None:
-    path = values.pop(f"{key}_file", None)
-    if path is None:
-        return
-    if key in values:
-        raise ConfigError(f"{section}.{key} and {section}.{key}_file are both set; keep one")
-    try:
-        values[key] = Path(str(path)).read_text(encoding="utf-8").strip()
-    except OSError as e:
-        raise ConfigError(f"{section}.{key}_file = {path}: can not be read: {e.strerror}") from None
-    except ValueError:
-        raise ConfigError(f"{section}.{key}_file = {path}: must name a file of UTF-8 text") from None
-
-
-def _decode_secret(kind: type, value: Any) -> Any:
-    if kind is Secret and isinstance(value, str):
-        return Secret(value)
-    raise ValueError(f"must be text, not {type(value).__name__}")
