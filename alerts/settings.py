@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 
 from streams import settings as base
 from streams.errors import ConfigError
+from streams.gateway import doors
 from streams.settings import Secret, Section
 
 MODES = ("page", "observe")
@@ -83,8 +84,10 @@ def check(settings: Settings) -> None:
         ("alerting.public_url", settings.alerting.public_url),
         ("alerting.runbook_url", settings.alerting.runbook_url),
         ("pagerduty.base_url", settings.pagerduty.base_url),
+        ("gateway.public_url", settings.gateway.public_url),
     ):
         _check_url(key, url)
+    doors.check(settings)
     _check_pagerduty(settings.pagerduty)
 
 

@@ -24,6 +24,9 @@ from streams.guard import Guard
 ROLES = ("ingest", "windows", "alerts")
 """In the order of the flow: the last to write is the last to stop."""
 
+GATEWAY = "gateway"
+"""Before them all; not everybody needs it."""
+
 REFUSED = 2
 """Exit code of a role that can not work with its configuration: another try would end the same."""
 FIRST_BACKOFF_S = 0.5

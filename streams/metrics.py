@@ -64,15 +64,6 @@ class Sent(StrEnum):
     IN_DOUBT = "in_doubt"
 
 
-class Endpoint(StrEnum):
-    """What the gateway takes: the label `endpoint`."""
-
-    STATUS = "status"
-    EVENTS = "events"
-    OUTCOMES = "outcomes"
-    NONE = "none"
-
-
 class Answer(StrEnum):
     """How the gateway answered: the label `result` of `gateway_requests_total`."""
 
@@ -107,7 +98,6 @@ class Metrics:
         "source",
         "endpoint",
         "result",
-        endpoint=Endpoint,
         result=Answer,
     )
     gateway_request_duration_seconds = wide_histogram(

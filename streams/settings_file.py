@@ -6,7 +6,7 @@ A secret may also come from a file named by its key with `_file` at the end.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 

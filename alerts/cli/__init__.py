@@ -13,6 +13,7 @@ from streams.errors import ConfigError, MonitorError
 COMMANDS = {
     "demo": ("alerts.cli.demo", "Real Kafka, a simulated network, an incident: watch it being found."),
     "run": ("alerts.cli.run", "All roles on one machine, supervised."),
+    "gateway": ("alerts.cli.roles", "One role: take what providers post, write it to Kafka."),
     "ingest": ("alerts.cli.roles", "One role: read outcomes, count them."),
     "windows": ("alerts.cli.roles", "One role: close buckets, slide windows, show gauges."),
     "alerts": ("alerts.cli.roles", "One role: flags, incidents, paging, pages."),

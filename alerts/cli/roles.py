@@ -1,4 +1,4 @@
-"""`carrier-health ingest`, `windows`, `alerts`: one role a process."""
+"""`carrier-health gateway`, `ingest`, `windows`, `alerts`: one role a process."""
 
 from __future__ import annotations
 
@@ -33,6 +33,19 @@ def begin(config: Path | None, level: str) -> Settings:
     for noisy in ("aiokafka", "faust", "mode", "kafka", "streams.engine"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))
     return load(config)
+
+
+@click.command()
+@config_option
+@level_option
+def gateway(config: Path | None, log_level: str) -> None:
+    """Takes what providers post and writes it to Kafka; answers 2xx once Kafka has it.
+
+    Start more of them on the same port, each with its own http.gateway_port.
+    """
+    from streams.gateway.role import run_gateway
+
+    sys.exit(run_gateway(begin(config, log_level)))
 
 
 @click.command()

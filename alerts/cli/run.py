@@ -11,7 +11,8 @@ import click
 
 from alerts.cli.roles import config_option, level_option
 from alerts.settings import check_pager, load
-from alerts.supervise import GRACE_S, REFUSED, Note, Supervisor, commands
+from alerts.supervise import GATEWAY, GRACE_S, REFUSED, ROLES, Note, Supervisor, commands
+from streams.gateway.doors import is_wanted
 
 TICK_S = 0.2
 
@@ -28,13 +29,16 @@ TICK_S = 0.2
     help="How long a role may take to stop before it is killed.",
 )
 def run(config: Path | None, log_level: str, grace: float) -> None:
-    """Runs ingest, windows and alerts, each as a process of its own, and starts again what ends.
+    """Runs ingest, windows and alerts, each as a process of its own, and starts again what ends;
+    the gateway too, where a source has a secret for it.
 
     What the roles say goes to stderr with the role's name in front. SIGTERM or Ctrl-C stops them in
     the order of the flow; a second one kills them.
     """
-    check_pager(load(config))
-    supervisor = Supervisor(commands(config, "--log-level", log_level), _say)
+    settings = load(config)
+    check_pager(settings)
+    roles = (GATEWAY, *ROLES) if is_wanted(settings) else ROLES
+    supervisor = Supervisor(commands(config, "--log-level", log_level, roles=roles), _say)
     asked = Asked()
     try:
         while not asked.to_stop and supervisor.refused is None:

@@ -1,0 +1,130 @@
+"""What a request holds: records to write, and what can not be read, each with its reason. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from streams.decode.envelope import with_parameters
+from streams.decode.several import items
+from streams.gateway import form
+from streams.gateway.doors import Endpoint
+from streams.records import Malformed, Reason
+from streams.source import Source
+
+TEXTS = frozenset({"body", "text", "content", "messagebody", "cleantext"})
+"""Names, in lower case, of the fields in which providers send the text of a message."""
+
+# A name may be written with escapes: then it takes a look at the decoded record to tell.
+_MAY_HOLD_TEXT = re.compile(rb'"(?:%s)"\s*:|\\u00[2-7]' % "|".join(sorted(TEXTS)).encode(), re.I)
+_JSON = (b"{", b"[")
+NOT_TAKEN_APART = Malformed(
+    Reason.NOT_JSON, "the JSON can not be taken apart to leave out the message's text"
+)
+
+
+class Record(NamedTuple):
+    """One record for `outcomes`."""
+
+    key: bytes
+    value: bytes
+
+
+class Unreadable(NamedTuple):
+    """One for `dead-letters`, as it came."""
+
+    value: bytes
+    why: Malformed
+
+
+class Taken(NamedTuple):
+    """What one request becomes. One of the two is never empty."""
+
+    records: list[Record]
+    unreadable: list[Unreadable]
+
+
+def take(source: Source, endpoint: Endpoint, body: bytes, given: Mapping[str, str]) -> Taken:
+    """The records in `body`: out of arrays, lines and envelopes, without texts, keyed by message id.
+
+    `given` are the parameters of the URL; those that belong to a record go with each that lacks
+    them: what the body says itself stands.
+    """
+    records, unreadable = [], []
+    pieces = _pieces(source, endpoint, body)
+    bare = [without_text(piece) for piece in pieces]
+    values = [with_parameters(value or b"", given) for value in bare]
+    readings = source.decoder.decode_batch(values)
+    for piece, kept, value, reading in zip(pieces, bare, values, readings, strict=True):
+        if kept is None:
+            unreadable.append(Unreadable(piece, NOT_TAKEN_APART))
+        elif isinstance(reading, Malformed):
+            unreadable.append(Unreadable(piece, reading))
+        else:
+            records.append(Record(reading.message_id.encode("utf-8", "replace"), value))
+    return Taken(records, unreadable)
+
+
+def _pieces(source: Source, endpoint: Endpoint, body: bytes) -> list[bytes]:
+    found = source.open(body) if source.open else [body]
+    if endpoint is not Endpoint.OUTCOMES or len(found) > 1:
+        return found
+    return items(body) or _lines(body)
+
+
+def _lines(body: bytes) -> list[bytes]:
+    """JSON lines, or one object over many lines."""
+    lines = [line for line in body.splitlines() if not line.isspace() and line]
+    if len(lines) < 2 or _is_json(body):
+        return [body]
+    return lines
+
+
+def _is_json(value: bytes) -> bool:
+    try:
+        msgspec.json.decode(value, type=msgspec.Raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
+def without_text(value: bytes) -> bytes | None:
+    """A record without the text of the message; the very same bytes where it holds none, None for JSON
+    that may hold text but can not be taken apart."""
+    if value.lstrip()[:1] not in _JSON:
+        return _form_without_text(value)
+    if not _MAY_HOLD_TEXT.search(value):
+        return value
+    try:
+        try:
+            record = msgspec.json.decode(value)
+        except msgspec.DecodeError:
+            record = json.loads(value)  # takes the halves of characters that cut texts end with
+        _cut(record)
+        return json.dumps(record, separators=(",", ":")).encode()
+    except (ValueError, RecursionError):
+        return None
+
+
+def _form_without_text(value: bytes) -> bytes:
+    try:
+        return form.without(value.decode(), TEXTS).encode()
+    except UnicodeDecodeError:
+        return value  # no form of a provider: a dead letter, which is kept as it came
+
+
+def _cut(record: Any) -> None:
+    """Takes fields of those names out, at any depth, in place."""
+    left = [record]
+    while left:
+        part = left.pop()
+        if isinstance(part, dict):
+            for name in [name for name in part if name.lower() in TEXTS]:
+                del part[name]
+            left.extend(part.values())
+        elif isinstance(part, list):
+            left.extend(part)

@@ -1,0 +1,118 @@
+"""Doors: which endpoint takes the records of a source, and with which secret. Pure.
+
+A format has one door: Twilio signs, everybody else shows a token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from streams import settings as configuration
+from streams.errors import ConfigError
+from streams.settings import Secret, Settings
+from streams.topics import OUTCOMES
+
+
+class Endpoint(StrEnum):
+    """The last part of the path; the label `endpoint`."""
+
+    STATUS = "status"
+    EVENTS = "events"
+    OUTCOMES = "outcomes"
+
+
+SIGNED: Mapping[str, Endpoint] = {
+    "twilio-status-callback": Endpoint.STATUS,
+    "twilio-event-streams": Endpoint.EVENTS,
+}
+CANONICAL = "canonical"
+NOT_TAKEN = ("smpp-receipt", "jasmin-log")
+"""Formats whose records hold the beginning of the message's text where it can not be cut out surely."""
+
+Network = IPv4Network | IPv6Network
+
+
+class Door(NamedTuple):
+    """Where one source comes in."""
+
+    source: str
+    format: str
+    endpoint: Endpoint
+    signed: bool
+    secrets: tuple[bytes, ...]
+    """Auth Tokens where it is signed, else bearer tokens: one, or two while they are changed."""
+    topic: str
+    """Where its records go."""
+
+    @property
+    def by_query(self) -> bool:
+        """Whether a GET may carry the record in its query, as some providers do."""
+        return not self.signed and self.endpoint is Endpoint.STATUS
+
+
+def doors(settings: Settings) -> list[Door]:
+    """Of every source that has a secret. Raises ConfigError for secrets that open nothing."""
+    found = [_door(source, source.topic or settings.topic(OUTCOMES)) for source in settings.sources]
+    return [door for door in found if door is not None]
+
+
+def is_wanted(settings: Settings) -> bool:
+    """Whether `run` starts the gateway."""
+    return settings.gateway.enabled or any(_has_secret(s) for s in settings.sources)
+
+
+def check(settings: Settings) -> None:
+    """Refuses settings with which no request could be accepted. Raises ConfigError."""
+    config = settings.gateway
+    url = urlsplit(config.public_url)
+    if config.public_url and (url.query or url.fragment):
+        raise ConfigError(f"gateway.public_url = '{config.public_url}': leave out query and fragment")
+    networks(config.trusted_proxies)
+    signed = [door.source for door in doors(settings) if door.signed]
+    if signed and not config.public_url and not config.trusted_proxies:
+        raise ConfigError(
+            f"gateway.public_url is empty, but the signatures of source '{signed[0]}' cover it: set what "
+            "Twilio calls, such as https://sms.example.org, or gateway.trusted_proxies"
+        )
+
+
+def networks(listed: str) -> tuple[Network, ...]:
+    """`gateway.trusted_proxies` as networks. Raises ConfigError for what is none."""
+    names = [name.strip() for name in listed.split(",") if name.strip()]
+    try:
+        return tuple(ip_network(name) for name in names)
+    except ValueError as e:
+        raise ConfigError(
+            f"gateway.trusted_proxies = '{listed}': {e}; allowed are networks such as 10.0.0.0/8, with commas"
+        ) from None
+
+
+def _has_secret(source: configuration.Source) -> bool:
+    return any((source.auth_token, source.bearer_token))
+
+
+def _door(source: configuration.Source, topic: str) -> Door | None:
+    signed = source.format in SIGNED
+    wrong, right = ("bearer_token", "auth_token") if signed else ("auth_token", "bearer_token")
+    if getattr(source, wrong) or getattr(source, f"secondary_{wrong}"):
+        raise ConfigError(f"source '{source.name}': {wrong} opens nothing for {source.format}; set {right}")
+    first: Secret = getattr(source, right)
+    second: Secret = getattr(source, f"secondary_{right}")
+    if second and not first:
+        raise ConfigError(f"source '{source.name}': secondary_{right} is set without {right}")
+    if not first:
+        return None
+    if source.format in NOT_TAKEN:
+        raise ConfigError(
+            f"source '{source.name}': the gateway does not take {source.format}, which holds text of the "
+            "message; write its records to the topic, or send canonical ones"
+        )
+    secrets = tuple(s.reveal().encode() for s in (first, second) if s)
+    endpoint = SIGNED.get(source.format) or (
+        Endpoint.OUTCOMES if source.format == CANONICAL else Endpoint.STATUS
+    )
+    return Door(source.name, source.format, endpoint, signed, secrets, topic)
