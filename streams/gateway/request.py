@@ -16,7 +16,6 @@ from streams.gateway.answers import Reply
 from streams.gateway.doors import Door
 
 FORM = "application/x-www-form-urlencoded"
-SIGNATURE = "X-Twilio-Signature"
 TOKEN = "token"
 _BEARER = "bearer "
 
@@ -57,7 +56,7 @@ def refusal(door: Door, request: Request, body: bytes) -> Reply | None:
 
 
 def _is_signed(door: Door, request: Request, body: bytes) -> bool:
-    given = request.headers.get(SIGNATURE, "")
+    given = request.headers.get(signature.HEADER, "")
     if not given or not request.base:
         return False
     fields: form.Fields = []
@@ -68,7 +67,8 @@ def _is_signed(door: Door, request: Request, body: bytes) -> bool:
         fields = form.fields_of(text)
     elif not signature.has_hash(body, form.fields_of(request.query)):
         return False
-    return signature.is_signed(door.secrets, given, request.base, request.target, fields)
+    settings = request.headers.get(signature.SETTINGS_HEADER, "")
+    return signature.is_signed(door.secrets, given, request.base, request.target, fields, settings)
 
 
 def _has_token(door: Door, request: Request) -> bool:

@@ -20,9 +20,10 @@ from prometheus_client import Counter
 
 from streams.clock import WallClock
 from streams.exposition import Bins
-from streams.gateway import answers, request
+from streams.gateway import answers, request, signature
 from streams.gateway.accept import Taken, take
 from streams.gateway.answers import Reply
+from streams.gateway.discreet import discreet_logger
 from streams.gateway.doors import Door, Endpoint, doors, networks
 from streams.gateway.produce import Headers, Item, Writer
 from streams.gateway.recent import Recent
@@ -81,6 +82,7 @@ class Gateway:
             settings.gateway.max_connections,
             request_factory=self._request,
             access_log=None,
+            logger=discreet_logger(),
             auto_decompress=False,
             keepalive_timeout=KEEPALIVE_S,
             lingering_time=1.0,
@@ -202,7 +204,7 @@ class Durations:
 def _repeat_key(door: Door, asked: Request) -> tuple[str, str] | None:
     """What a repeated callback has in common with the first: the token, and a signature over the rest."""
     token = asked.headers.get(IDEMPOTENCY_TOKEN) if door.signed else None
-    return (token, asked.headers[request.SIGNATURE]) if token else None
+    return (token, asked.headers[signature.HEADER]) if token else None
 
 
 def _settled(error: int, reply: Reply) -> Reply:
