@@ -1,8 +1,8 @@
 """Which tests run where, and that CI skips none.
 
 - `soak` runs only when asked for with `-m soak` (`make soak`).
-- `needs_promtool` is left out, with a note, on a machine without promtool; with CI set that is an
-  error, so that nobody takes an unchecked rule for a checked one.
+- `needs_promtool` and `needs_nginx` are left out, with a note, on a machine without that program;
+  with CI set that is an error, so that nobody takes an unchecked rule for a checked one.
 - With CI set, a skipped test fails the run.
 """
 
@@ -14,7 +14,8 @@ from collections.abc import Sequence
 
 import pytest
 
-NO_PROMTOOL = "promtool is not installed (Debian: apt-get install prometheus)"
+PROGRAMS = {"promtool": "prometheus", "nginx": "nginx-light"}
+"""Programs that some tests need, and the Debian package that brings each."""
 _notes: list[str] = []
 _skipped: list[str] = []
 
@@ -26,10 +27,16 @@ def in_ci() -> bool:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if "soak" not in (config.option.markexpr or ""):
         _leave_out(config, items, "soak", "run by `make soak`")
-    if shutil.which("promtool") is None:
-        if in_ci() and any(item.get_closest_marker("needs_promtool") for item in items):
-            raise pytest.UsageError(f"CI is set, but {NO_PROMTOOL}")
-        _leave_out(config, items, "needs_promtool", NO_PROMTOOL)
+    for program, package in PROGRAMS.items():
+        if shutil.which(program) is None:
+            _without(config, items, program, package)
+
+
+def _without(config: pytest.Config, items: list[pytest.Item], program: str, package: str) -> None:
+    why = f"{program} is not installed (Debian: apt-get install {package})"
+    if in_ci() and any(item.get_closest_marker(f"needs_{program}") for item in items):
+        raise pytest.UsageError(f"CI is set, but {why}")
+    _leave_out(config, items, f"needs_{program}", why)
 
 
 def _leave_out(config: pytest.Config, items: list[pytest.Item], marker: str, why: str) -> None:

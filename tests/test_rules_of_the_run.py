@@ -11,16 +11,17 @@ from pathlib import Path
 import pytest
 
 CONFTEST = Path(__file__).with_name("conftest.py")
-INI = "[pytest]\nmarkers =\n    soak: long\n    needs_promtool: promtool\n"
+INI = "[pytest]\nmarkers =\n    soak: long\n    needs_promtool: promtool\n    needs_nginx: nginx\n"
 PLAIN = "def test_one(): pass\n"
 SKIPPED = "import pytest\n@pytest.mark.skip(reason='no time')\ndef test_two(): pass\n"
 MODULE_SKIPPED = "import pytest\npytest.importorskip('no_such_module')\n"
 SOAK = "import pytest\n@pytest.mark.soak\ndef test_long(): pass\n"
-PROMTOOL = "import pytest\n@pytest.mark.needs_promtool\ndef test_rules(): pass\n"
+NEEDS = "import pytest\n@pytest.mark.needs_{}\ndef test_with_it(): pass\n"
+PROGRAMS = ("promtool", "nginx")
 
 
 def run(folder: Path, text: str, ci: str = "", *args: str) -> tuple[int, str]:
-    """Exit code and output of pytest on `text`, on a machine without promtool."""
+    """Exit code and output of pytest on `text`, on a machine without promtool and nginx."""
     shutil.copy(CONFTEST, folder)
     (folder / "pytest.ini").write_text(INI)
     (folder / "test_plain.py").write_text(PLAIN)
@@ -49,14 +50,16 @@ def test_the_soak_test_runs_when_asked_for(tmp_path: Path) -> None:
     assert "1 passed, 1 deselected" in run(tmp_path, SOAK, "true", "-m", "soak")[1]
 
 
-def test_without_promtool_its_tests_are_left_out_with_a_note(tmp_path: Path) -> None:
-    code, output = run(tmp_path, PROMTOOL)
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_without_a_program_its_tests_are_left_out_with_a_note(tmp_path: Path, program: str) -> None:
+    code, output = run(tmp_path, NEEDS.format(program))
     assert code == 0
-    assert "1 tests marked needs_promtool left out" in output
+    assert f"1 tests marked needs_{program} left out" in output
     assert "skipped" not in output
 
 
-def test_ci_without_promtool_fails(tmp_path: Path) -> None:
-    code, output = run(tmp_path, PROMTOOL, "true")
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_ci_without_a_program_fails(tmp_path: Path, program: str) -> None:
+    code, output = run(tmp_path, NEEDS.format(program), "true")
     assert code != 0
-    assert "promtool is not installed" in output
+    assert f"{program} is not installed" in output
