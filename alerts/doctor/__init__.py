@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from alerts.doctor.configuration import check_privacy, check_sources
 from alerts.doctor.finding import Finding, Level
+from alerts.doctor.gateway import check_gateway
 from alerts.doctor.kafka import check_kafka
 from alerts.doctor.pager import check_pager_address, check_pager_settings
 from alerts.doctor.redis import check_redis
@@ -21,6 +22,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     """All findings, as they are made; takes at most some 30 s where nothing answers."""
     yield from check_sources(settings)
     yield from check_privacy(settings)
+    yield from check_gateway(settings)
     yield from check_kafka(settings)
     yield from check_redis(settings)
     yield from check_pager_settings(settings)

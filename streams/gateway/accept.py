@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from streams.decode.envelope import with_parameters
 from streams.decode.several import items
-from streams.gateway import form
 from streams.gateway.doors import Endpoint
+from streams.gateway.text import without_text
 from streams.records import Malformed, Reason
 from streams.source import Source
 
-TEXTS = frozenset({"body", "text", "content", "messagebody", "cleantext"})
-"""Names, in lower case, of the fields in which providers send the text of a message."""
-
-# A name may be written with escapes: then it takes a look at the decoded record to tell.
-_MAY_HOLD_TEXT = re.compile(rb'"(?:%s)"\s*:|\\u00[2-7]' % "|".join(sorted(TEXTS)).encode(), re.I)
-_JSON = (b"{", b"[")
 NOT_TAKEN_APART = Malformed(
     Reason.NOT_JSON, "the JSON can not be taken apart to leave out the message's text"
 )
@@ -30,7 +22,8 @@ NOT_TAKEN_APART = Malformed(
 class Record(NamedTuple):
     """One record for `outcomes`."""
 
-    key: bytes
+    key: bytes | None
+    """The message id; None where an inbound message told none."""
     value: bytes
 
 
@@ -65,7 +58,7 @@ def take(source: Source, endpoint: Endpoint, body: bytes, given: Mapping[str, st
         elif isinstance(reading, Malformed):
             unreadable.append(Unreadable(piece, reading))
         else:
-            records.append(Record(reading.message_id.encode("utf-8", "replace"), value))
+            records.append(Record(reading.message_id.encode("utf-8", "replace") or None, value))
     return Taken(records, unreadable)
 
 
@@ -90,41 +83,3 @@ def _is_json(value: bytes) -> bool:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return True
-
-
-def without_text(value: bytes) -> bytes | None:
-    """A record without the text of the message; the very same bytes where it holds none, None for JSON
-    that may hold text but can not be taken apart."""
-    if value.lstrip()[:1] not in _JSON:
-        return _form_without_text(value)
-    if not _MAY_HOLD_TEXT.search(value):
-        return value
-    try:
-        try:
-            record = msgspec.json.decode(value)
-        except msgspec.DecodeError:
-            record = json.loads(value)  # takes the halves of characters that cut texts end with
-        _cut(record)
-        return json.dumps(record, separators=(",", ":")).encode()
-    except (ValueError, RecursionError):
-        return None
-
-
-def _form_without_text(value: bytes) -> bytes:
-    try:
-        return form.without(value.decode(), TEXTS).encode()
-    except UnicodeDecodeError:
-        return value  # no form of a provider: a dead letter, which is kept as it came
-
-
-def _cut(record: Any) -> None:
-    """Takes fields of those names out, at any depth, in place."""
-    left = [record]
-    while left:
-        part = left.pop()
-        if isinstance(part, dict):
-            for name in [name for name in part if name.lower() in TEXTS]:
-                del part[name]
-            left.extend(part.values())
-        elif isinstance(part, list):
-            left.extend(part)

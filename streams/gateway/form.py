@@ -17,7 +17,7 @@ def fields_of(form: str) -> Fields:
     for pair in form.split("&"):
         if pair:
             name, _, value = pair.partition("=")
-            out.append((_plain(name), _plain(value)))
+            out.append((plain(name), plain(value)))
     return out
 
 
@@ -30,11 +30,12 @@ def is_plain(form: str) -> bool:
 def without(form: str, names: Collection[str]) -> str:
     """The form without fields of these names, given in lower case; the others as they came."""
     pairs = form.split("&")
-    kept = [p for p in pairs if _plain(p.partition("=")[0]).lower() not in names]
+    kept = [p for p in pairs if plain(p.partition("=")[0]).lower() not in names]
     return form if len(kept) == len(pairs) else "&".join(kept)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """A name or a value as it was before encoding."""
     if "%" not in text and "+" not in text:
         return text
     if text.startswith("%2B") and text[3:].isalnum():  # a number, nearly always

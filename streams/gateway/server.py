@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
@@ -19,6 +20,7 @@ from multidict import CIMultiDict
 from prometheus_client import Counter
 
 from streams.clock import WallClock
+from streams.codes import CodeBook
 from streams.exposition import Bins
 from streams.gateway import answers, request, signature
 from streams.gateway.accept import Taken, take
@@ -29,6 +31,7 @@ from streams.gateway.produce import Headers, Item, Writer
 from streams.gateway.recent import Recent
 from streams.gateway.request import Request
 from streams.metrics import REQUEST_BOUNDS_S, Answer, Metrics
+from streams.privacy import RecipientHasher
 from streams.records import UNKNOWN
 from streams.settings import Settings
 from streams.source import Source
@@ -65,8 +68,7 @@ class Gateway:
         """Raises ConfigError for sources that can not be read."""
         config = settings.gateway
         self._doors: request.Doors = {(d.source, d.endpoint): d for d in doors(settings)}
-        sources = {s.name: s for s in settings.sources}
-        self._sources = {d.source: Source.of(sources[d.source]) for d in self._doors.values()}
+        self._sources = _sources(settings, {d.source for d in self._doors.values()})
         self._dead_letters = settings.topic(DEAD_LETTERS)
         self._most_bytes, self._read_timeout_s = config.max_body_bytes, config.read_timeout_s
         self._base = request.public_base(config.public_url, _trust(config.trusted_proxies))
@@ -167,6 +169,12 @@ class Gateway:
     def _request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
         loop, most = asyncio.get_running_loop(), self._most_bytes + 1
         return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=most)
+
+
+def _sources(settings: Settings, names: Collection[str]) -> Mapping[str, Source]:
+    """As ingest reads them, with its key: some formats' message ids hold the recipient's hash."""
+    codes, hasher = CodeBook(settings.code_tables), RecipientHasher(settings.privacy.recipient_key)
+    return {s.name: Source.of(s, codes, hasher=hasher) for s in settings.sources if s.name in names}
 
 
 class Counts:

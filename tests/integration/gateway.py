@@ -40,6 +40,10 @@ auth_token = "{AUTH_TOKEN}"
 name = "own"
 format = "canonical"
 bearer_token = "{BEARER}"
+[[sources]]
+name = "jasmin"
+format = "jasmin-http"
+bearer_token = "{BEARER}"
 """
 START_S = 30.0
 
@@ -61,6 +65,7 @@ class GatewayProcess:
         self.log = folder / f"gateway-{self.pages_port}.log"
         lines = (f"port = {self.port}", f'public_url = "{public}"', *more)
         self.config.write_text(
+            f'[privacy]\nrecipient_key = "{"k" * 32}"\n'
             f'[kafka]\nbootstrap_servers = "{bootstrap}"\ntopic_prefix = "{prefix}"\n'
             f"[http]\ngateway_port = {self.pages_port}\n[gateway]\n" + "\n".join(lines) + SOURCES
         )

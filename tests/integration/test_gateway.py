@@ -88,7 +88,7 @@ async def test_a_callback_is_in_kafka_once_it_is_answered(
     assert (answer.status, await answer.read()) == (204, b"")
     (record,) = written(kafka.bootstrap_servers, f"{prefix}outcomes", b"SM1")
     expected = b"MessageSid=SM1&MessageStatus=undelivered&ErrorCode=30003&To=%2B12025550123"
-    assert record.value == expected + b"&carrier=310-260&region=US"
+    assert record.value == expected + b"&Body=-&carrier=310-260&region=US"
     (source, received) = record.headers
     assert source == ("source", b"twilio")
     assert received[0] == "received_ms" and before_ms <= int(received[1]) <= time.time() * 1000
@@ -144,6 +144,21 @@ async def test_a_repeated_callback_is_answered_and_not_written_again(
     found = written(kafka.bootstrap_servers, f"{prefix}outcomes", b"SM-r1", b"SM-r2")
     assert sorted(r.key for r in found) == [b"SM-r1", b"SM-r2"]  # type: ignore[type-var]
     assert gateway.metric("gateway_requests_total", result="repeated") == before + 2
+
+
+async def test_a_record_may_come_in_a_query_and_jasmin_reads_its_word(
+    gateway: GatewayProcess, client: ClientSession, kafka: EmbeddedKafka, prefix: str
+) -> None:
+    query = "id=j-1&level=2&message_status=UNDELIV&err=001&text=Hello"
+    async with client.get(f"{gateway.url}/v1/jasmin/status?token={BEARER}&{query}") as answer:
+        assert (answer.status, await answer.text()) == (200, "ACK/Jasmin")
+    post = Post(
+        "/v1/jasmin/status", query.replace("j-1", "j-2").encode(), {"Authorization": f"Bearer {BEARER}"}
+    )
+    assert await (await send(client, gateway, post)).text() == "ACK/Jasmin"
+    found = written(kafka.bootstrap_servers, f"{prefix}outcomes", b"j-1", b"j-2")
+    cut = query.replace("Hello", "-")
+    assert sorted(r.value.decode() for r in found) == [cut, cut.replace("j-1", "j-2")]
 
 
 # -- what it refuses -------------------------------------------------------------------------------

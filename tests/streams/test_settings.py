@@ -156,3 +156,16 @@ def test_the_password_of_redis_is_masked(tmp_path: Path, url: str, shown: str) -
 def test_secrets_compare_by_their_text() -> None:
     assert Secret("a") == Secret("a") != Secret("b")
     assert len({Secret("a"), Secret("a")}) == 1 and not Secret("") and Secret("") != ""
+
+
+def test_the_secrets_of_a_source_may_come_from_files(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(f"{SECRET}\n", encoding="utf-8")
+    source = '[[sources]]\nname = "a"\nformat = "canonical"\n'
+    settings = of(tmp_path, f"{source}bearer_token_file = '{tmp_path}/token'")
+    assert settings.sources[0].bearer_token.reveal() == SECRET
+    assert SECRET not in str(dump(settings)) and SECRET not in repr(settings)
+    assert dump(settings)["sources"][0]["bearer_token"] == "****"
+    with pytest.raises(ConfigError, match=r"sources\[0\]\.bearer_token and .*_file are both set"):
+        of(tmp_path, f"{source}bearer_token = 'x'\nbearer_token_file = '{tmp_path}/token'")
+    with pytest.raises(ConfigError, match=r"sources\[0\]\.bearer_token_file = /nowhere: can not be read"):
+        of(tmp_path, f"{source}bearer_token_file = '/nowhere'")

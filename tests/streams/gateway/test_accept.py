@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import tomllib
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import convert
 
-from streams.gateway.accept import TEXTS, Record, Taken, take, without_text
-from streams.gateway.doors import Endpoint
-from streams.records import Reason
+from streams.gateway.accept import Record, Taken, take
+from streams.gateway.doors import NOT_TAKEN, Endpoint
+from streams.gateway.text import CUT, TEXTS, without_text
+from streams.records import Malformed, Reading, Reason
 from streams.settings import Source as SourceConfig
 from streams.source import Source
 
@@ -161,32 +165,32 @@ def test_the_text_is_dropped_wherever_it_is_in_the_json(name: str, around: Any, 
     value = json.dumps({"data": [around, "HERE"], "id": 1}).replace('"HERE"', texts).encode()
     kept = without_text(value)
     assert kept is not None and SECRET_TEXT.encode() not in kept
-    assert json.loads(kept) == {"data": [_bare(around), {}], "id": 1}
+    assert json.loads(kept) == {"data": [_bare(around), {name: CUT}], "id": 1}
 
 
 def _bare(value: Any) -> Any:
     if isinstance(value, dict):
-        return {k: _bare(v) for k, v in value.items() if k.lower() not in TEXTS}
+        return {k: CUT if v and k.lower() in TEXTS else _bare(v) for k, v in value.items()}
     return [_bare(v) for v in value] if isinstance(value, list) else value
 
 
 @given(NAMES)
 def test_the_text_is_dropped_from_forms(name: str) -> None:
     (record,) = status(urlencode({name: SECRET_TEXT}).encode() + b"&" + FORM).records
-    assert record.value == FORM
+    assert record.value == f"{name}={CUT}&".encode() + FORM
 
 
 def test_the_text_of_an_event_is_dropped() -> None:
     body = json.dumps(event("SM1", body=SECRET_TEXT)).encode()
     (record,) = take(EVENTS, Endpoint.EVENTS, body, {}).records
-    assert json.loads(record.value) == event("SM1")
+    assert json.loads(record.value) == event("SM1", body=CUT)
 
 
 @pytest.mark.parametrize("end", ["\\ud83d", "", "\\u0000"], ids=["half a character", "plain", "nul"])
 def test_a_text_that_was_cut_within_a_character_is_dropped_too(end: str) -> None:
     body = f'{{"MessageSid":"SM1","MessageStatus":"sent","Body":"{SECRET_TEXT}{end}"}}'.encode()
     (record,) = status(body).records
-    assert json.loads(record.value) == {"MessageSid": "SM1", "MessageStatus": "sent"}
+    assert json.loads(record.value) == {"MessageSid": "SM1", "MessageStatus": "sent", "Body": CUT}
 
 
 @given(st.binary(max_size=60), st.binary(max_size=60))
@@ -195,6 +199,53 @@ def test_no_record_holds_the_text_whatever_is_around_it(before: bytes, after: by
     text = b'{"MessageSid":"SM1","MessageStatus":"sent","Body":"' + SECRET_TEXT.encode() + b'"'
     for value in (text + b"," + before + b"}", text + b',"x":"' + after + b'"}'):
         assert not any(SECRET_TEXT.encode() in r.value for r in status(value).records)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (
+            b"id=1&reply=id%3A7+stat%3AUNDELIV+err%3A001+text%3Asee+you",
+            b"id=1&reply=id%3A7+stat%3AUNDELIV+err%3A001",
+        ),
+        (b"id=1&reply=NACK%2F0x0000000B", b"id=1&reply=NACK%2F0x0000000B"),
+        (b'{"id":"1","reply":"stat:UNDELIV Text: see you"}', b'{"id":"1","reply":"stat:UNDELIV"}'),
+        (b'{"id":"1","reply":7}', b'{"id":"1","reply":7}'),
+    ],
+)
+def test_the_text_at_the_end_of_a_receipt_is_cut(value: bytes, expected: bytes) -> None:
+    assert without_text(value) == expected
+
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+INDEX = {p.stem: tomllib.loads(p.read_text()) for p in sorted(SAMPLES.glob("*.toml"))}
+TAKEN = [
+    (provider, name)
+    for provider, index in INDEX.items()
+    for name, about in index.items()
+    if about["format"] not in NOT_TAKEN
+]
+WHOLE = (".json", ".form")
+
+
+@pytest.mark.parametrize(("provider", "name"), TAKEN)
+def test_every_sample_reads_the_same_by_way_of_the_gateway(provider: str, name: str) -> None:
+    about = {k: v for k, v in INDEX[provider][name].items() if k not in ("source", "about")}
+    source = Source.of(convert({"name": "sample", **about}, SourceConfig))
+    raw = (SAMPLES / provider / name).read_bytes()
+    for value in [raw] if name.endswith(WHOLE) else raw.splitlines():
+        taken = take(source, Endpoint.STATUS, value, {})
+        pieces = source.open(value) if source.open else [value]
+        direct = source.decoder.decode_batch(pieces)
+        assert [u.why for u in taken.unreadable] == [r for r in direct if isinstance(r, Malformed)]
+        through = source.decoder.decode_batch([r.value for r in taken.records])
+        if source.open:
+            assert [source.open(r.value) for r in taken.records] == [[r.value] for r in taken.records]
+        assert list(map(_told, through)) == [_told(r) for r in direct if not isinstance(r, Malformed)]
+
+
+def _told(reading: Reading | Malformed) -> list[Any]:
+    return [getattr(reading, name) for name in vars(Reading) if isinstance(vars(Reading)[name], property)]
 
 
 def test_a_record_without_a_text_keeps_its_bytes() -> None:
