@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from streams.decode.envelope import with_parameters
+from streams.decode.envelope import MOST_PIECES, with_parameters
 from streams.decode.several import items
 from streams.gateway.doors import Endpoint
 from streams.gateway.text import without_text
@@ -66,7 +66,8 @@ def _pieces(source: Source, endpoint: Endpoint, body: bytes) -> list[bytes]:
     found = source.open(body) if source.open else [body]
     if endpoint is not Endpoint.OUTCOMES or len(found) > 1:
         return found
-    return items(body) or _lines(body)
+    several = items(found[0]) or _lines(found[0])
+    return several if len(several) <= MOST_PIECES else [body]  # as of envelopes: refused whole
 
 
 def _lines(body: bytes) -> list[bytes]:

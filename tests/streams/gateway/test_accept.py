@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -94,6 +95,18 @@ LINES = [
 def test_canonical_outcomes_come_as_an_array_or_as_lines(body: bytes) -> None:
     taken = take(OWN, Endpoint.OUTCOMES, body, {})
     assert taken == Taken([Record(b"a", LINES[0]), Record(b"b", LINES[1])], [])
+
+
+def test_lines_may_be_in_an_envelope() -> None:
+    source = Source.of(SourceConfig(name="own", format="canonical", envelope="base64"))
+    taken = take(source, Endpoint.OUTCOMES, b64encode(b"\n".join(LINES)), {})
+    assert taken == Taken([Record(b"a", LINES[0]), Record(b"b", LINES[1])], [])
+
+
+@pytest.mark.parametrize("body", [b"[" + b",".join([b"{}"] * 10_001) + b"]", b"{}\n" * 10_001])
+def test_more_records_than_anybody_sends_are_refused_whole(body: bytes) -> None:
+    taken = take(OWN, Endpoint.OUTCOMES, body, {})
+    assert (taken.records, [u.value for u in taken.unreadable]) == ([], [body])
 
 
 def test_one_object_may_spread_over_lines() -> None:
