@@ -144,11 +144,15 @@ class Rule(Section, frozen=True):
     classes: tuple[str, ...] = ()
 
 
+_ABSENT_PROFILES = (
+    *("twilio-smpp", "twilio-smpp-2025", "8x8", "aws", "bandwidth", "bird", "infobip", "plivo"),
+    *("sinch", "sinch-smpp", "telnyx", "vonage", "vonage-messages"),
+)
 DEFAULT_RULES = (
     Rule(name="twilio_30003", profiles=("twilio",), codes=("30003",)),
     Rule(
         name="smpp_absent_subscriber",
-        profiles=("twilio-smpp", "twilio-smpp-2025"),
+        profiles=_ABSENT_PROFILES,
         classes=("absent_subscriber",),
     ),
 )

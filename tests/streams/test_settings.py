@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from streams.codes import profiles
+from streams.decode import FORMATS
 from streams.errors import ConfigError
-from streams.settings import LIMITS, Secret, Settings, check, convert, dump, load
+from streams.settings import DEFAULT_RULES, LIMITS, Secret, Settings, check, convert, dump, load
 
 SECRET = "correct-horse-battery-staple-0123"
 
@@ -169,3 +171,12 @@ def test_the_secrets_of_a_source_may_come_from_files(tmp_path: Path) -> None:
         of(tmp_path, f"{source}bearer_token = 'x'\nbearer_token_file = '{tmp_path}/token'")
     with pytest.raises(ConfigError, match=r"sources\[0\]\.bearer_token_file = /nowhere: can not be read"):
         of(tmp_path, f"{source}bearer_token_file = '/nowhere'")
+
+
+# -- the built-in rules ----------------------------------------------------------------------------
+
+
+def test_every_format_is_looked_at_by_a_built_in_rule() -> None:
+    watched = {profile for rule in DEFAULT_RULES for profile in rule.profiles}
+    assert watched <= set(profiles())
+    assert {name: f.codes for name, f in FORMATS.items() if f.codes not in watched} == {}
