@@ -1,55 +1,29 @@
 """Configuration, resolved once into frozen values, refused early and in words.
 
-Read from a TOML file, then from `CARRIER_HEALTH_SECTION__KEY` variables, which win. A secret may
-also come from a file named by its key with `_file` at the end.
+How it is read is in `settings_file.py`.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
 from streams.errors import ConfigError
 from streams.records import UNKNOWN
+from streams.settings_carriers import Carriers as Carriers
+from streams.settings_carriers import Lookup as Lookup
+from streams.settings_carriers import check_carriers, check_lookup
+from streams.settings_file import ENV_PREFIX as ENV_PREFIX
+from streams.settings_file import Secret as Secret
+from streams.settings_file import Section as Section
+from streams.settings_file import decode_secret, overlay_env, read_secret_files, read_toml
 
-ENV_PREFIX = "CARRIER_HEALTH_"
 _PASSWORD = re.compile(r"://[^/]*@")
-
-
-class Secret:
-    """A value that never shows itself: `repr` and `str` are stars, `reveal()` is the text."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        return self._text
-
-    def __repr__(self) -> str:
-        return "Secret('****')" if self._text else "Secret('')"
-
-    __str__ = __repr__
-
-    def __bool__(self) -> bool:
-        return bool(self._text)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and self._text == other._text
-
-    def __hash__(self) -> int:
-        return hash(self._text)
-
-
-class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Base of every section: frozen, unknown keys refused."""
 
 
 class Kafka(Section, frozen=True):
@@ -125,6 +99,8 @@ class Source(Section, frozen=True):
     """Carrier by the id of the connection that a record came over."""
     sender_network: bool = False
     """Whether mcc and mnc of Twilio's events label the carrier, although they are the sender's."""
+    lookup: bool = True
+    """Whether Lookup, where it is enabled, is asked for numbers of this source."""
 
 
 class CodeTable(Section, frozen=True):
@@ -164,6 +140,8 @@ class Settings(Section, frozen=True):
     ingest: Ingest = Ingest()
     windows: Windows = Windows()
     privacy: Privacy = Privacy()
+    carriers: Carriers = Carriers()
+    lookup: Lookup = Lookup()
     sources: tuple[Source, ...] = ()
     code_tables: tuple[CodeTable, ...] = ()
     rules: tuple[Rule, ...] = DEFAULT_RULES
@@ -186,6 +164,14 @@ LIMITS: Mapping[tuple[str, str], tuple[float, float]] = {
     ("ingest", "max_record_bytes"): (1, 10_000_000),  # what the dead letters take
     ("ingest", "pause_ahead_s"): (1.0, 86_400.0),
     ("windows", "allowed_lateness_s"): (0.0, 86_400.0),
+    ("lookup", "requests_per_s"): (0.01, 100.0),
+    ("lookup", "daily_requests"): (0, 10_000_000),
+    ("lookup", "daily_cost"): (0.0, 1_000_000.0),
+    ("lookup", "price_per_request"): (0.0, 100.0),
+    ("lookup", "sample_ratio"): (0.0, 1.0),
+    ("lookup", "cache_ttl_days"): (0.01, 365.0),
+    ("lookup", "negative_ttl_days"): (0.01, 365.0),
+    ("lookup", "max_cached"): (1_000, 10_000_000),
 }
 """Least and most allowed, by section and key."""
 
@@ -194,9 +180,9 @@ S = TypeVar("S", bound=Settings)
 
 def load(kind: type[S], path: Path | None, env: Mapping[str, str] = os.environ) -> S:
     """Reads and checks the configuration. Raises ConfigError with key, value and what is allowed."""
-    raw = _read_toml(path) if path else {}
-    _overlay_env(kind, raw, env)
-    _read_secret_files(kind, raw)
+    raw = read_toml(path) if path else {}
+    overlay_env(kind, raw, env)
+    read_secret_files(kind, raw)
     settings = convert(kind, raw)
     check(settings)
     return settings
@@ -205,7 +191,7 @@ def load(kind: type[S], path: Path | None, env: Mapping[str, str] = os.environ) 
 def convert(kind: type[S], raw: Mapping[str, Any]) -> S:
     """`raw` as typed settings. Raises ConfigError."""
     try:
-        return msgspec.convert(raw, kind, dec_hook=_decode_secret, strict=False)
+        return msgspec.convert(raw, kind, dec_hook=decode_secret, strict=False)
     except msgspec.ValidationError as e:
         raise ConfigError(f"configuration refused: {e}") from None
 
@@ -234,66 +220,11 @@ def check(settings: Settings) -> None:
         value = getattr(getattr(settings, section), key)
         if not least <= value <= most:
             raise ConfigError(f"{section}.{key} = {value}: must be {least} to {most}")
+    check_carriers(settings.carriers)
+    check_lookup(settings.lookup)
 
 
 def _refuse_twice(section: str, key: str, values: list[str]) -> None:
     for value in values:
         if values.count(value) > 1:
             raise ConfigError(f"{section}: the {key} '{value}' is used twice; each needs its own")
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as e:
-        raise ConfigError(f"the configuration {path} can not be read: {e.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise ConfigError(f"the configuration {path} is not TOML: {e}") from None
-
-
-def _sections(kind: type[Settings]) -> dict[str, type[Section]]:
-    fields = msgspec.structs.fields(kind)
-    return {f.name: f.type for f in fields if isinstance(f.type, type) and issubclass(f.type, Section)}
-
-
-def _overlay_env(kind: type[Settings], raw: dict[str, Any], env: Mapping[str, str]) -> None:
-    sections = _sections(kind)
-    for variable, value in env.items():
-        if not variable.startswith(ENV_PREFIX) or "__" not in variable:
-            continue
-        section, key = variable[len(ENV_PREFIX) :].lower().split("__", 1)
-        if section not in sections:
-            raise ConfigError(f"{variable}: no section '{section}'; there are {', '.join(sections)}")
-        given = raw.setdefault(section, {})
-        if not isinstance(given, dict):
-            raise ConfigError(f"{section} must be a section of keys, as in [{section}]")
-        given[key] = value
-
-
-def _read_secret_files(kind: type[Settings], raw: dict[str, Any]) -> None:
-    for name, section in _sections(kind).items():
-        if not isinstance(raw.get(name, {}), dict):
-            raise ConfigError(f"{name} must be a section of keys, as in [{name}]")
-        for field in msgspec.structs.fields(section):
-            if field.type is Secret or Secret in get_args(field.type):
-                _read_secret_file(name, field.name, raw.get(name, {}))
-
-
-def _read_secret_file(section: str, key: str, values: dict[str, Any]) -> None:
-    path = values.pop(f"{key}_file", None)
-    if path is None:
-        return
-    if key in values:
-        raise ConfigError(f"{section}.{key} and {section}.{key}_file are both set; keep one")
-    try:
-        values[key] = Path(str(path)).read_text(encoding="utf-8").strip()
-    except OSError as e:
-        raise ConfigError(f"{section}.{key}_file = {path}: can not be read: {e.strerror}") from None
-    except ValueError:
-        raise ConfigError(f"{section}.{key}_file = {path}: must name a file of UTF-8 text") from None
-
-
-def _decode_secret(kind: type, value: Any) -> Any:
-    if kind is Secret and isinstance(value, str):
-        return Secret(value)
-    raise ValueError(f"must be text, not {type(value).__name__}")
