@@ -7,7 +7,8 @@ North America nothing is known. Names and prefixes are those of libphonenumber.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, is_mobile_number_portable_region
 
@@ -19,7 +20,6 @@ HEAD = 5
 """Characters of a number, `+` and four digits, by which most are decided."""
 
 _PLAIN = re.compile(r"\+[1-9]\d{3}", re.ASCII)
-_NONE: tuple[int, ...] = ()
 
 
 class PrefixOf:
@@ -36,18 +36,21 @@ class PrefixOf:
 
     def __call__(self, to: str | None) -> str:
         """The carrier's id, '' where none is told. Never raises."""
-        return self.many([to or ""])[0]
+        return self.of_many([to or ""]).get(0, "")
 
-    def many(self, numbers: Sequence[str]) -> list[str]:
-        """The ids for many numbers, in order."""
+    def of_many(self, numbers: Sequence[str]) -> dict[int, str]:
+        """The ids by the places of the numbers whose prefix tells one."""
         heads, look = self._heads, self._look_closer
-        return [look(to, lengths) if (lengths := heads[to[:HEAD]]) else "" for to in numbers]
+        if not any(heads[head] for head in {to[:HEAD] for to in numbers}):
+            return {}
+        telling = [(i, head) for i, to in enumerate(numbers) if (head := heads[to[:HEAD]])]
+        return {i: carrier for i, head in telling if (carrier := look(numbers[i], head))}
 
-    def _look_closer(self, to: str, lengths: tuple[int, ...]) -> str:
-        region = self._region_of(to)
+    def _look_closer(self, to: str, head: Head) -> str:
+        region = head.region or self._region_of(to)
         if region == UNKNOWN or is_mobile_number_portable_region(region):
             return ""
-        for length in lengths:
+        for length in head.lengths:
             names = self._names.get(to[1 : 1 + length])
             if names:
                 return self._id(names.get("en") or next(iter(names.values())), region)
@@ -62,27 +65,36 @@ class PrefixOf:
         return known
 
 
-class _Heads(dict[str, tuple[int, ...]]):
-    """By the first characters of a number: how long the prefixes are that may tell its operator, the
-    longest first; none where they tell nothing. At most 9,000."""
+class Head(NamedTuple):
+    """What the first characters of a number tell of its operator."""
 
-    def __init__(self, data: Mapping[str, object]) -> None:
+    lengths: tuple[int, ...]
+    """Digits of the prefixes that may tell it, the longest first."""
+    region: str
+    """The country that has the calling code for itself, '' where several share it."""
+
+
+class _Heads(dict[str, Head | None]):
+    """By `+` and four digits; None where they can tell nothing. At most 9,000."""
+
+    def __init__(self, data: Iterable[str]) -> None:
         super().__init__()
         self._lengths: dict[str, set[int]] = {}
         for prefix in data:
             self._lengths.setdefault(prefix[: HEAD - 1], set()).add(len(prefix))
 
-    def __missing__(self, head: str) -> tuple[int, ...]:
+    def __missing__(self, head: str) -> Head | None:
         if not _PLAIN.fullmatch(head):
-            return _NONE  # not kept: what is no number has any number of beginnings
+            return None  # not kept: what is no number has any number of beginnings
         found = self[head] = self._telling(head[1:])
         return found
 
-    def _telling(self, digits: str) -> tuple[int, ...]:
-        regions = next(
-            (r for end in (1, 2, 3) if (r := COUNTRY_CODE_TO_REGION_CODE.get(int(digits[:end])))), ()
-        )
+    def _telling(self, digits: str) -> Head | None:
+        codes = (int(digits[:end]) for end in (1, 2, 3))
+        regions = next((r for code in codes if (r := COUNTRY_CODE_TO_REGION_CODE.get(code))), ())
         if all(map(is_mobile_number_portable_region, regions)):
-            return _NONE
-        shorter = (self._lengths.get(digits[:end], set()) for end in range(1, HEAD))
-        return tuple(sorted(set().union(*shorter), reverse=True))
+            return None
+        lengths = set().union(*(self._lengths.get(digits[:end], set()) for end in range(1, HEAD)))
+        if not lengths:
+            return None
+        return Head(tuple(sorted(lengths, reverse=True)), regions[0] if len(regions) == 1 else "")

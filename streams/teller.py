@@ -7,7 +7,6 @@ which works it off on a thread of its own, or never.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import repeat
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -70,19 +69,23 @@ class Teller:
     def tell(self, labels: list[Labels], readings: Sequence[Reading]) -> Sequence[FullLabels]:
         """The labels, each carrier with what more is told of it."""
         self._missed = []
-        if self._lookups is None and all(map(_says, (carrier for _, _, carrier, _ in labels))):
+        if self._lookups is None and all(map(_says, {carrier for _, _, carrier, _ in labels})):
             return labels
         numbers = [r.to or "" for r in readings]
-        answers = self._look_up(labels, numbers, self._lookups.known) if self._lookups else []
-        prefixes = self._prefix_of.many(numbers) if self._prefix_of else []
-        if not any(prefixes):
-            return _joined(labels, answers, repeat("")) if any(answers) else labels
-        return _joined(labels, answers or repeat(""), prefixes)
+        answers = self._look_up(labels, numbers, self._lookups.known) if self._lookups else {}
+        prefixes = self._prefix_of.of_many(numbers) if self._prefix_of else {}
+        if not answers and not prefixes:
+            return labels
+        full: list[FullLabels] = list(labels)
+        for i in answers.keys() | prefixes.keys():
+            status, code, carrier, region = labels[i]
+            full[i] = (status, code, Told(carrier, answers.get(i, ""), prefixes.get(i, "")), region)
+        return full
 
     def _look_up(
         self, labels: list[Labels], numbers: Sequence[str], known: Mapping[int, str]
-    ) -> list[str | None]:
-        """Lookup's answers; notes the places of which there is none yet."""
+    ) -> dict[int, str]:
+        """Lookup's answers by place; notes the places of which there is none yet."""
         hashes = list(map(self._hasher, numbers))
         found = list(map(known.get, hashes))
         if None in found:
@@ -92,7 +95,7 @@ class Teller:
                 for i, (answer, recipient) in enumerate(zip(found, hashes, strict=True))
                 if answer is None and numbers[i] and not (told and _says(labels[i][2]))
             ]
-        return found
+        return {i: answer for i, answer in enumerate(found) if answer}
 
     def ask(self, readings: Sequence[Reading], rows: Sequence[int], fails: NDArray[np.bool_]) -> None:
         """Offers what `tell` missed to Lookup: failed ones, and a sample of the rest."""
@@ -124,12 +127,3 @@ def tellers_of(
 def _says(carrier: str | None) -> bool:
     """Whether a record says itself what its carrier is."""
     return carrier is not None and carrier != "" and not carrier.startswith(CONNECTOR)
-
-
-def _joined(
-    labels: Sequence[Labels], answers: Iterable[str | None], prefixes: Iterable[str]
-) -> list[FullLabels]:
-    return [
-        (t[0], t[1], Told(t[2], answer or "", prefix), t[3]) if answer or prefix else t
-        for t, answer, prefix in zip(labels, answers, prefixes, strict=False)  # either may repeat ''
-    ]

@@ -68,7 +68,7 @@ class Cache:
         cursor = 0
         while found < most:
             cursor, keys = await self._redis.scan(cursor, match=f"{self._own}*", count=_SCAN)
-            for kept in await self._values([bytes(key) for key in keys]):
+            for kept in await self._values([key for key in keys if isinstance(key, bytes)]):
                 yield kept
             found += len(keys)
             if cursor == 0:
