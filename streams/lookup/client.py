@@ -9,7 +9,6 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 import aiohttp
-from yarl import URL
 
 from streams.lookup.answer import NOTHING, Answer, read
 from streams.metrics import Asked
@@ -37,10 +36,12 @@ class TwilioLookup:
 
     def __init__(self, lookup: Lookup) -> None:
         self._base = lookup.base_url.rstrip("/")
-        self._auth = aiohttp.BasicAuth(lookup.account_sid, lookup.auth_token.reveal())
+        self._auth = aiohttp.encode_basic_auth(lookup.account_sid, lookup.auth_token.reveal())
 
     async def __aenter__(self) -> TwilioLookup:
-        self._session = aiohttp.ClientSession(auth=self._auth, timeout=aiohttp.ClientTimeout(total=TIMEOUT_S))
+        self._session = aiohttp.ClientSession(
+            headers={"Authorization": self._auth}, timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -48,7 +49,7 @@ class TwilioLookup:
 
     async def ask(self, number: str) -> Reply:
         """Never raises. Exceptions of the HTTP client name the URL, so only their kind is told."""
-        url = URL(f"{self._base}/v2/PhoneNumbers/{quote(number, safe='')}?Fields={_FIELDS}", encoded=True)
+        url = f"{self._base}/v2/PhoneNumbers/{quote(number, safe='+')}?Fields={_FIELDS}"
         try:
             async with self._session.get(url, allow_redirects=False) as response:
                 body = await response.read()

@@ -63,7 +63,7 @@ def _rows(lines: Iterable[str]) -> Iterator[Row]:
     named = [name.strip() for name in reader.fieldnames or ()]
     if not set(named) >= REQUIRED or not set(named) <= set(COLUMNS) or len(set(named)) < len(named):
         raise ConfigError(
-            "the first line must name the columns {', '.join(COLUMNS)}, each once; "
+            f"the first line must name the columns {', '.join(COLUMNS)}, each once; "
             f"{', '.join(sorted(REQUIRED))} must be there"
         )
     reader.fieldnames = named
