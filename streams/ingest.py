@@ -16,24 +16,16 @@ from typing import Any
 import numpy as np
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
+from streams.assembly import assemble
 from streams.batch import Batch
 from streams.clock import WallClock
-from streams.codes import CodeBook
 from streams.consumer import Timestamps, consumer_config
 from streams.dedupe import SeenIds
 from streams.errors import Fenced, MonitorError
-from streams.intake import Intake
-from streams.lookup import LookupService
-from streams.networks import networks_of
 from streams.pace import Pace
 from streams.partition import PartitionIntake, where_to_start
-from streams.prefix import PrefixOf
-from streams.privacy import RecipientHasher
 from streams.records import Range
-from streams.region import RegionOf
 from streams.settings import Settings
-from streams.source import Source
-from streams.teller import tellers_of
 from streams.topic_facts import TopicFacts
 from streams.topics import OUTCOMES
 from streams.transaction import Transactions, partials
@@ -54,16 +46,7 @@ class Ingest:
         self._metrics = metrics
         self._ready = readiness
         self._clock = WallClock(settings.clock)
-        codes = CodeBook(settings.code_tables)
-        networks = networks_of(settings.carriers.file, settings.carriers.roll_up)
-        hasher = RecipientHasher(settings.privacy.recipient_key)
-        sources = {s.name: Source.of(s, codes, networks, hasher=hasher) for s in settings.sources}
-        self._lookups = (
-            LookupService(settings, networks, hasher, metrics) if settings.lookup.enabled else None
-        )
-        prefix_of = PrefixOf(networks, RegionOf()) if settings.carriers.prefix else None
-        tellers = tellers_of(sources.values(), hasher, prefix_of, self._lookups)
-        self._intake = Intake(sources, hasher, settings.ingest.max_record_bytes, tellers)
+        self._intake, self._lookups = assemble(settings, metrics)
         self._bound = {s.topic: s.name for s in settings.sources if s.topic}
         self._topics = [settings.topic(OUTCOMES), *sorted(self._bound)]
         self._parts: dict[tuple[str, int], PartitionIntake] = {}

@@ -80,7 +80,16 @@ def test_a_record_can_not_pretend_to_be_lookup(text: str | None, lookup: str, pa
 
 
 @pytest.mark.parametrize(
-    "form, parameter", [("twilio-status-callback", True), ("canonical", False), ("smpp-receipt", False)]
+    "form, parameter",
+    [
+        ("twilio-status-callback", True),
+        ("twilio-event-streams", True),
+        ("kannel", True),
+        ("jasmin-http", True),
+        ("canonical", False),
+        ("smpp-receipt", False),
+        ("vonage", False),
+    ],
 )
 def test_what_readings_call_the_carrier_is_known_of_each_format(form: str, parameter: bool) -> None:
     assert Source.of(settings.Source(name="s", format=form)).carrier_is_parameter is parameter

@@ -202,7 +202,7 @@ def outcome_region(of: Source, **fields: Any) -> str:
     reading = of.decoder.decode_batch([json.dumps({**MINIMAL, **fields}).encode()])[0]
     assert not isinstance(reading, Malformed)
     told = outcome(of, reading, NOW_MS, RegionOf(of.config.region_level), HASHER)
-    (row,) = (kinds := Kinds([of.name])).rows(of, [reading])
+    (row,) = (kinds := Kinds([of.name], {})).rows(of, [reading])
     assert isinstance(told, Outcome) and kinds.keys[row].region == told.region
     return told.region
 
