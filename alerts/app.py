@@ -144,7 +144,10 @@ class Seen:
     def page_data(self) -> PageData:
         board = self._station.board
         transitions: dict[str, tuple[Transition, ...]] = dict(board.transitions)
-        return PageData(board.incidents, transitions, self.blind(), self._clock.now_ms())
+        now_ms = self._clock.now_ms()
+        return PageData(
+            board.incidents, transitions, self.blind(), now_ms, board.unknown, self._station.display
+        )
 
     def provide(self, metrics: Metrics) -> None:
         metrics.flag_active.provide(self._flags)

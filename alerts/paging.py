@@ -7,7 +7,7 @@ after the trigger of `{key}:critical`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from alerts.measure import scope_of
 from alerts.records import ALL, Incident, Page, Scope, ScopeKind, Severity, State
@@ -16,9 +16,11 @@ from streams.records import UNKNOWN
 CRITICAL_SUFFIX = ":critical"
 SUMMARY_MAX = 1024
 Links = Sequence[tuple[str, str]]
+Display = Callable[[str], str]
+"""What people call a carrier's id."""
 
 
-def pages(incident: Incident, links: Links = ()) -> tuple[Page, ...]:
+def pages(incident: Incident, links: Links = (), display: Display = str) -> tuple[Page, ...]:
     """Desired state of each key that the incident ever used. INFO pages nobody.
 
     Opened critical: the plain key, severity critical. Escalated: `{key}:critical`, and the plain
@@ -29,15 +31,15 @@ def pages(incident: Incident, links: Links = ()) -> tuple[Page, ...]:
     plain = due and (incident.warned or incident.was_critical) and not escalated
     wanted = []
     if incident.critical_key_used:
-        wanted.append(_page(incident, incident.key + CRITICAL_SUFFIX, due and escalated, links))
+        wanted.append(_page(incident, incident.key + CRITICAL_SUFFIX, due and escalated, links, display))
     if incident.plain_key_used:
-        wanted.append(_page(incident, incident.key, plain, links))
+        wanted.append(_page(incident, incident.key, plain, links, display))
     return tuple(wanted)
 
 
-def summary(incident: Incident) -> str:
+def summary(incident: Incident, display: Display = str) -> str:
     """One line for a phone: what, where, how bad, since when. Never more than SUMMARY_MAX."""
-    where = in_words(scope_of(incident))
+    where = in_words(scope_of(incident), display)
     normal = f"normal at most {incident.expected_ratio:.1%}"
     people = f"{incident.distinct_recipients} recipients"
     counts = f"{incident.failed} of {incident.outcomes} failed, {people}"
@@ -48,18 +50,18 @@ def summary(incident: Incident) -> str:
     return text if len(text) <= SUMMARY_MAX else text[: SUMMARY_MAX - 1] + "…"
 
 
-def in_words(scope: Scope) -> str:
+def in_words(scope: Scope, display: Display = str) -> str:
     """A scope as a person would say it."""
     if scope.kind is ScopeKind.GLOBAL:
         return "all carriers and regions"
-    carrier = "carrier not known" if scope.carrier == UNKNOWN else f"carrier {scope.carrier}"
+    carrier = "carrier not known" if scope.carrier == UNKNOWN else f"carrier {display(scope.carrier)}"
     region = "region not known" if scope.region == UNKNOWN else f"region {scope.region}"
     if scope.carrier == ALL:
         return f"{region}, all carriers"
     return f"{carrier}, all regions" if scope.region == ALL else f"{carrier} in {region}"
 
 
-def _page(incident: Incident, dedup_key: str, wanted: bool, links: Links) -> Page:
+def _page(incident: Incident, dedup_key: str, wanted: bool, links: Links, display: Display) -> Page:
     scope = scope_of(incident)
     return Page(
         dedup_key=dedup_key,
@@ -67,7 +69,7 @@ def _page(incident: Incident, dedup_key: str, wanted: bool, links: Links) -> Pag
         action="trigger" if wanted else "resolve",
         seq=incident.seq,
         severity=_paged_as(incident),
-        summary=summary(incident),
+        summary=summary(incident, display),
         source="carrier-health-monitor",
         timestamp_ms=incident.detected_ms,
         component=scope.carrier,

@@ -23,9 +23,11 @@ from alerts.policy import Policy
 from alerts.records import Delivery, Incident, Page, Transition
 from alerts.settings import Settings
 from streams.journal import Assembler, Complete
+from streams.networks import networks_of
 from streams.records import BUCKET_S, encode
 from streams.rules import RuleBook
 from streams.topics import DETECTOR_STATE, INCIDENT_EVENTS, INCIDENTS
+from streams.unknown_share import Share, UnknownShare
 
 log = logging.getLogger("alerts.station")
 
@@ -56,6 +58,8 @@ class Board:
     transitions: Mapping[str, tuple[Transition, ...]] = field(default_factory=dict)
     flags: tuple[detect.Flag, ...] = ()
     bucket_s: int = -1
+    unknown: tuple[Share, ...] = ()
+    """By source: outcomes without a carrier, of the hour as far as this owner has read it."""
 
 
 class Station:
@@ -81,6 +85,8 @@ class Station:
         self._events: dict[str, tuple[Transition, ...]] = {}
         self._low_water = 0
         self._writing = asyncio.Lock()
+        self.display = networks_of(settings.carriers.file, settings.carriers.roll_up).display
+        self._unknown = UnknownShare()
         self.board = Board()
 
     @property
@@ -130,6 +136,7 @@ class Station:
         return await self._between(after_s, bucket_s)
 
     async def _take(self, complete: Complete, offset: int) -> None:
+        self._unknown.add(complete.cells)
         decided = self._decide(complete)
         await self._write_changes(decided)
         bucket_s = complete.record.bucket_s
@@ -183,7 +190,7 @@ class Station:
 
     def pages_of(self, incident: Incident) -> tuple[Page, ...]:
         """The pages that an incident wants by now."""
-        return pages(incident, self._links(incident))
+        return pages(incident, self._links(incident), self.display)
 
     def _links(self, incident: Incident) -> list[tuple[str, str]]:
         links = [(self._settings.incident_url(incident.key), "Incident")]
@@ -210,7 +217,8 @@ class Station:
     def _show(self, decided: Decided | None) -> None:
         newest_first = sorted(self._known.values(), key=lambda i: (i.opened_bucket_s, i.key), reverse=True)
         flags = decided.flags if decided else self.board.flags
-        self.board = Board(tuple(newest_first), dict(self._events), flags, self._state.bucket_s)
+        events, bucket_s = dict(self._events), self._state.bucket_s
+        self.board = Board(tuple(newest_first), events, flags, bucket_s, self._unknown.shares())
 
 
 class NoPager:

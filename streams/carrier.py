@@ -1,35 +1,93 @@
-"""Carriers: one spelling for each, so that a carrier is one series.
+"""Which carrier an outcome is counted under, by order of trust.
 
-The key is MCC-MNC (`310-260`) where the record tells it, else a slug of the name it gives. The MNC
-is text: 310-26 and 310-260 are two networks.
+1, 2  what the record itself says: the destination's MCC and MNC, or the operator's name
+3     what Lookup answered for the number
+4     the `carrier` parameter of the callback URL
+5     the connection that the record came over, by configuration
+6     the number's prefix, where numbers do not port
+7     unknown
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import NamedTuple
 
-from streams.records import UNKNOWN
-
-MAX_LENGTH = 64
-LIKE_A_NUMBER = re.compile(r"\d(?:[ ().\-]{0,2}\d){6}")
-"""Seven digits in a row, or in groups as people write them, may be a phone number, and labels never
-hold one."""
-
-_MCC_MNC = re.compile(r"([2-79]\d\d|001)[-/_ .:]?(\d{2,3})", re.ASCII)
-_BETWEEN = re.compile(r"[\W_]+")
+from streams.networks import Networks
+from streams.networks.rows import NETWORK
+from streams.records import CONNECTOR, UNKNOWN
 
 
-def normalise(text: str | None) -> str:
-    """`310-260`, a slug such as `t-mobile-usa`, or `unknown`. At most 64 characters.
+class CarrierSource(StrEnum):
+    """Who told the carrier: the field `carrier_source` of an outcome."""
 
-    Joined digits split without doubt, since the MCC always has three: five are 3 + 2, six 3 + 3.
-    """
-    if not text:
-        return UNKNOWN
-    network = _MCC_MNC.fullmatch(text.strip())
-    if network:
-        return "-".join(network.groups())
-    slug = _BETWEEN.sub("-", unicodedata.normalize("NFKC", text[: 4 * MAX_LENGTH]).casefold())
-    slug = slug[:MAX_LENGTH].strip("-")
-    return slug if slug and not LIKE_A_NUMBER.search(slug) else UNKNOWN
+    RECORD = "record"
+    LOOKUP = "lookup"
+    CONNECTOR = "connector"
+    PREFIX = "prefix"
+    UNKNOWN = "unknown"
+
+
+class Checked(StrEnum):
+    """What Lookup says beside what is told with the record; '' where one of them says nothing."""
+
+    NOT = ""
+    SAME = "same"
+    PORTED = "ported"
+
+
+class Told(NamedTuple):
+    """Everything that is told of a record's carrier, when it is more than the record's own words."""
+
+    given: str | None
+    """As in a reading: an id, a name, or CONNECTOR and an id."""
+    lookup: str = ""
+    """An id, as Lookup's answer was understood; '' for none."""
+    prefix: str = ""
+    """An id, as the number's prefix tells; '' for none."""
+
+
+class Carrier(NamedTuple):
+    """The carrier of an outcome, who told it, and whether Lookup agrees."""
+
+    id: str
+    source: CarrierSource
+    checked: Checked = Checked.NOT
+
+
+NOBODY = Carrier(UNKNOWN, CarrierSource.UNKNOWN)
+
+
+class CarrierOf:
+    """The order of trust for one source. Pure."""
+
+    def __init__(
+        self, networks: Networks, default: str, connectors: Mapping[str, str], parameter: bool = False
+    ) -> None:
+        """`parameter`: what readings call the carrier is the callback URL's parameter, not the record's."""
+        self._networks, self._parameter = networks, parameter
+        self._default = networks.id_of(default)
+        self._connectors = {name: networks.id_of(carrier) for name, carrier in connectors.items()}
+
+    def __call__(self, told: str | Told | None, country: str = "") -> Carrier:
+        """`country`: the number's, ISO 3166-1, where it is known."""
+        given, lookup, prefix = told if isinstance(told, Told) else (told, "", "")
+        over = given[len(CONNECTOR) :] if given and given.startswith(CONNECTOR) else None
+        said = self._networks.id_of(given, country) if over is None else UNKNOWN
+        checked = _compare(said, lookup)
+        if said != UNKNOWN and not (lookup and self._parameter):
+            return Carrier(said, CarrierSource.RECORD, checked)
+        if lookup:
+            return Carrier(lookup, CarrierSource.LOOKUP, checked)
+        connected = self._connectors.get(over or "", self._default)
+        if connected != UNKNOWN:
+            return Carrier(connected, CarrierSource.CONNECTOR)
+        return Carrier(prefix, CarrierSource.PREFIX) if prefix else NOBODY
+
+
+def _compare(said: str, lookup: str) -> Checked:
+    """Only two networks can be compared: a name that the table does not know may be either."""
+    if not (NETWORK.fullmatch(said) and NETWORK.fullmatch(lookup)):
+        return Checked.NOT
+    return Checked.SAME if said == lookup else Checked.PORTED

@@ -16,19 +16,16 @@ from typing import Any
 import numpy as np
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
+from streams.assembly import assemble
 from streams.batch import Batch
 from streams.clock import WallClock
-from streams.codes import CodeBook
 from streams.consumer import Timestamps, consumer_config
 from streams.dedupe import SeenIds
 from streams.errors import Fenced, MonitorError
-from streams.intake import Intake
 from streams.pace import Pace
 from streams.partition import PartitionIntake, where_to_start
-from streams.privacy import RecipientHasher
 from streams.records import Range
 from streams.settings import Settings
-from streams.source import Source
 from streams.topic_facts import TopicFacts
 from streams.topics import OUTCOMES
 from streams.transaction import Transactions, partials
@@ -49,10 +46,7 @@ class Ingest:
         self._metrics = metrics
         self._ready = readiness
         self._clock = WallClock(settings.clock)
-        codes = CodeBook(settings.code_tables)
-        hasher = RecipientHasher(settings.privacy.recipient_key)
-        sources = {s.name: Source.of(s, codes, hasher=hasher) for s in settings.sources}
-        self._intake = Intake(sources, hasher, settings.ingest.max_record_bytes)
+        self._intake, self._lookups = assemble(settings, metrics)
         self._bound = {s.topic: s.name for s in settings.sources if s.topic}
         self._topics = [settings.topic(OUTCOMES), *sorted(self._bound)]
         self._parts: dict[tuple[str, int], PartitionIntake] = {}
@@ -81,6 +75,8 @@ class Ingest:
             self._topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
         )
         self._ready.set("partitions", False, "no partition is assigned yet")
+        if self._lookups:
+            self._lookups.start()
         gc.collect()
         gc.freeze()
         gc.disable()  # what the hot path makes is freed by counting; see GC_EVERY_FLUSHES
@@ -198,6 +194,9 @@ class Ingest:
         for source, n in self._intake.received.items():
             self._metrics.records_received_total.labels(source or "unknown").inc(n)
         self._intake.received.clear()
+        for (source, result), n in self._intake.checked.items():
+            self._metrics.carrier_checks_total.labels(source, result).inc(n)
+        self._intake.checked.clear()
 
     def _housekeep(self) -> None:
         self._flushes += 1
@@ -284,5 +283,7 @@ class Ingest:
         self._closing = True
         self._ready.set("partitions", False, "the process is stopping")
         self._pace.close()
+        if self._lookups:
+            self._lookups.stop()
         self._transactions.abort()  # else the offsets stay in doubt, for us and for who comes next
         self._consumer.close()

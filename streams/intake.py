@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from streams.batch import Batch, DeadLetter, sources_and_stamps
 from streams.failures import Failures
 from streams.fold import NO_LATENCY, SEND, SIGNAL, Fold, latency_column
-from streams.kinds import CODE, RESULTS, Kinds
+from streams.kinds import CHECKED, CODE, RESULTS, Kinds
 from streams.partition import PartitionIntake
 from streams.privacy import RecipientHasher
 from streams.records import FailedRecipient, Malformed, Reading, Reason, Result, SeriesKey
@@ -31,6 +31,7 @@ from streams.source import (
     Source,
 )
 from streams.split import split
+from streams.teller import Teller
 from streams.work import Where, Work, only_readings, places
 
 I64 = NDArray[np.int64]
@@ -45,7 +46,13 @@ _FINAL = np.uint16(FINAL_BITS)
 class Intake:
     """Everything between the consumer and the transaction. Not thread-safe."""
 
-    def __init__(self, sources: Mapping[str, Source], hasher: RecipientHasher, max_record_bytes: int) -> None:
+    def __init__(
+        self,
+        sources: Mapping[str, Source],
+        hasher: RecipientHasher,
+        max_record_bytes: int,
+        tellers: Mapping[str, Teller] | None = None,
+    ) -> None:
         self._sources = sources
         self._names = [*sources, ""]  # the last stands for every unknown source
         self._number = {name: i for i, name in enumerate(self._names)}
@@ -55,7 +62,9 @@ class Intake:
         self.fold = Fold()
         self.dead: list[DeadLetter] = []
         self.received: dict[str, int] = {}
-        self._kinds = Kinds(sources)
+        self.checked: dict[tuple[str, str], int] = {}
+        """Counted outcomes by source and what Lookup says beside the record."""
+        self._kinds = Kinds(sources, tellers or {})
 
     @property
     def failed(self) -> list[FailedRecipient]:
@@ -239,6 +248,7 @@ class Intake:
             latency = latency_column(work.received_ms[counted] - work.sent_ms[counted])
             column = np.where(work.sent_ms[counted] >= 0, latency, NO_LATENCY)
             self.fold.add(work.row[counted], receipt_s[counted], column)
+            self._count_checked(work, counted)
         in_flight = work.live & (work.result == CODE[Result.IN_FLIGHT])
         if in_flight.any():
             for flags, what in ((work.first_send, SEND), (self._kinds.signals[work.row], SIGNAL)):
@@ -249,6 +259,17 @@ class Intake:
             source, reading = self._sources[self._names[int(work.source[i])]], work.readings[i]
             recipient = self._failures.add(source.account, self._kinds.keys[row], reading, receipt_ms)
             self.fold.add_failed(row, receipt_ms // 1000, recipient, reading.sender)
+
+    def _count_checked(self, work: Work, counted: I64) -> None:
+        if not self._kinds.checks:
+            return
+        checked = self._kinds.checked[work.row[counted]]
+        flat = np.bincount(work.source[counted] * len(CHECKED) + checked)
+        for i in np.flatnonzero(flat).tolist():
+            number, what = divmod(i, len(CHECKED))
+            if what:
+                name = (self._names[number], CHECKED[what].value)
+                self.checked[name] = self.checked.get(name, 0) + int(flat[i])
 
     def _bury(self, batch: Batch, work: Work, partitions: Sequence[PartitionIntake]) -> None:
         for i in np.flatnonzero(work.live & (work.result == CODE[Result.MALFORMED])).tolist():

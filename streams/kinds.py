@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 from sys import intern
 from typing import Any, get_args
@@ -10,24 +10,29 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.carrier import Checked
 from streams.records import Reading, Result, SeriesKey
 from streams.region import Level, RegionOf
 from streams.source import Kind, Source
+from streams.teller import FullLabels, Labels, Teller
 
 MOST = 500_000
 RESULTS = tuple(Result)
 CODE = {result: i for i, result in enumerate(RESULTS)}
 """Number of each result, in the order in which the first that fits is the one."""
 
-_LABELS = attrgetter("status", "code", "carrier", "region")
+CHECKED = tuple(Checked)
+"""What Lookup says beside the record, in the order of the numbers in `checked`."""
 
-Labels = tuple[str, str | int | None, str | None, str | None]
+_LABELS = attrgetter("status", "code", "carrier", "region")
 
 
 class Kinds:
-    """Numbers every distinct kind; `stage`, `result`, `fails` and `signals` go by that number."""
+    """Numbers every distinct kind; `stage`, `result`, `fails`, `signals`, `checked` go by that number."""
 
-    def __init__(self, sources: Iterable[str]) -> None:
+    def __init__(self, sources: Iterable[str], tellers: Mapping[str, Teller]) -> None:
+        """`tellers`: of the sources whose carriers are told by more than their records."""
+        self._tellers = tellers
         self._region_of = {level: RegionOf(level) for level in get_args(Level)}
         self._numbers: dict[str, dict[Any, int]] = {name: {} for name in sources}
         self.keys: list[SeriesKey] = []
@@ -35,6 +40,12 @@ class Kinds:
         self.result: NDArray[np.uint8] = np.zeros(1024, np.uint8)
         self.fails: NDArray[np.bool_] = np.zeros(1024, np.bool_)
         self.signals: NDArray[np.bool_] = np.zeros(1024, np.bool_)
+        self.checked: NDArray[np.uint8] = np.zeros(1024, np.uint8)
+
+    @property
+    def checks(self) -> bool:
+        """Whether any carrier is compared with Lookup's."""
+        return any(teller.looks_up for teller in self._tellers.values())
 
     def rows(self, source: Source, readings: Sequence[Reading]) -> list[int]:
         """The number of each reading's kind; regions that no label tells come from the number."""
@@ -42,6 +53,14 @@ class Kinds:
         given = [region for _, _, _, region in labels]
         if not all(given):
             labels = self._at_home(source, labels, [r.to for r in readings])
+        teller = self._tellers.get(source.name)
+        if teller is None:
+            return self._find(source, labels)
+        found = self._find(source, teller.tell(labels, readings))
+        teller.ask(readings, found, self.fails)
+        return found
+
+    def _find(self, source: Source, labels: Sequence[FullLabels]) -> list[int]:
         found: list[Any] = list(map(self._numbers[source.name].get, labels))
         if None in found:
             return [self._number(source, t) if n is None else n for n, t in zip(found, labels, strict=True)]
@@ -60,7 +79,7 @@ class Kinds:
             self.keys = []
             self._numbers = {name: {} for name in self._numbers}
 
-    def _number(self, source: Source, labels: Labels) -> int:
+    def _number(self, source: Source, labels: FullLabels) -> int:
         numbers = self._numbers[source.name]
         if labels not in numbers:
             # Kinds share their words, so that all of them stay in the processor's cache: half the time.
@@ -76,6 +95,8 @@ class Kinds:
             self.result = np.concatenate([self.result, np.zeros_like(self.result)])
             self.fails = np.concatenate([self.fails, np.zeros_like(self.fails)])
             self.signals = np.concatenate([self.signals, np.zeros_like(self.signals)])
+            self.checked = np.concatenate([self.checked, np.zeros_like(self.checked)])
         self.stage[row], self.result[row] = kind.stage, CODE[kind.result]
         self.fails[row], self.signals[row] = kind.failed, kind.signals
+        self.checked[row] = CHECKED.index(kind.checked)
         return row

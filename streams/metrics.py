@@ -79,6 +79,25 @@ class Answer(StrEnum):
     UNAVAILABLE = "unavailable"
 
 
+class Asked(StrEnum):
+    """What became of a number that Lookup might know: the label `result` of `lookup_requests_total`."""
+
+    OK = "ok"
+    CACHED = "cached"
+    NOT_FOUND = "not_found"
+    REFUSED = "refused"
+    RATE_LIMITED = "rate_limited"
+    OVER_BUDGET = "over_budget"
+    ERROR = "error"
+
+
+class CarrierCheck(StrEnum):
+    """Whether Lookup agrees with the carrier told: the label `result` of `carrier_checks_total`."""
+
+    SAME = "same"
+    PORTED = "ported"
+
+
 EVERY_ROLE = tuple(Role)
 INGEST, WINDOWS, ALERTS, GATEWAY = (Role.INGEST,), (Role.WINDOWS,), (Role.ALERTS,), (Role.GATEWAY,)
 CONSUMERS = INGEST + WINDOWS + ALERTS
@@ -126,6 +145,16 @@ class Metrics:
     lost_records_total = counter(WINDOWS, "Records gone from the log before they could be counted.")
     carrier_unknown_ratio = gauge(
         WINDOWS, "Share of the last hour's final outcomes whose carrier is unknown.", "source"
+    )
+    carrier_checks_total = counter(
+        INGEST,
+        "Final outcomes whose carrier Lookup knows as well; ported: it knows another one.",
+        "source",
+        "result",
+        result=CarrierCheck,
+    )
+    lookup_requests_total = counter(
+        INGEST, "Numbers that Lookup was to be asked for, by what became of them.", "result", result=Asked
     )
     receipt_latency_seconds = wide_histogram(
         WINDOWS, "Time from send to receipt, where the source gives both.", "carrier", bounds=LATENCY_BOUNDS_S

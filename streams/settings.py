@@ -15,6 +15,9 @@ import msgspec
 
 from streams.errors import ConfigError
 from streams.records import UNKNOWN
+from streams.settings_carriers import Carriers as Carriers
+from streams.settings_carriers import Lookup as Lookup
+from streams.settings_carriers import check_carriers, check_lookup
 from streams.settings_file import ENV_PREFIX as ENV_PREFIX
 from streams.settings_file import Secret as Secret
 from streams.settings_file import Section as Section
@@ -125,6 +128,8 @@ class Source(Section, frozen=True):
     bearer_token: Secret = Secret("")
     """What others than Twilio must send to the gateway."""
     secondary_bearer_token: Secret = Secret("")
+    lookup: bool = True
+    """Whether Lookup, where it is enabled, is asked for numbers of this source."""
 
 
 class CodeTable(Section, frozen=True):
@@ -169,6 +174,8 @@ class Settings(Section, frozen=True):
     ingest: Ingest = Ingest()
     windows: Windows = Windows()
     privacy: Privacy = Privacy()
+    carriers: Carriers = Carriers()
+    lookup: Lookup = Lookup()
     sources: tuple[Source, ...] = ()
     code_tables: tuple[CodeTable, ...] = ()
     rules: tuple[Rule, ...] = DEFAULT_RULES
@@ -198,6 +205,14 @@ LIMITS: Mapping[tuple[str, str], tuple[float, float]] = {
     ("ingest", "max_record_bytes"): (1, 10_000_000),  # what the dead letters take
     ("ingest", "pause_ahead_s"): (1.0, 86_400.0),
     ("windows", "allowed_lateness_s"): (0.0, 86_400.0),
+    ("lookup", "requests_per_s"): (0.01, 100.0),
+    ("lookup", "daily_requests"): (0, 10_000_000),
+    ("lookup", "daily_cost"): (0.0, 1_000_000.0),
+    ("lookup", "price_per_request"): (0.0, 100.0),
+    ("lookup", "sample_ratio"): (0.0, 1.0),
+    ("lookup", "cache_ttl_days"): (0.01, 365.0),
+    ("lookup", "negative_ttl_days"): (0.01, 365.0),
+    ("lookup", "max_cached"): (1_000, 10_000_000),
 }
 """Least and most allowed, by section and key."""
 
@@ -246,6 +261,8 @@ def check(settings: Settings) -> None:
         value = getattr(getattr(settings, section), key)
         if not least <= value <= most:
             raise ConfigError(f"{section}.{key} = {value}: must be {least} to {most}")
+    check_carriers(settings.carriers)
+    check_lookup(settings.lookup)
 
 
 def _refuse_twice(section: str, key: str, values: list[str]) -> None:

@@ -6,7 +6,7 @@ replay adds nothing twice. Gauges are read from an immutable snapshot by the HTT
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -17,13 +17,13 @@ from streams.clock import WallClock
 from streams.exposition import Bins, Rows
 from streams.journal import Complete
 from streams.metrics import Blind, Metrics
-from streams.records import BUCKET_S, LATENCY_BOUNDS_S, UNKNOWN, Cells, Partial, Result
+from streams.records import BUCKET_S, LATENCY_BOUNDS_S, Cells, Partial, Result
 from streams.rules import RuleBook
 from streams.sliding import WINDOWS_S, Sliding
+from streams.unknown_share import UnknownShare
 from streams.window import Closing, Windows
 
 BLIND_AFTER_S = 60
-_HOUR_BUCKETS = 3600 // BUCKET_S
 
 
 class _View(NamedTuple):
@@ -41,7 +41,7 @@ class Shown:
         self._sliding = Sliding(book)
         self._view = _View((), self._sliding.snapshot())
         self._latency: dict[str, NDArray[np.int64]] = {}
-        self._by_source: deque[dict[str, tuple[int, int]]] = deque(maxlen=_HOUR_BUCKETS)
+        self._unknown = UnknownShare()
         self._last_partial_ms = clock.now_ms()
         self._lost = 0
         self._holding: tuple[tuple[str, int], ...] = ()
@@ -64,7 +64,7 @@ class Shown:
         """Fills the sliding windows again from the journal; counts nothing."""
         self._lost = 0
         self._sliding = Sliding(self._book)
-        self._by_source.clear()
+        self._unknown = UnknownShare()
         previous_s: int | None = None
         for complete in buckets:
             bucket_s = complete.record.bucket_s
@@ -106,9 +106,9 @@ class Shown:
 
     def _slide(self, cells: Cells) -> None:
         self._sliding.add(cells)
-        self._by_source.append(_unknown_share(cells))
-        for source, unknown, finals in _summed(self._by_source):
-            self._metrics.carrier_unknown_ratio.labels(source).set(unknown / finals if finals else 0.0)
+        self._unknown.add(cells)
+        for share in self._unknown.shares():
+            self._metrics.carrier_unknown_ratio.labels(share.source).set(share.ratio)
 
     def _count(self, cells: Cells) -> None:
         by_source: Counter[str] = Counter()
@@ -175,23 +175,3 @@ class Shown:
     def _latencies(self) -> Bins:
         kept = list(self._latency.items())
         return Bins([(carrier,) for carrier, _ in kept], [bins.tolist() for _, bins in kept])
-
-
-def _unknown_share(cells: Cells) -> dict[str, tuple[int, int]]:
-    """By source: finals of unknown carrier, and all finals."""
-    shares: dict[str, tuple[int, int]] = {}
-    for k, n in zip(cells.key, cells.finals, strict=True):
-        key = cells.keys[k]
-        unknown, finals = shares.get(key.source, (0, 0))
-        shares[key.source] = (unknown + (n if key.carrier == UNKNOWN else 0), finals + n)
-    return shares
-
-
-def _summed(shares: deque[dict[str, tuple[int, int]]]) -> list[tuple[str, int, int]]:
-    sums: dict[str, list[int]] = {}
-    for bucket in shares:
-        for source, (unknown, finals) in bucket.items():
-            both = sums.setdefault(source, [0, 0])
-            both[0] += unknown
-            both[1] += finals
-    return [(source, unknown, finals) for source, (unknown, finals) in sums.items()]

@@ -9,17 +9,19 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from streams import carrier as carriers
 from streams import settings
+from streams.carrier import CarrierOf, Checked, Told
 from streams.codes import BUILT_IN, MAX_CODE_LENGTH, NO_FAULT_CLASS, SUBMIT, CodeBook, CodeTable, table
 from streams.decode import Decoder, Options, format_of
 from streams.decode.decoder import PLAIN
 from streams.decode.envelope import opener
 from streams.decode.times import zone_of
 from streams.errors import ConfigError
+from streams.networks import Networks, built_in
+from streams.networks.names import LIKE_A_NUMBER
+from streams.prefix import PrefixOf
 from streams.privacy import RecipientHasher
 from streams.records import (
-    CONNECTOR,
     UNKNOWN,
     Malformed,
     Outcome,
@@ -82,6 +84,8 @@ class Kind(NamedTuple):
     """A counted final that is not delivered."""
     side: str
     carrier_source: str
+    checked: Checked = Checked.NOT
+    """What Lookup says beside the record."""
 
     @property
     def signals(self) -> bool:
@@ -101,7 +105,9 @@ class Verdict(NamedTuple):
 class Source:
     """One feed of provider records, resolved from its configuration."""
 
-    def __init__(self, config: settings.Source, decoder: Decoder, codes: CodeTable) -> None:
+    def __init__(
+        self, config: settings.Source, decoder: Decoder, codes: CodeTable, networks: Networks
+    ) -> None:
         self.config = config
         self.name = config.name
         self.account = config.account or config.name
@@ -110,39 +116,51 @@ class Source:
         self.open = opener(config.envelope, decoder)
         """Takes a value apart into single records; None where each value is one."""
         self.table = codes
-        self._carrier = carriers.normalise(config.carrier)
-        self._connectors = {name: carriers.normalise(c) for name, c in config.connectors.items()}
+        self.carrier_is_parameter = getattr(decoder, "carrier_is", "record") == "parameter"
+        """Whether what readings call the carrier is the callback URL's parameter."""
+        self._carrier_of = CarrierOf(
+            networks, config.carrier, config.connectors, parameter=self.carrier_is_parameter
+        )
         self._region = _label(config.region)
         self._stages = {word.lower(): 1 << i for i, word in enumerate(decoder.in_flight)}
 
     @classmethod
     def of(
-        cls, config: settings.Source, codes: CodeBook = BUILT_IN, *, hasher: RecipientHasher = PLAIN.hasher
+        cls,
+        config: settings.Source,
+        codes: CodeBook = BUILT_IN,
+        networks: Networks | None = None,
+        *,
+        hasher: RecipientHasher = PLAIN.hasher,
     ) -> Source:
-        """Raises ConfigError for an unknown format or code profile."""
+        """`networks`: the table of carriers, without it the shipped one. Raises ConfigError for an unknown
+        format or code profile."""
         try:
             form = format_of(config.format)
             options = Options(zone_of(config.zone), config.sender_network, hasher)
-            return cls(config, form.decoder(options), codes.table(profile_of(config)))
+            table_of_source = codes.table(profile_of(config))
+            return cls(config, form.decoder(options), table_of_source, networks or built_in())
         except ConfigError as e:
             raise ConfigError(f"source '{config.name}': {e}") from None
 
-    def kind(self, status: str, code: str | int | None, carrier: str | None, region: str | None) -> Kind:
+    def kind(
+        self, status: str, code: str | int | None, carrier: str | Told | None, region: str | None
+    ) -> Kind:
         """What a record with these values counts as. Pure; the values may be anything."""
         text = clean_code(code)
         verdict = self.judge(status, text)
         known = verdict.status if verdict else Status.UNKNOWN
-        carrier_id, carrier_source = self._carrier_of(carrier)
         region_id = self._region_of(region)
+        carrier_id, told_by, checked = self._carrier_of(carrier, _country(region_id))
         if verdict is None or known not in FINAL_STAGES:
             result = Result.MALFORMED if verdict is None else _RESULT[known]
             key = SeriesKey(self.name, carrier_id, region_id, IN_FLIGHT_CLASS, "")
             stage = self._stage(status, verdict) if verdict and result is Result.IN_FLIGHT else 0
-            return Kind(result, known, stage, key, False, UNKNOWN, carrier_source)
+            return Kind(result, known, stage, key, False, UNKNOWN, told_by, checked)
         result = _RESULT.get(known) or (Result.OWN_SIDE if verdict.side == "own" else Result.COUNTED)
         key = SeriesKey(self.name, carrier_id, region_id, verdict.outcome_class, verdict.code)
         failed = result is Result.COUNTED and known is not Status.DELIVERED
-        return Kind(result, known, FINAL_STAGES[known], key, failed, verdict.side, carrier_source)
+        return Kind(result, known, FINAL_STAGES[known], key, failed, verdict.side, told_by, checked)
 
     def judge(self, word: str, code: str) -> Verdict | None:
         """The status first, then the code: a code never undoes a delivery. None: no status word.
@@ -168,14 +186,6 @@ class Source:
         absent = verdict.outcome_class == ABSENT_CLASS
         return SIGNAL_BIT if absent else self._stages.get(word.strip().lower(), 1)
 
-    def _carrier_of(self, carrier: str | None) -> tuple[str, str]:
-        over = carrier[len(CONNECTOR) :] if carrier and carrier.startswith(CONNECTOR) else None
-        of_record = carriers.normalise(carrier) if over is None else UNKNOWN
-        if of_record != UNKNOWN:
-            return of_record, "record"
-        of_connector = self._connectors.get(over or "", self._carrier)
-        return of_connector, UNKNOWN if of_connector == UNKNOWN else "connector"
-
     def _region_of(self, region: str | None) -> str:
         given = _label(region)
         return given if given != UNKNOWN else self._region
@@ -193,7 +203,12 @@ def clean_code(code: str | int | None) -> str:
     text = str(code).strip()[:MAX_CODE_LENGTH]
     if not text.isprintable():
         text = "".join(c if c.isprintable() else "?" for c in text)
-    return "invalid" if carriers.LIKE_A_NUMBER.search(text) else text
+    return "invalid" if LIKE_A_NUMBER.search(text) else text
+
+
+def _country(region: str) -> str:
+    """The country of a region label, '' when it is the user's own."""
+    return region[:2] if _ISO_REGION.fullmatch(region) else ""
 
 
 def _label(region: str | None) -> str:
@@ -201,22 +216,28 @@ def _label(region: str | None) -> str:
     text = (region or "").strip()[:MAX_LABEL_LENGTH]
     if _ISO_REGION.fullmatch(text):
         return text.upper()
-    if not text or text.lower() == UNKNOWN or carriers.LIKE_A_NUMBER.search(text):
+    if not text or text.lower() == UNKNOWN or LIKE_A_NUMBER.search(text):
         return UNKNOWN
     return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
 
 
 def outcome(
-    source: Source, reading: Reading, received_ms: int, region_of: RegionOf, hasher: RecipientHasher
+    source: Source,
+    reading: Reading,
+    received_ms: int,
+    region_of: RegionOf,
+    hasher: RecipientHasher,
+    prefix_of: PrefixOf | None = None,
 ) -> Outcome | Malformed:
-    """The whole normalised outcome of one record, received at `received_ms`."""
+    """The whole normalised outcome of one record, received at `received_ms`. Nothing is looked up."""
     verdict = source.judge(reading.status, clean_code(reading.code))
     if verdict is None:
         return BAD_STATUS
     provider_ms = reading.provider_time_ms
     if provider_ms is not None and provider_ms > received_ms + MAX_AHEAD_MS:
         return FUTURE_PROVIDER_TIME
-    kind = source.kind(reading.status, reading.code, reading.carrier, reading.region or region_of(reading.to))
+    told = Told(reading.carrier, prefix=prefix_of(reading.to) if prefix_of else "")
+    kind = source.kind(reading.status, reading.code, told, reading.region or region_of(reading.to))
     inbound = kind.result is Result.INBOUND  # its sender is a person
     return Outcome(
         message_id=reading.message_id,

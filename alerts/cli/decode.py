@@ -18,6 +18,8 @@ from streams.codes import CodeBook
 from streams.decode import FORMATS
 from streams.decode.times import MAX_MS, epoch_ms
 from streams.errors import ConfigError
+from streams.networks import networks_of
+from streams.prefix import PrefixOf
 from streams.privacy import DEMO_KEY, RecipientHasher
 from streams.records import Malformed, Outcome, Reading
 from streams.region import RegionOf
@@ -33,6 +35,7 @@ class Normaliser(NamedTuple):
     received_ms: int | None
     region_of: RegionOf
     hasher: RecipientHasher
+    prefix_of: PrefixOf | None
 
     def lines(self, values: list[bytes]) -> Iterator[tuple[bool, bytes]]:
         """(readable, JSON line) of each outcome in the values, in order."""
@@ -46,7 +49,12 @@ class Normaliser(NamedTuple):
         received_ms = self.received_ms if self.received_ms is not None else reading.received_ms
         now_ms = time.time_ns() // 1_000_000
         return outcome(
-            self.source, reading, now_ms if received_ms is None else received_ms, self.region_of, self.hasher
+            self.source,
+            reading,
+            now_ms if received_ms is None else received_ms,
+            self.region_of,
+            self.hasher,
+            self.prefix_of,
         )
 
 
@@ -102,12 +110,14 @@ def _normaliser(
     received_ms = _time(received)
     try:
         resolved = load(config)
+        networks = networks_of(resolved.carriers.file, resolved.carriers.roll_up)
         hasher = RecipientHasher(resolved.privacy.recipient_key or _demo_key())
         tables = CodeBook(resolved.code_tables)
-        source = Source.of(_source(resolved, name, form or "", codes or ""), tables, hasher=hasher)
+        source = Source.of(_source(resolved, name, form or "", codes or ""), tables, networks, hasher=hasher)
     except ConfigError as e:
         raise click.UsageError(str(e)) from None
-    return Normaliser(source, received_ms, RegionOf(source.config.region_level), hasher)
+    prefix_of = PrefixOf(networks, RegionOf()) if resolved.carriers.prefix else None
+    return Normaliser(source, received_ms, RegionOf(source.config.region_level), hasher, prefix_of)
 
 
 def _source(resolved: settings.Settings, name: str | None, form: str, codes: str) -> settings.Source:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from alerts.doctor.carriers import check_carriers, check_lookup
 from alerts.doctor.configuration import check_privacy, check_sources
 from alerts.doctor.finding import Finding, Level
 from alerts.doctor.gateway import check_gateway
@@ -23,7 +24,9 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from check_sources(settings)
     yield from check_privacy(settings)
     yield from check_gateway(settings)
+    yield from check_lookup(settings)
     yield from check_kafka(settings)
+    yield from check_carriers(settings)
     yield from check_redis(settings)
     yield from check_pager_settings(settings)
     if settings.pages_somebody:

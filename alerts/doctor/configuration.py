@@ -8,6 +8,7 @@ from alerts.doctor.finding import Finding, fail, ok, warn
 from alerts.settings import Settings
 from streams.codes import BUILT_IN, CodeBook, family
 from streams.errors import ConfigError
+from streams.networks import networks_of
 from streams.privacy import SHORT_KEY_CHARACTERS, RecipientHasher
 from streams.source import Source, profile_of
 
@@ -23,9 +24,10 @@ def check_sources(settings: Settings) -> Iterator[Finding]:
     except ConfigError as e:
         yield fail("codes", str(e), "correct [[code_tables]] or its file")
         codes = BUILT_IN
+    networks = networks_of(settings.carriers.file, settings.carriers.roll_up)
     for source in settings.sources:
         try:
-            Source.of(source, codes)
+            Source.of(source, codes, networks)
         except ConfigError as e:
             yield fail("sources", str(e), "correct format or codes of this source")
             continue

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import msgspec
 
 from alerts.records import ALL, Delivery, Incident, State, Transition
+from streams.unknown_share import Share
+
+UNKNOWN_SHOWN_ABOVE = 0.2
+"""Share of outcomes without a carrier above which the list of incidents says so."""
 
 
 class PageData(NamedTuple):
@@ -20,6 +24,10 @@ class PageData(NamedTuple):
     blind: str | None
     """Why the monitor can not tell what carriers do, None while it can."""
     now_ms: int
+    unknown: tuple[Share, ...] = ()
+    """By source: how many of the last hour's outcomes have no carrier."""
+    display: Callable[[str], str] = str
+    """What people call a carrier's id."""
 
 
 class Line(NamedTuple):
@@ -64,11 +72,16 @@ def state_word(incident: Incident, blind: str | None) -> str:
     return incident.state.value
 
 
-def what(incident: Incident) -> str:
-    """`twilio_30003 at 310-260, all regions`."""
+def without_carrier(data: PageData) -> list[Share]:
+    """The sources of which so much has no carrier that the list should say it."""
+    return [share for share in data.unknown if share.ratio > UNKNOWN_SHOWN_ABOVE]
+
+
+def what(incident: Incident, display: Callable[[str], str]) -> str:
+    """`twilio_30003 at T-Mobile US (310-260), all regions`."""
     carrier = incident.current_carrier or incident.carrier
     region = incident.current_region or incident.region
-    where = "all carriers" if carrier == ALL else carrier
+    where = "all carriers" if carrier == ALL else display(carrier)
     return f"{incident.rule} at {where}, {'all regions' if region == ALL else region}"
 
 
@@ -136,6 +149,7 @@ def list_json(data: PageData) -> dict[str, Any]:
         "status": status(data),
         "blind": data.blind,
         "now_ms": data.now_ms,
+        "carrier_unknown_ratio": {share.source: round(share.ratio, 4) for share in data.unknown},
         "incidents": [_plain(incident, data.blind) for incident in ordered(data.incidents)],
     }
 

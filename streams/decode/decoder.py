@@ -29,7 +29,11 @@ PLAIN = Options()
 
 
 class Decoder(Protocol):
-    """Reads one format of provider records. Has no state that changes a result."""
+    """Reads one format of provider records. Has no state that changes a result.
+
+    A decoder whose readings' `carrier` is the parameter of a callback URL, the user's word and not
+    the provider's, has a `carrier_is = "parameter"`: Lookup is then trusted more.
+    """
 
     @property
     def in_flight(self) -> tuple[str, ...]:

@@ -50,6 +50,7 @@ class JasminHttpDecoder:
     """Reads Jasmin's HTTP DLRs. Its dates are used where the source names a zone."""
 
     in_flight = IN_FLIGHT
+    carrier_is = "parameter"
 
     def __init__(self, options: Options = PLAIN) -> None:
         self._zone = options.zone

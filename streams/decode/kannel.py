@@ -66,6 +66,7 @@ class KannelDecoder:
     """Reads Kannel's delivery reports."""
 
     in_flight = IN_FLIGHT
+    carrier_is = "parameter"
 
     def __init__(self, options: Options = PLAIN) -> None:
         self._receipts = SmppReceiptDecoder(options)

@@ -101,6 +101,7 @@ class TwilioEventStreamsDecoder:
     """Reads events about outbound messages. What is no such event is malformed."""
 
     in_flight = tuple(word.upper() for word in IN_FLIGHT)
+    carrier_is = "parameter"  # tags are the user's word, as a callback URL's parameters are
 
     def __init__(self, options: Options = PLAIN) -> None:
         self._kind: type[Event | EventWithNetwork] = EventWithNetwork if options.sender_network else Event

@@ -87,6 +87,7 @@ class TwilioStatusCallbackDecoder:
     """Reads status callbacks. Keeps the layouts of forms it has met, which changes no result."""
 
     in_flight = IN_FLIGHT
+    carrier_is = "parameter"
 
     def __init__(self, options: Options = PLAIN) -> None:
         self._json = msgspec.json.Decoder(JsonCallback).decode

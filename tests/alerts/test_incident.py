@@ -156,6 +156,13 @@ def test_the_summary_reads_well_on_a_phone() -> None:
     assert len(text) < 200 and incident.state is State.OPEN
 
 
+def test_the_summary_names_the_carrier_as_people_do() -> None:
+    _, incident, _ = play("..CCC")
+    assert incident is not None
+    named = {c: f"{c.title()} Mobile ({c})" for c in ("ill",)}
+    assert ", carrier Ill Mobile (ill), all regions" in summary(incident, lambda c: named[c])
+
+
 def test_a_long_name_never_breaks_the_pager_limit() -> None:
     _, incident, _ = play("..CCC")
     assert incident is not None

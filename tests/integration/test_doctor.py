@@ -14,7 +14,7 @@ from alerts.cli.topics import topics
 from alerts.settings import Settings
 from streams.embedded import EmbeddedKafka, EmbeddedValkey
 from streams.engine import COMPRESSION
-from streams.records import ClosedBucket, Partial, encode
+from streams.records import Cells, ClosedBucket, Partial, SeriesKey, encode
 from streams.settings import Kafka, Source
 from streams.topic_admin import TopicAdmin
 from streams.topics import DAY_MS, TOPICS
@@ -83,6 +83,31 @@ def test_doctor_is_content_with_an_installation_that_is_in_order(config: Path) -
         "warn  pager: nobody is paged",
     ):
         assert line in result.output
+
+
+def test_doctor_tells_the_share_of_unknown_carriers_and_the_ways_out(
+    config: Path, settings: Settings
+) -> None:
+    run(topics, config, "--apply")
+    for i, carrier in enumerate(["unknown", "unknown", "310-260"]):
+        keys = [
+            SeriesKey("twilio", carrier, "US", "delivered", ""),
+            SeriesKey("smpp", "310-260", "US", "delivered", ""),
+        ]
+        cells = Cells(
+            keys=keys, key=[0, 1], bucket_s=[1_770_000_000 + 10 * i] * 2, finals=[10, 10], sends=[0, 0]
+        )
+        bucket = ClosedBucket(
+            1_770_000_000 + 10 * i, "a", 1, 1, through=i, low_water=i, sources={}, positions=[], cells=cells
+        )
+        produce(settings, settings.topic("windows"), encode(bucket))
+    output = run(doctor, config).output
+    assert (
+        "warn  carriers: twilio: unknown for 67% of 30 outcomes of the last hour -> put `carrier`" in output
+    )
+    assert "lookup.enabled = true, or tag messages" in output
+    assert "ok    carriers: smpp: unknown for 0% of 30 outcomes" in output
+    assert "ok    lookup: lookup.enabled = false" in output
 
 
 def test_doctor_names_each_topic_that_is_missing_and_the_remedy(config: Path, topic_prefix: str) -> None:

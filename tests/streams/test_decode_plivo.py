@@ -85,7 +85,7 @@ def test_status_words(word: str, status: Status | None) -> None:
 def test_a_network_error_is_not_an_absent_phone() -> None:
     r = decode(ErrorCode="20")
     kind = Source.of(settings.Source(name="s", format="plivo")).kind(r.status, r.code, r.carrier, None)
-    assert (kind.key.outcome_class, kind.key.carrier) == ("network_failure", "310-026")
+    assert (kind.key.outcome_class, kind.key.carrier) == ("network_failure", "310-260")
 
 
 @pytest.mark.parametrize("missing", ["MessageUUID", "Status"])

@@ -104,12 +104,31 @@ def test_other_variables_are_left_alone(tmp_path: Path) -> None:
         ("KAFKA__NOPE", "1", "unknown field `nope` - at `$.kafka`"),
         ("INGEST__BATCH_RECORDS", "x", "Expected `int`, got `str` - at `$.ingest.batch_records`"),
         ("INGEST__BATCH_RECORDS", "0", "ingest.batch_records = 0: must be"),
+        (
+            "CARRIERS__FILE",
+            "/nowhere/carriers.csv",
+            "carriers.file = '/nowhere/carriers.csv': can not be read",
+        ),
+        ("LOOKUP__ENABLED", "true", "lookup.account_sid or lookup.auth_token is empty"),
+        ("LOOKUP__BASE_URL", "lookups.twilio.com", "lookup.base_url = 'lookups.twilio.com': scheme and host"),
+        ("LOOKUP__BASE_URL", "https://x/v2", "lookup.base_url = 'https://x/v2': scheme and host alone"),
+        ("LOOKUP__SAMPLE_RATIO", "1.5", "lookup.sample_ratio = 1.5: must be 0.0 to 1.0"),
     ],
 )
 def test_a_bad_variable_is_refused_in_words(tmp_path: Path, name: str, value: str, words: str) -> None:
     with pytest.raises(ConfigError) as refused:
         of(tmp_path, "", **{name: value})
     assert words in str(refused.value)
+
+
+def test_a_cost_without_a_price_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"lookup.price_per_request = 0: no cost would add up"):
+        of(tmp_path, "", LOOKUP__DAILY_COST="5", LOOKUP__PRICE_PER_REQUEST="0")
+
+
+def test_lookup_takes_its_secret_like_any_other(tmp_path: Path) -> None:
+    given = of(tmp_path, "", LOOKUP__ENABLED="true", LOOKUP__ACCOUNT_SID="AC1", LOOKUP__AUTH_TOKEN=SECRET)
+    assert given.lookup.auth_token.reveal() == SECRET and dump(given)["lookup"]["auth_token"] == "****"
 
 
 def test_a_topic_has_the_prefix() -> None:

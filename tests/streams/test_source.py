@@ -103,7 +103,8 @@ def test_a_2025_profile_reads_the_same_code_otherwise() -> None:
         ("310260", "", "310-260", "record"),
         ("23410", "", "234-10", "record"),
         ("310 260", "", "310-260", "record"),
-        ("T-Mobile USA, Inc.", "", "t-mobile-usa-inc", "record"),
+        ("T-Mobile USA, Inc.", "", "310-260", "record"),
+        ("Some Mobile, Inc.", "", "some-mobile-inc", "record"),
         (None, "310-410", "310-410", "connector"),
         ("", "310410", "310-410", "connector"),
         ("unknown", "east", "east", "connector"),
@@ -201,7 +202,7 @@ def outcome_region(of: Source, **fields: Any) -> str:
     reading = of.decoder.decode_batch([json.dumps({**MINIMAL, **fields}).encode()])[0]
     assert not isinstance(reading, Malformed)
     told = outcome(of, reading, NOW_MS, RegionOf(of.config.region_level), HASHER)
-    (row,) = (kinds := Kinds([of.name])).rows(of, [reading])
+    (row,) = (kinds := Kinds([of.name], {})).rows(of, [reading])
     assert isinstance(told, Outcome) and kinds.keys[row].region == told.region
     return told.region
 

@@ -19,6 +19,8 @@ from alerts.pages import PageData, pages, view
 from alerts.records import Decision, Delivery, Incident, Severity, State, Transition
 from streams.http import HttpServer, Readiness
 from streams.metrics import Metrics, Role
+from streams.networks import built_in
+from streams.unknown_share import Share
 
 OPENED_S = 1_700_000_000
 NOW_MS = (OPENED_S + 600) * 1000
@@ -150,6 +152,22 @@ def test_an_unknown_incident_is_a_404_in_both(site: Site) -> None:
     assert status == 404 and "Nothing is known of ch:nothing" in words(html)
     assert site.get("/api/v1/incidents/ch:nothing")[0] == 404
     assert site.json("/api/v1/incidents/ch:nothing") == {"error": "no incident 'ch:nothing'"}
+
+
+def test_the_list_says_of_which_source_most_outcomes_have_no_carrier(site: Site) -> None:
+    shares = (Share("twilio", 900, 1_000), Share("smpp", 10, 1_000), Share("new", 0, 0))
+    site.data = PageData((), {}, None, NOW_MS, shares)
+    text = words(site.get("/incidents")[2])
+    assert "twilio: the carrier is unknown for 90.0 % of the last hour's outcomes (900 of 1 000)" in text
+    assert "smpp:" not in text and "new:" not in text
+    ratios = site.json("/api/v1/incidents")["carrier_unknown_ratio"]
+    assert ratios == {"twilio": 0.9, "smpp": 0.01, "new": 0.0}
+
+
+def test_carriers_go_by_their_names(site: Site) -> None:
+    site.data = site.data._replace(display=built_in().display)
+    assert "twilio_30003 at T-Mobile US (310-260), all regions" in words(site.get("/incidents")[2])
+    assert "twilio_30003 at T-Mobile US (310-260)" in words(site.get(f"/incidents/{OPEN.key}")[2])
 
 
 def test_a_quiet_network_is_said_to_be_quiet_by_a_monitor_that_sees(site: Site) -> None:
