@@ -18,6 +18,8 @@ from alerts.policy import Policy
 from alerts.records import Severity
 from streams import journal
 from streams.codes import profiles, table
+from streams.gateway.form import fields_of
+from streams.gateway.signature import is_signed, signature
 from streams.journal import Assembler
 from streams.settings import Source
 from streams.sliding import Sliding
@@ -237,6 +239,13 @@ def test_trap_17_spellings_of_one_network_are_one_series_and_like_ids_are_two() 
     assert {k.carrier: n for k, n in p.counted.items()} == {"310-260": 4, "310-26": 1}
 
 
+def test_trap_17_networks_and_names_of_one_brand_are_one_series() -> None:
+    p = Pipeline(API)
+    brand = ["310-260", "310-160", "T-Mobile USA, Inc.", "t-mobile us", "T-MOBILE USA"]
+    p.read(*(canonical(f"m{i}", carrier=c, region="US") for i, c in enumerate(brand))).close(10)
+    assert {k.carrier for k in p.counted} == {"310-260"}
+
+
 def test_trap_18_the_senders_network_in_an_event_labels_nothing() -> None:
     p = Pipeline(Source(name="events", format="twilio-event-streams"))
     p.read(event("SM1", "UNDELIVERED", 30003, mcc="310", mnc="410", to=f"+{NUMBER}")).close(10)
@@ -301,6 +310,23 @@ def test_trap_21_no_number_leaves_ingest_but_as_a_keyed_hash() -> None:
 
 
 # -- 22 to 26: what goes wrong around it -----------------------------------------------------------
+
+
+def test_trap_22_a_signature_covers_every_parameter_and_the_public_url() -> None:
+    url, form = "https://sms.example.org/v1/twilio/status?carrier=310-260", "MessageSid=SM1&BrandNew=x"
+    token = b"12345"
+    given = signature(token, url, fields_of(form))
+
+    def holds(url: str, form: str, token: bytes = token) -> bool:
+        base, target = url[: url.index("/v1")], url[url.index("/v1") :]
+        return is_signed([token], given, base, target, fields_of(form))
+
+    assert holds(url, form) and holds(url.replace(".org", ".org:443"), form)
+    assert not holds(url, form + "&More=y") and not holds(url, form.replace("&BrandNew=x", ""))
+    assert not holds(url.replace("310-260", "310-410"), form) and not holds(
+        url.replace("https", "http"), form
+    )
+    assert not holds(url, form, b"another token")
 
 
 def test_trap_23_a_providers_time_without_a_zone_is_no_time() -> None:
