@@ -16,9 +16,9 @@ from alerts.bench.broker import Broker
 from alerts.bench.check import Closed, Counted
 from alerts.bench.child import Child, Usage
 from alerts.bench.errors import BenchFailed
-from alerts.bench.progress import Progress
 from alerts.bench.rows import Row, row, with_cells
 from alerts.bench.traffic import Truth, Workload
+from alerts.progress import Progress
 from alerts.settings import Settings
 from streams.consumer import consumer_config
 from streams.records import BUCKET_S

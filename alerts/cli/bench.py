@@ -12,9 +12,9 @@ import click
 
 from alerts.bench import report
 from alerts.bench.broker import Broker
-from alerts.bench.progress import Progress
 from alerts.bench.run import DEFAULT_RECORDS, LEAST_RECORDS, run
 from alerts.bench.stages import Bench
+from alerts.progress import Progress
 from streams.embedded import EmbeddedError, EmbeddedKafka, EmbeddedValkey
 from streams.errors import MonitorError
 

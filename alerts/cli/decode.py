@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import time
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from typing import NamedTuple
 import click
 import msgspec
 
+from alerts.cli.record_stream import Read, records
+from alerts.progress import Progress
 from alerts.settings import load
 from streams import settings
 from streams.codes import CodeBook
@@ -26,6 +29,7 @@ from streams.region import RegionOf
 from streams.source import Source, outcome
 
 BATCH = 5_000
+BATCH_BYTES = 4_000_000
 
 
 class Normaliser(NamedTuple):
@@ -69,6 +73,7 @@ class Normaliser(NamedTuple):
     envvar="CARRIER_HEALTH_CONFIG",
     help="The configuration file.",
 )
+@click.option("--progress", is_flag=True, help="Says how far it is where stderr is no terminal, too.")
 @click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 def decode(
     name: str | None,
@@ -76,13 +81,15 @@ def decode(
     codes: str | None,
     received: str | None,
     config: Path | None,
+    progress: bool,
     files: tuple[str, ...],
 ) -> None:
     """Show what the monitor makes of provider records.
 
     Reads FILES, or standard input: one record a line, or a JSON array, or a form body. Prints one
     JSON object a record, in input order. A record that can not be read gives
-    {"error": …, "detail": …} on its line, and exit code 1 at the end.
+    {"error": …, "detail": …} on its line, and exit code 1 at the end. Files may be of any size:
+    memory holds a few thousand records.
 
     \b
     Examples:
@@ -90,14 +97,27 @@ def decode(
       carrier-health decode --source twilio < callback.txt
     """
     normaliser = _normaliser(name, form, codes, received, config)
-    readable = True
+    shown = Progress(quiet=not (progress or sys.stderr.isatty()), of="of about")
+    try:
+        readable = _write(normaliser, Input(files or ("-",)), shown)
+    finally:
+        shown.finish()
+    sys.exit(0 if readable else 1)
+
+
+def _write(normaliser: Normaliser, given: Input, shown: Progress) -> bool:
+    """Whether every record could be read."""
     out = click.get_binary_stream("stdout")
-    for values in _batches(files or ("-",)):
+    readable, done = True, 0
+    shown.begin("records")
+    for values in given.batches():
         for good, line in normaliser.lines(values):
             readable &= good
             out.write(line + b"\n")
+        done += len(values)
+        shown.update(done, given.records_in_all(done))
     out.flush()
-    sys.exit(0 if readable else 1)
+    return readable
 
 
 def _normaliser(
@@ -146,44 +166,54 @@ def _time(text: str | None) -> int | None:
     return ms
 
 
-def _batches(files: tuple[str, ...]) -> Iterator[list[bytes]]:
-    for path in files:
-        data = sys.stdin.buffer.read() if path == "-" else Path(os.fspath(path)).read_bytes()
-        values = _records(data)
-        for start in range(0, len(values), BATCH):
-            yield values[start : start + BATCH]
+class Input:
+    """The files to read, one after the other, and how much of them was read."""
+
+    def __init__(self, files: tuple[str, ...]) -> None:
+        self._files = files
+        self._read_bytes = 0
+        self._bytes = _size(files)
+
+    def batches(self) -> Iterator[list[bytes]]:
+        for path in self._files:
+            with click.open_file(path, "rb") as file:
+                yield from _batches(records(self._metered(file.read)))
+
+    def records_in_all(self, done: int) -> int | None:
+        """About how many there are when `done` came out of what was read; None while nobody knows."""
+        if self._bytes is None or not self._read_bytes:
+            return None
+        return max(done, round(done * self._bytes / self._read_bytes))
+
+    def _metered(self, read: Read) -> Read:
+        def metered(most: int) -> bytes:
+            data = read(most)
+            self._read_bytes += len(data)
+            return data
+
+        return metered
 
 
-def _records(data: bytes) -> list[bytes]:
-    """The records of one file: the items of a JSON array, one JSON object over several lines, else
-    its lines. Blank lines are none."""
-    if data.lstrip()[:1] == b"[":
-        return _array(data)
-    if data.lstrip()[:1] == b"{" and _is_json(data):
-        return [data.strip()]
-    return [line for line in data.splitlines() if line.strip()]
-
-
-def _array(data: bytes) -> list[bytes]:
+def _size(files: tuple[str, ...]) -> int | None:
+    """Bytes of all files; None where one of them is no regular file."""
     try:
-        return [_item(raw) for raw in msgspec.json.decode(data, type=list[msgspec.Raw])]
-    except (msgspec.DecodeError, RecursionError):
-        # A line that is no array is told by its decoder, like any other.
-        return [line for line in data.splitlines() if line.strip()]
+        found = [os.fstat(sys.stdin.fileno()) if path == "-" else os.stat(path) for path in files]
+    except OSError:
+        return None
+    return sum(f.st_size for f in found) if all(stat.S_ISREG(f.st_mode) for f in found) else None
 
 
-def _item(raw: msgspec.Raw) -> bytes:
-    """An item of an array; a string is a receipt's text or a form."""
-    value = bytes(raw).strip()
-    return msgspec.json.decode(value, type=str).encode() if value[:1] == b'"' else value
-
-
-def _is_json(data: bytes) -> bool:
-    try:
-        msgspec.json.decode(data, type=msgspec.Raw)
-    except (msgspec.DecodeError, RecursionError):
-        return False
-    return True
+def _batches(values: Iterator[bytes]) -> Iterator[list[bytes]]:
+    batch: list[bytes] = []
+    held_bytes = 0
+    for value in values:
+        batch.append(value)
+        held_bytes += len(value)
+        if len(batch) == BATCH or held_bytes >= BATCH_BYTES:
+            yield batch
+            batch, held_bytes = [], 0
+    if batch:
+        yield batch
 
 
 def _json(result: Outcome | Malformed) -> bytes:

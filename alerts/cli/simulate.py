@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from alerts.progress import EVERY_S, StatusLine
 from alerts.settings import Settings
 from streams import settings as configuration
 from streams import topics
@@ -24,7 +25,6 @@ from streams.simulate.traffic import new_ledger, records
 
 MIDNIGHT_MS = 1_767_571_200_000
 """2026-01-05T00:00Z, a Monday: files begin on that day, so that the same seed gives the same bytes."""
-PROGRESS_EVERY_S = 5.0
 
 
 @click.command()
@@ -105,7 +105,7 @@ def _to_topic(scenario: Scenario, seed: int, _: str, config: Path | None) -> Led
             feeder,
             Pacer(clock.now_ms, settings.clock.speed),
             _reporter(scenario, start_ms),
-            PROGRESS_EVERY_S,
+            EVERY_S,
         )
     except KeyboardInterrupt:
         click.echo("stopped", err=True)
@@ -118,7 +118,7 @@ def _to_file(scenario: Scenario, seed: int, to: str, _: Path | None) -> Ledger:
     ledger = new_ledger(scenario, start_ms, seed)
     _announce(scenario, ledger, to)
     report = _reporter(scenario, start_ms)
-    feed(records(scenario, seed, start_ms, ledger), CaptureSink(Path(to)), None, report, PROGRESS_EVERY_S)
+    feed(records(scenario, seed, start_ms, ledger), CaptureSink(Path(to)), None, report, EVERY_S)
     _conclude(ledger)
     return ledger
 
@@ -134,19 +134,17 @@ def _announce(scenario: Scenario, ledger: Ledger, to: str) -> None:
 
 
 def _reporter(scenario: Scenario, start_ms: int) -> Callable[[Progress], None]:
-    """Shows rate and time left: one line that changes on a terminal, plain lines otherwise."""
-    began = time.monotonic()
+    """Shows rate and time left, in seconds of the scenario."""
+    began, shown = time.monotonic(), StatusLine()
 
     def report(progress: Progress) -> None:
         elapsed_s = max(time.monotonic() - began, 1e-3)
         done_s = (progress.at_ms - start_ms) / 1000
         left_s = max(0.0, scenario.duration_s - done_s) * elapsed_s / max(done_s, 1e-3)
-        line = (
+        shown.show(
             f"{progress.records:,} records, {progress.records / elapsed_s:,.0f}/s, "
             f"{done_s:.0f} of {scenario.duration_s} s, {left_s:.0f} s left"
         )
-        terminal = sys.stderr.isatty()
-        click.echo(f"\r{line}\033[K" if terminal else line, err=True, nl=not terminal)
 
     return report
 

@@ -160,3 +160,15 @@ def test_words_are_searched_everywhere_and_with_or_without_underscores() -> None
 def test_nothing_found_exits_with_1_and_a_bad_profile_with_2() -> None:
     assert CliRunner().invoke(codes, ["zebra"]).exit_code == 1
     assert CliRunner().invoke(codes, ["--profile", "zebra"]).exit_code == 2
+
+
+def test_progress_is_shown_only_where_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alerts.progress.EVERY_S", 0.0)
+    path = tmp_path / "many.txt"
+    path.write_text(f"{RECEIPT}\n" * 12_000)
+    assert "left" not in run("--format", "smpp-receipt", str(path)).stderr
+    shown = run("--format", "smpp-receipt", "--progress", str(path))
+    assert "records: 12,000 of about 12,000" in shown.stderr
+    assert len(lines(shown)) == 12_000
