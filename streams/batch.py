@@ -45,6 +45,10 @@ class DeadLetter:
     value: bytes | None
     headers: Headers
     malformed: Malformed
+    source: str
+    """`unknown` where no configured source is named."""
+    timestamp_ms: int
+    """Kafka's, of the record; 0 or less where it has none."""
 
 
 def sources_and_stamps(batch: Batch) -> tuple[list[str], I64]:

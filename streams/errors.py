@@ -5,6 +5,7 @@
     ├── Unreachable        nobody: retried with backoff; says address and what was tried
     ├── GapError           the process: the log does not continue where it should; stop, start again
     ├── LossError          the operator: records are gone (retention, a topic made anew)
+    ├── Poisoned           the operator: too many records can not be read; stop, start again later
     └── Fenced             the process: another owner took over; stop, start again
 Records that can not be read raise nothing: they become `Malformed` values and dead letters.
 """
@@ -35,6 +36,10 @@ class GapError(MonitorError):
 
 class LossError(MonitorError):
     """A gap that is still there after a restart: the records between are gone."""
+
+
+class Poisoned(MonitorError):
+    """More records of a source can not be read than `ingest.poison_ratio` allows."""
 
 
 class Fenced(MonitorError):

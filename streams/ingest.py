@@ -8,7 +8,6 @@ What was read but not committed when the process ends is read again by its succe
 from __future__ import annotations
 
 import gc
-import json
 import logging
 import time
 from typing import Any
@@ -24,6 +23,7 @@ from streams.dedupe import SeenIds
 from streams.errors import Fenced, MonitorError
 from streams.pace import Pace
 from streams.partition import PartitionIntake, where_to_start
+from streams.poison import Limit, Recent, judge
 from streams.records import Range
 from streams.settings import Settings
 from streams.topic_facts import TopicFacts
@@ -143,6 +143,7 @@ class Ingest:
     def _flush(self) -> None:
         if not self._parts:
             return
+        self._judge_poison()
         self._advance_clocks()
         self._count_received()
         ranges = [self._range(p) for p in self._parts.values()]
@@ -150,7 +151,7 @@ class Ingest:
         written = partials(
             self._settings.ingest.instance, self._clock.now_ms(), self._facts.source_set, ranges, cells
         )
-        offsets = [self._offset(p) for p in self._parts.values()]
+        offsets = [p.offset(self._settings.ingest.dedupe_horizon_s) for p in self._parts.values()]
         group = self._consumer.consumer_group_metadata()
         self._transactions.write(written, self._intake.failed, self._intake.dead, offsets, group)
         self._begin_anew()
@@ -177,9 +178,13 @@ class Ingest:
             part.split,
         )
 
-    def _offset(self, part: PartitionIntake) -> TopicPartition:
-        memory = json.dumps({"replay_from": part.replay_from(self._settings.ingest.dedupe_horizon_s)})
-        return TopicPartition(part.topic, part.partition, max(part.end, part.start), memory)
+    def _judge_poison(self) -> None:
+        """Raises Poisoned while nothing of this flush is committed."""
+        parts, ingest = self._parts.values(), self._settings.ingest
+        for part in parts:
+            part.recent.add(time.monotonic(), part.tally)
+        limit = Limit(ingest.poison_ratio, ingest.poison_min_records)
+        judge(limit, [p.tally for p in parts], [p.recent for p in parts], self._intake.dead)
 
     def _begin_anew(self) -> None:
         for part in self._parts.values():
@@ -244,6 +249,7 @@ class Ingest:
             start,
             read_to=max(replay, 0),
             inherited=max(replay, 0),
+            recent=Recent.of(tp.metadata),
         )
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:

@@ -20,7 +20,7 @@ from streams.fold import NO_LATENCY, SEND, SIGNAL, Fold, latency_column
 from streams.kinds import CHECKED, CODE, RESULTS, Kinds
 from streams.partition import PartitionIntake
 from streams.privacy import RecipientHasher
-from streams.records import FailedRecipient, Malformed, Reading, Reason, Result, SeriesKey
+from streams.records import UNKNOWN, FailedRecipient, Malformed, Reading, Reason, Result, SeriesKey
 from streams.source import (
     BAD_STATUS,
     FINAL_BITS,
@@ -235,7 +235,7 @@ class Intake:
         counts = np.bincount(source * len(RESULTS) + result, minlength=len(self._names) * len(RESULTS))
         for flat in np.flatnonzero(counts).tolist():
             number, code = divmod(flat, len(RESULTS))
-            of_source = part.tally.setdefault(self._names[number] or "unknown", {})
+            of_source = part.tally.setdefault(self._names[number] or UNKNOWN, {})
             name = RESULTS[code].value
             of_source[name] = of_source.get(name, 0) + int(counts[flat])
 
@@ -283,6 +283,8 @@ class Intake:
                     (batch.untouched or batch.values)[i],
                     batch.headers[i] or (),
                     work.malformed.get(i, BAD_STATUS),
+                    self._names[int(work.source[i])] or UNKNOWN,
+                    batch.timestamp_ms[i],
                 )
             )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from confluent_kafka import OFFSET_BEGINNING, TopicPartition
 
 from streams.dedupe import SeenIds
+from streams.poison import Recent
 
 
 @dataclass
@@ -33,11 +34,18 @@ class PartitionIntake:
     """Offset up to which it was really read, what is read again for dedupe included."""
     inherited: int | None = None
     """From where the owner before would have read again: it stands until something was read."""
+    recent: Recent = field(default_factory=Recent)
+    """For the poison limit."""
 
     @property
     def remembers(self) -> bool:
         """Whether all that had to be read again was: only then its memory is whole."""
         return self.read_to >= self.start
+
+    def offset(self, horizon_s: int) -> TopicPartition:
+        """What to commit: how far it was read, with what a successor must know."""
+        memory = {"replay_from": self.replay_from(horizon_s), "recent": self.recent.told()}
+        return TopicPartition(self.topic, self.partition, max(self.end, self.start), json.dumps(memory))
 
     def replay_from(self, horizon_s: int) -> int:
         """The offset from which a successor must read to remember as much as this one."""

@@ -85,6 +85,9 @@ class Ingest(Section, frozen=True):
     dedupe_max_ids: int = 50_000_000
     max_record_bytes: int = 1_000_000
     pause_ahead_s: float = 120.0
+    poison_ratio: float = 0.5
+    """Ingest stops when more than this share of a source can not be read; 1 switches it off."""
+    poison_min_records: int = 1_000
 
 
 class Windows(Section, frozen=True):
@@ -204,6 +207,8 @@ LIMITS: Mapping[tuple[str, str], tuple[float, float]] = {
     ("ingest", "dedupe_max_ids"): (1_000, 10**10),
     ("ingest", "max_record_bytes"): (1, 10_000_000),  # what the dead letters take
     ("ingest", "pause_ahead_s"): (1.0, 86_400.0),
+    ("ingest", "poison_ratio"): (0.001, 1.0),
+    ("ingest", "poison_min_records"): (1, 10**9),
     ("windows", "allowed_lateness_s"): (0.0, 86_400.0),
     ("lookup", "requests_per_s"): (0.01, 100.0),
     ("lookup", "daily_requests"): (0, 10_000_000),

@@ -116,6 +116,8 @@ def _headers(letter: DeadLetter) -> list[tuple[str, bytes]]:
         ("source_partition", str(letter.partition).encode()),
         ("source_offset", str(letter.offset).encode()),
     ]
+    if letter.timestamp_ms > 0:
+        own.append(("source_timestamp_ms", str(letter.timestamp_ms).encode()))
     names = {name for name, _ in own}
     return [(k, v) for k, v in letter.headers if k not in names] + own
 

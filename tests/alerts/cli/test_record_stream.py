@@ -91,7 +91,8 @@ def test_numbers_and_nesting_of_any_size_are_told_by_their_decoder() -> None:
 # In between, as a child's peak begins with what its parent held at the fork.
 MEASURE = """
 import os, subprocess, sys
-process = subprocess.Popen([sys.executable, "-m", "alerts.cli", "decode", *sys.argv[1:]], stdout=subprocess.DEVNULL)
+line = [sys.executable, "-m", "alerts.cli", "decode", *sys.argv[1:]]
+process = subprocess.Popen(line, stdout=subprocess.DEVNULL)
 _, status, usage = os.wait4(process.pid, 0)
 process.returncode = os.waitstatus_to_exitcode(status)
 print(process.returncode, usage.ru_maxrss // (1 << (20 if sys.platform == "darwin" else 10)))
