@@ -5,6 +5,7 @@ A bare hash of a number is no protection: there are only some 10^10 of them to t
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
 
@@ -83,3 +84,39 @@ def mask(number: str) -> str:
     if len(shown) < 10:
         return "•" * len(shown)
     return f"{shown[: min(5, len(shown) - 7)]}•••{shown[-4:]}"
+
+
+# What people and encodings put between the digits of one number, a form's `+` for a blank included.
+_BETWEEN = rb"(?:[ \x00().\-/+]|\xc2\xa0|%20|%2[89DEde]){0,3}"
+_DATE = rb"(?:19|20)\d\d-(?:0\d|1[0-2])-[0-3]\d(?!\d)"
+_LIKE_A_NUMBER = re.compile(rb"(?P<date>" + _DATE + rb")|(?P<plus>\+|%2[Bb])?\d(?:" + _BETWEEN + rb"\d){6,}")
+_BASE64 = re.compile(rb"[A-Za-z0-9+/_\-]{16,}={0,2}")
+_ENCODED_CHARACTER = re.compile(rb"%[0-9A-Fa-f]{2}|\D")
+
+
+def mask_numbers(data: bytes) -> bytes:
+    """Bytes for a person's eye: whatever could be a phone number is masked, other digits among it.
+
+    Seven digits and more count, also with what people put between them, plain or percent-encoded;
+    dates like 2026-07-17 do not. A base64 word that holds such a run is left out.
+    """
+    return _LIKE_A_NUMBER.sub(_masked, _BASE64.sub(_without_numbers, data))
+
+
+def _masked(found: re.Match[bytes]) -> bytes:
+    if found["date"]:
+        return found[0]
+    prefix = found["plus"] or b""
+    digits = _ENCODED_CHARACTER.sub(b"", found[0][len(prefix) :]).decode()
+    return prefix + mask("+" + digits)[1:].encode()
+
+
+def _without_numbers(word: re.Match[bytes]) -> bytes:
+    text = word[0].rstrip(b"=").translate(bytes.maketrans(b"-_", b"+/"))
+    try:
+        held = base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
+    except ValueError:
+        return word[0]
+    if word[0].isdigit() or not any(m["date"] is None for m in _LIKE_A_NUMBER.finditer(held)):
+        return word[0]
+    return b"[base64 of %d bytes that hold a number]" % len(held)

@@ -19,6 +19,7 @@ COMMANDS = {
     "alerts": ("alerts.cli.roles", "One role: flags, incidents, paging, pages."),
     "topics": ("alerts.cli.topics", "What topics should exist, what does, the difference."),
     "doctor": ("alerts.cli.doctor", "Checks configuration, Kafka, Redis, the pager, the clock."),
+    "dead-letters": ("alerts.cli.dead_letters", "What could not be read, and another try."),
     "codes": ("alerts.cli.codes", "Searches and explains the code tables."),
     "decode": ("alerts.cli.decode", "Reads provider records, prints normalised outcomes."),
     "simulate": ("alerts.cli.simulate", "Labelled synthetic traffic, to the topic or a file."),
@@ -35,7 +36,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(COMMANDS[name][0]), name)
+        command: click.Command = getattr(importlib.import_module(COMMANDS[name][0]), name.replace("-", "_"))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -14,12 +14,12 @@ import click
 import msgspec
 
 from alerts.cli.record_stream import Read, records
+from alerts.cli.when import When
 from alerts.progress import Progress
 from alerts.settings import load
 from streams import settings
 from streams.codes import CodeBook
 from streams.decode import FORMATS
-from streams.decode.times import MAX_MS, epoch_ms
 from streams.errors import ConfigError
 from streams.networks import networks_of
 from streams.prefix import PrefixOf
@@ -66,7 +66,12 @@ class Normaliser(NamedTuple):
 @click.option("--source", "name", metavar="NAME", help="A source of the configuration.")
 @click.option("--format", "form", type=click.Choice(list(FORMATS)), help="The format, without a source.")
 @click.option("--codes", metavar="PROFILE", help="With --format: the code profile; each format has one.")
-@click.option("--received", metavar="T", help="Receipt time, ISO 8601 or epoch ms. [the record's, or now]")
+@click.option(
+    "--received",
+    "received_ms",
+    type=When(),
+    help="Receipt time, ISO 8601 or epoch ms. [the record's, or now]",
+)
 @click.option(
     "--config",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -79,7 +84,7 @@ def decode(
     name: str | None,
     form: str | None,
     codes: str | None,
-    received: str | None,
+    received_ms: int | None,
     config: Path | None,
     progress: bool,
     files: tuple[str, ...],
@@ -96,7 +101,7 @@ def decode(
       carrier-health decode --format smpp-receipt receipts.txt
       carrier-health decode --source twilio < callback.txt
     """
-    normaliser = _normaliser(name, form, codes, received, config)
+    normaliser = _normaliser(name, form, codes, received_ms, config)
     shown = Progress(quiet=not (progress or sys.stderr.isatty()), of="of about")
     try:
         readable = _write(normaliser, Input(files or ("-",)), shown)
@@ -121,13 +126,12 @@ def _write(normaliser: Normaliser, given: Input, shown: Progress) -> bool:
 
 
 def _normaliser(
-    name: str | None, form: str | None, codes: str | None, received: str | None, config: Path | None
+    name: str | None, form: str | None, codes: str | None, received_ms: int | None, config: Path | None
 ) -> Normaliser:
     if (name is None) == (form is None):
         raise click.UsageError("give either --source NAME or --format FORMAT")
     if name is not None and codes is not None:
         raise click.UsageError("--codes goes with --format; a source has its own code profile")
-    received_ms = _time(received)
     try:
         resolved = load(config)
         networks = networks_of(resolved.carriers.file, resolved.carriers.roll_up)
@@ -155,15 +159,6 @@ def _demo_key() -> settings.Secret:
         "privacy.recipient_key is not set: recipients are hashed with a public demonstration key.", err=True
     )
     return DEMO_KEY
-
-
-def _time(text: str | None) -> int | None:
-    if text is None:
-        return None
-    ms = int(text) if text.isascii() and text.isdecimal() else epoch_ms(text)
-    if ms is None or ms > MAX_MS:
-        raise click.BadParameter(f"'{text}' is neither ISO 8601 nor epoch ms", param_hint="--received")
-    return ms
 
 
 class Input:
