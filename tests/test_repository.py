@@ -106,13 +106,9 @@ def test_every_command_explains_itself(name: str) -> None:
 
 def test_the_configuration_of_the_readme_is_accepted(tmp_path: Path) -> None:
     (block,) = re.findall(r"```toml\n(.*?)```", README, re.S)
-    raw = tomllib.loads(block)
-    for section, key, text in (
-        ("privacy", "recipient_key", "k" * 32),
-        ("pagerduty", "routing_key", "a1" * 16),
-    ):
-        (tmp_path / key).write_text(text)
-        block = block.replace(raw[section][f"{key}_file"], str(tmp_path / key))
+    key = tmp_path / "recipient.key"
+    key.write_text("k" * 32)
+    block = block.replace(tomllib.loads(block)["privacy"]["recipient_key_file"], str(key))
     path = tmp_path / "carrier-health.toml"
     path.write_text(block)
     settings = configuration.load(path, {})

@@ -17,6 +17,7 @@ COMMANDS = {
     "ingest": ("alerts.cli.roles", "One role: read outcomes, count them."),
     "windows": ("alerts.cli.roles", "One role: close buckets, slide windows, show gauges."),
     "alerts": ("alerts.cli.roles", "One role: flags, incidents, paging, pages."),
+    "init": ("alerts.cli.init", "Writes a commented configuration to begin with."),
     "topics": ("alerts.cli.topics", "What topics should exist, what does, the difference."),
     "doctor": ("alerts.cli.doctor", "Checks configuration, Kafka, Redis, the pager, the clock."),
     "dead-letters": ("alerts.cli.dead_letters", "What could not be read, and another try."),
