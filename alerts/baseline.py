@@ -1,31 +1,34 @@
-"""What is normal: the failure probability of each series if nothing is wrong."""
+"""What is normal: the failure probability of each series if nothing is wrong.
+
+Arrays are [L]: one entry per leaf of the rule's index, in its order.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alerts.scopes import Index
-
 Floats = NDArray[np.float64]
 
 
-class Baseline(Protocol):
-    """A learned baseline and the plain prior look the same to the charts."""
-
-    def expected(self, rule: str, index: Index, bucket_s: int) -> Floats:
-        """Failure probability in (0, 1) of each leaf of `index`, in its order, for one bucket."""
-        ...
+def _nothing() -> Floats:
+    return np.zeros(0)
 
 
 @dataclass(frozen=True)
-class PlainPrior:
-    """The same probability for every series at all times."""
+class Baseline:
+    """State of what was learned of each leaf."""
 
-    probability: float
+    prior: Floats = field(default_factory=_nothing)
+    """Failure probability of the leaf when it was first seen."""
 
-    def expected(self, rule: str, index: Index, bucket_s: int) -> Floats:
-        return np.full(len(index.leaves), self.probability)
+    def grown(self, leaves: int, prior: float) -> Baseline:
+        """The same for `leaves` leaves: the new ones at the end begin with `prior`."""
+        new = np.full(leaves - len(self.prior), prior)
+        return Baseline(np.concatenate((self.prior, new)))
+
+    def expected(self, bucket_s: int) -> Floats:
+        """Failure probability in (0, 1) of each leaf for one bucket."""
+        return self.prior

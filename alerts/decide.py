@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from alerts import detect, incident
-from alerts.baseline import Baseline
 from alerts.detect import Flag, LeafCounts, RuleState
 from alerts.incident import Case, Watch
 from alerts.localise import Finding, localise
@@ -62,7 +61,6 @@ def begin(policy: Policy, rules: Sequence[str]) -> DetectorState:
 def decide(
     state: DetectorState,
     policy: Policy,
-    baseline: Baseline,
     bucket_s: int,
     counts: Mapping[str, LeafCounts],
 ) -> tuple[DetectorState, Decided]:
@@ -75,7 +73,7 @@ def decide(
     flags: list[Flag] = []
     for rule, look in zip(state.rules, state.looks, strict=True):
         own = [c for c in state.cases if c.incident.rule == rule.rule]
-        rule, said = detect.step(rule, policy, baseline, bucket_s, counts.get(rule.rule, {}))
+        rule, said = detect.step(rule, policy, bucket_s, counts.get(rule.rule, {}))
         now = Now(rule, said, policy, bucket_s)
         findings, look = _look(now, own, look)
         after = incident.apply(own, findings, now)

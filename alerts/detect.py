@@ -75,6 +75,7 @@ class RuleState:
     rule: str
     charts: Charts
     index: Index = field(default_factory=Index)
+    baseline: Baseline = field(default_factory=Baseline)
     ring: tuple[Row, ...] = ()
     """The last hour, oldest first."""
 
@@ -136,24 +137,23 @@ def fresh(rule: str, policy: Policy) -> RuleState:
     return RuleState(rule, Charts.empty(len(policy.thetas), Index().size))
 
 
-def step(
-    state: RuleState, policy: Policy, baseline: Baseline, bucket_s: int, counts: LeafCounts
-) -> tuple[RuleState, Step]:
+def step(state: RuleState, policy: Policy, bucket_s: int, counts: LeafCounts) -> tuple[RuleState, Step]:
     """The state after bucket `bucket_s`, and what it said."""
     index = state.index.grown(counts)
-    charts = state.charts
+    charts, baseline = state.charts, state.baseline
     if index is not state.index:
         charts = charts.relaid(moved(state.index, index), index.size)
+        baseline = baseline.grown(len(index.leaves), policy.prior)
     row = _row(bucket_s, index, counts)
     n, k = (_dense(row, values, index) for values in (row.n, row.k))
-    pi = baseline.expected(state.rule, index, bucket_s)
+    pi = baseline.expected(bucket_s)
     llr = index.sums(bank.likelihoods(policy, k, n, pi))
     k_s, n_s, m_s = index.sums(np.stack((k, n, n * pi)))
     charts = bank.advance(charts, llr, k_s, n_s, m_s, bucket_s)
     hits = bank.alarms(charts, policy)
     charts = bank.latch(charts, policy, llr, hits, bucket_s)
     ring = (*_kept(state.ring, bucket_s - policy.ring_s), row)
-    return RuleState(state.rule, charts, index, ring), Step(hits, llr, pi)
+    return RuleState(state.rule, charts, index, baseline, ring), Step(hits, llr, pi)
 
 
 def flags(state: RuleState, policy: Policy, pi: Floats, bucket_s: int) -> tuple[Flag, ...]:

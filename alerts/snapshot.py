@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from alerts.baseline import Baseline
 from alerts.charts import Charts
 from alerts.decide import DetectorState, Look
 from alerts.detect import Row, RuleState
@@ -61,6 +62,7 @@ class RuleImage(msgspec.Struct, frozen=True):
     rule: str
     leaves: list[Leaf]
     charts: dict[str, Array]
+    baseline: dict[str, Array]
     look: tuple[int, int]
     buckets_s: list[int]
     lengths: list[int]
@@ -151,6 +153,7 @@ def _image(rule: RuleState, look: Look) -> RuleImage:
         rule=rule.rule,
         leaves=list(rule.index.leaves),
         charts={name: _packed(array) for name, array in vars(rule.charts).items()},
+        baseline={name: _packed(array) for name, array in vars(rule.baseline).items()},
         look=(look.until_s, look.last_s),
         buckets_s=[row.bucket_s for row in rule.ring],
         lengths=[len(row.leaf) for row in rule.ring],
@@ -178,7 +181,8 @@ def _rows(image: RuleImage) -> tuple[Row, ...]:
 
 def _rule(image: RuleImage) -> RuleState:
     charts = Charts(**{name: _unpacked(array) for name, array in image.charts.items()})
-    return RuleState(image.rule, charts, Index().grown(image.leaves), _rows(image))
+    baseline = Baseline(**{name: _unpacked(array) for name, array in image.baseline.items()})
+    return RuleState(image.rule, charts, Index().grown(image.leaves), baseline, _rows(image))
 
 
 def _packed(array: NDArray[Any]) -> Array:

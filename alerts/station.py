@@ -16,7 +16,6 @@ from typing import Any, Protocol
 import msgspec
 
 from alerts import decide, detect, snapshot
-from alerts.baseline import PlainPrior
 from alerts.decide import Decided, DetectorState
 from alerts.paging import pages
 from alerts.policy import Policy
@@ -78,7 +77,6 @@ class Station:
         self._book = RuleBook.of(settings.rules, settings.sources, settings.code_tables)
         alerting = settings.alerting
         self._policy = Policy(warning=alerting.warning_ratio, critical=alerting.critical_ratio)
-        self._baseline = PlainPrior(self._policy.prior)
         self._state = decide.begin(self._policy, self._book.names)
         self._assembler = Assembler()
         self._known: dict[str, Incident] = {}
@@ -146,9 +144,7 @@ class Station:
 
     def _decide(self, complete: Complete) -> Decided:
         counts = detect.leaves(complete.cells, self._book)
-        self._state, decided = decide.decide(
-            self._state, self._policy, self._baseline, complete.record.bucket_s, counts
-        )
+        self._state, decided = decide.decide(self._state, self._policy, complete.record.bucket_s, counts)
         return decided
 
     async def _write_changes(self, decided: Decided) -> None:

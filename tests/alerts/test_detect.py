@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from alerts import detect
-from alerts.baseline import PlainPrior
 from alerts.detect import Count
 from alerts.policy import Policy
 from alerts.records import Scope, ScopeKind, Severity
@@ -23,7 +22,7 @@ BOOK = RuleBook.of(
 GOOD = SeriesKey("tw", "unknown", "US", "delivered", "")
 BAD = SeriesKey("tw", "unknown", "US", "absent_subscriber", "30003")
 OTHER = SeriesKey("smpp", "310-260", "US", "delivered", "")
-POLICY, PRIOR = Policy(), PlainPrior(0.02)
+POLICY = Policy()
 
 
 def cells(distinct: list[int] | None = None, repeats: list[int] | None = None) -> Cells:
@@ -57,7 +56,7 @@ def test_a_handset_tried_again_and_again_flags_nothing() -> None:
     state = detect.fresh("r", POLICY)
     for i in range(60):
         counts = {("a", "x"): Count(100, int(i == 0), 140, 40)}
-        state, said = detect.step(state, POLICY, PRIOR, 10 * i, counts)
+        state, said = detect.step(state, POLICY, 10 * i, counts)
         assert not len(said.alarms.scopes)
 
 
@@ -65,7 +64,7 @@ def ill_state() -> tuple[detect.RuleState, detect.Step]:
     state = detect.fresh("r", POLICY)
     for i in range(1, 5):
         counts = {("a", "x"): Count(100, 40, 100, 40), ("b", "x"): Count(100, 1, 100, 1)}
-        state, said = detect.step(state, POLICY, PRIOR, 10 * i, counts)
+        state, said = detect.step(state, POLICY, 10 * i, counts)
     return state, said
 
 
@@ -87,5 +86,5 @@ def test_forgetting_a_scope_leaves_its_neighbours_their_past() -> None:
 def test_an_hour_is_kept() -> None:
     state = detect.fresh("r", POLICY)
     for i in range(500):
-        state, _ = detect.step(state, POLICY, PRIOR, 10 * i, {})
+        state, _ = detect.step(state, POLICY, 10 * i, {})
     assert (len(state.ring), state.ring[0].bucket_s) == (360, 1400)

@@ -10,7 +10,6 @@ import math
 
 import pytest
 
-from alerts.baseline import PlainPrior
 from alerts.decide import Decided, DetectorState, begin, decide
 from alerts.detect import Count
 from alerts.paging import pages, summary
@@ -20,7 +19,6 @@ from tests.alerts.traffic import RULE, START_S, Counts
 
 RATIO = {".": 0.01, "w": 0.07, "C": 0.40, "x": 0.90}
 POLICY = Policy()
-PRIOR = PlainPrior(POLICY.prior)
 
 
 def bucket(mark: str, at: int) -> Counts:
@@ -40,7 +38,7 @@ def play(drawn: str) -> tuple[list[str], Incident | None, list[Decided]]:
     state, words, all_decided = begin(POLICY, (RULE,)), [], []
     last: Incident | None = None
     for at in range(6 * len(drawn)):
-        state, decided = decide(state, POLICY, PRIOR, START_S + 10 * at, bucket(drawn[at // 6], at))
+        state, decided = decide(state, POLICY, START_S + 10 * at, bucket(drawn[at // 6], at))
         words += [t.what for t in decided.transitions]
         all_decided.append(decided)
         last = decided.incidents[-1] if decided.incidents else last
@@ -93,9 +91,9 @@ def test_buckets_seen_before_change_nothing() -> None:
     state = begin(POLICY, (RULE,))
     buckets = [(START_S + 10 * at, bucket("..CCC"[at // 6], at)) for at in range(30)]
     for bucket_s, counts in buckets:
-        state, _ = decide(state, POLICY, PRIOR, bucket_s, counts)
+        state, _ = decide(state, POLICY, bucket_s, counts)
     for bucket_s, counts in buckets:
-        same, decided = decide(state, POLICY, PRIOR, bucket_s, counts)
+        same, decided = decide(state, POLICY, bucket_s, counts)
         assert same is state and not decided.transitions and not decided.flags
 
 
@@ -175,5 +173,5 @@ def test_a_blip_of_one_bucket_at_tiny_volume_pages_nobody() -> None:
     for at in range(120):
         k = 4 if at == 60 else 0
         counts = {RULE: {("a", "x"): Count(5, k, 5, k)}}
-        state, decided = decide(state, POLICY, PRIOR, START_S + 10 * at, counts)
+        state, decided = decide(state, POLICY, START_S + 10 * at, counts)
         assert not [p for i in decided.incidents for p in pages(i)]

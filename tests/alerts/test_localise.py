@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from alerts import detect
-from alerts.baseline import PlainPrior
 from alerts.detect import Count, RuleState, Step
 from alerts.localise import Finding, localise
 from alerts.policy import Policy
@@ -26,7 +25,7 @@ def after(ill: dict[tuple[str, str], float], buckets: int = 3, n: int = 60) -> t
         for leaf in ((c, r) for c in CARRIERS for r in REGIONS):
             k = int(rng.binomial(n, ill.get(leaf, 0.01)))
             counts[leaf] = Count(n, k, n, k)
-        state, said = detect.step(state, POLICY, PlainPrior(POLICY.prior), 10 * i, counts)
+        state, said = detect.step(state, POLICY, 10 * i, counts)
     return state, said
 
 

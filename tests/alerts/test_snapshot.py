@@ -10,14 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts.baseline import PlainPrior
 from alerts.decide import Decided, DetectorState, adopt, begin, decide
 from alerts.policy import Policy
 from alerts.snapshot import Part, SnapshotError, restore, shard_of, snapshot
 from tests.alerts.traffic import RULE, Counts, Fault, Network, names
 
 POLICY = Policy()
-PRIOR = PlainPrior(POLICY.prior)
 FAULTS = (Fault(104, 300, 0.4, carrier="c1"), Fault(450, 600, 0.5, carrier="c1"))
 STREAM = list(Network(7, names("c", 4), names("r", 3), 30, faults=FAULTS).buckets(800))
 
@@ -25,7 +23,7 @@ STREAM = list(Network(7, names("c", 4), names("r", 3), 30, faults=FAULTS).bucket
 def follow(state: DetectorState, stream: list[tuple[int, Counts]]) -> tuple[DetectorState, list[Decided]]:
     out = []
     for bucket_s, counts in stream:
-        state, decided = decide(state, POLICY, PRIOR, bucket_s, counts)
+        state, decided = decide(state, POLICY, bucket_s, counts)
         out.append(decided)
     return state, out
 
@@ -85,7 +83,7 @@ def test_three_thousand_series_fit() -> None:
     took = []
     for bucket_s, counts in Network(1, names("c", 60), names("r", 50), 300, spread=2).buckets(600):
         begun = time.perf_counter()
-        state, _ = decide(state, POLICY, PRIOR, bucket_s, counts | {"other": counts[RULE]})
+        state, _ = decide(state, POLICY, bucket_s, counts | {"other": counts[RULE]})
         took.append(time.perf_counter() - begun)
     records = snapshot(state)
     print(f"step of 2 x 3,000 series: {1000 * float(np.median(took)):.1f} ms; {len(records)} records")

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from alerts.baseline import PlainPrior
 from alerts.decide import Decided, DetectorState, begin, decide
 from alerts.detect import Count
 from alerts.policy import Policy
@@ -97,7 +96,7 @@ def run(network: Network, seconds: int, policy: Policy | None = None, keep: bool
     policy = policy or Policy()
     out = Run(begin(policy, (RULE,)))
     for bucket_s, counts in network.buckets(seconds):
-        out.state, decided = decide(out.state, policy, PlainPrior(policy.prior), bucket_s, counts)
+        out.state, decided = decide(out.state, policy, bucket_s, counts)
         out.incidents |= {i.key: i for i in decided.incidents}
         out.transitions += decided.transitions
         if keep:
