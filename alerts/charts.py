@@ -11,9 +11,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from alerts.baseline import BLOCK_S, DAY_S, HOUR_S
 from alerts.policy import Policy
+from alerts.scopes import Index
+from alerts.wobble import between_lengths
+from streams.records import BUCKET_S
 
 Floats = NDArray[np.float64]
+Float32s = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
@@ -66,6 +71,27 @@ class Alarms:
     """Which were not flagged before."""
 
 
+@dataclass(frozen=True)
+class Norms:
+    """What limits the evidence of each scope."""
+
+    index: Index
+    threshold: Floats
+    """[S] evidence (nats) that alarms."""
+    variance: Floats
+    """[4, S] the learned wobble, by length."""
+    known: Floats
+    """[S] failures on which the expectation of this hour rests, besides the prior."""
+    volume: Float32s
+    """[24, L] typical outcomes in 10 min by hour of day, 0 where not known yet."""
+
+
+def thresholds(policy: Policy, index: Index) -> Floats:
+    """h [S] for the fleet's budget of false pages: half for the wide scopes, half for the pairs."""
+    wide, pairs = index.first_leaf, len(index.leaves)
+    return np.repeat([policy.evidence(wide), policy.evidence(pairs)], (wide, pairs))
+
+
 def likelihoods(policy: Policy, k: Floats, n: Floats, pi: Floats) -> Floats:
     """Log-likelihood ratios [J, ...]: l_j = k ln theta_j - n ln(1 + (theta_j - 1) pi) (detection, 2)."""
     theta = np.array(policy.thetas).reshape(-1, *([1] * k.ndim))
@@ -94,24 +120,57 @@ def shift(k: Floats, n: Floats, m: Floats) -> Floats:
     return np.log((k + 0.5) / (n - k + 0.5)) - np.log(expected / rest)
 
 
-def limited(policy: Policy, w: Floats, delta: Floats, sigma: float) -> Floats:
-    """E: evidence `w` limited by the wobble `sigma`, 0 where the odds have not risen enough."""
-    enough = (delta >= np.log(policy.min_odds_ratio)) & (w > 0)
+def limited(w: Floats, delta: Floats, sigma2: Floats | float, least: Floats | float) -> Floats:
+    """E: evidence `w` limited by the wobble `sigma2`, 0 where the log-odds rose by less than `least`."""
+    enough = (delta >= least) & (w > 0)
     safe_w, safe_delta = np.where(enough, w, 1.0), np.where(enough, delta, 1.0)
-    return np.where(enough, 0.5 / (0.5 / safe_w + sigma**2 / safe_delta**2), 0.0)
+    return np.where(enough, 0.5 / (0.5 / safe_w + sigma2 / safe_delta**2), 0.0)
 
 
-def alarms(charts: Charts, policy: Policy) -> Alarms:
+def alarms(charts: Charts, policy: Policy, norms: Norms, bucket_s: int) -> Alarms:
     """The scopes that alarm. Evidence never exceeds W, so only charts with W >= h are looked at."""
-    scopes = np.flatnonzero((charts.w >= policy.threshold).any(axis=0))
-    w, k, n, m = (a[:, scopes] for a in (charts.w, charts.k, charts.n, charts.m))
-    evidence = limited(policy, w, shift(k, n, m), policy.sigma)
-    evidence = np.where(k - m >= policy.min_excess * n, evidence, 0.0)
-    winner = evidence.argmax(axis=0) if len(scopes) else np.zeros(0, dtype=np.int64)
+    scopes = np.flatnonzero((charts.w >= norms.threshold).any(axis=0))
+    if not len(scopes):
+        none = np.zeros(0, dtype=np.int64)
+        return Alarms(none, none, np.zeros(0), none, none > 0)
+    evidence = _evidence(charts, policy, norms, scopes, bucket_s)
+    winner = evidence.argmax(axis=0)
     best = evidence[winner, np.arange(len(scopes))]
-    hit = best >= policy.threshold
+    hit = best >= norms.threshold[scopes]
     at, chart = scopes[hit], winner[hit]
     return Alarms(at, chart, best[hit], charts.start_s[chart, at], charts.flagged_s[at] == 0)
+
+
+def _evidence(charts: Charts, policy: Policy, norms: Norms, scopes: Ints, bucket_s: int) -> Floats:
+    """E [J, scopes] of the charts of some scopes, each with its own wobble and floors."""
+    w, k, n, m, start_s = (a[:, scopes] for a in (charts.w, charts.k, charts.n, charts.m, charts.start_s))
+    length_s = np.maximum(bucket_s + BUCKET_S - start_s, BUCKET_S)
+    sigma2 = np.maximum(
+        between_lengths(norms.variance[:, scopes], length_s),
+        1 / (norms.known[scopes] + policy.prior_failures),
+    )
+    blast = _is_blast(norms, policy, scopes, n, start_s, bucket_s)
+    sigma2 = sigma2 + blast * policy.blast_sigma**2
+    least = np.log(np.where(blast, policy.blast_odds_ratio, policy.min_odds_ratio))
+    evidence = limited(w, shift(k, n, m), sigma2, least)
+    return np.where(k - m >= policy.min_excess * n, evidence, 0.0)
+
+
+def _is_blast(norms: Norms, policy: Policy, scopes: Ints, n: Floats, start_s: Ints, bucket_s: int) -> Bools:
+    """Which segments hold far more outcomes than is typical of their hours; none where nothing is known."""
+    by_hour = norms.index.sums(norms.volume.astype(np.float64))[:, scopes] * (HOUR_S / BLOCK_S)
+    usual = _until(by_hour, bucket_s + BUCKET_S) - _until(by_hour, start_s)
+    return (usual > 0) & (n > policy.blast * usual)
+
+
+def _until(by_hour: Floats, at_s: Ints | int) -> Floats:
+    """Typical outcomes since the epoch: whole days, whole hours, and the share of the hour under way."""
+    days, second = np.divmod(at_s, DAY_S)
+    hour, rest = np.divmod(second, HOUR_S)
+    whole = np.concatenate((np.zeros((1, by_hour.shape[1])), by_hour.cumsum(axis=0)))
+    scopes = np.arange(by_hour.shape[1])
+    sums: Floats = days * whole[-1] + whole[hour, scopes] + rest / HOUR_S * by_hour[hour, scopes]
+    return sums
 
 
 def latch(charts: Charts, policy: Policy, llr: Floats, hits: Alarms, bucket_s: int) -> Charts:

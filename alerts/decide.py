@@ -63,8 +63,12 @@ def decide(
     policy: Policy,
     bucket_s: int,
     counts: Mapping[str, LeafCounts],
+    *,
+    whole: bool = True,
 ) -> tuple[DetectorState, Decided]:
-    """One bucket on; `counts` as `detect.leaves` gives them. A bucket seen before changes nothing."""
+    """One bucket on; `counts` as `detect.leaves` gives them. A bucket seen before changes nothing.
+
+    Counts that are not `whole` are judged as they are, but nothing is learned from them."""
     if bucket_s <= state.bucket_s:
         return state, Decided(incidents=tuple(c.incident for c in state.cases))
     rules: list[RuleState] = []
@@ -73,7 +77,8 @@ def decide(
     flags: list[Flag] = []
     for rule, look in zip(state.rules, state.looks, strict=True):
         own = [c for c in state.cases if c.incident.rule == rule.rule]
-        rule, said = detect.step(rule, policy, bucket_s, counts.get(rule.rule, {}))
+        held = [scope_of(c.incident) for c in own if c.incident.state is State.OPEN]
+        rule, said = detect.step(rule, policy, bucket_s, counts.get(rule.rule, {}), held, whole=whole)
         now = Now(rule, said, policy, bucket_s)
         findings, look = _look(now, own, look)
         after = incident.apply(own, findings, now)

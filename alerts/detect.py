@@ -5,7 +5,7 @@ Pure: time is `bucket_s` and nothing else. Buckets come in order, empty ones too
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerts import charts as bank
-from alerts.baseline import Baseline
-from alerts.charts import Alarms, Charts
+from alerts.charts import Alarms, Charts, Norms
+from alerts.learn import Learned, Seen, learn
 from alerts.policy import Policy
 from alerts.records import Scope, Severity
 from alerts.scopes import Index, Leaf, moved
@@ -26,6 +26,8 @@ Floats = NDArray[np.float64]
 Int32s = NDArray[np.int32]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+
+NEVER_S = int(np.iinfo(np.int64).max)
 
 
 class Count(NamedTuple):
@@ -75,7 +77,7 @@ class RuleState:
     rule: str
     charts: Charts
     index: Index = field(default_factory=Index)
-    baseline: Baseline = field(default_factory=Baseline)
+    learned: Learned = field(default_factory=Learned.empty)
     ring: tuple[Row, ...] = ()
     """The last hour, oldest first."""
 
@@ -137,23 +139,62 @@ def fresh(rule: str, policy: Policy) -> RuleState:
     return RuleState(rule, Charts.empty(len(policy.thetas), Index().size))
 
 
-def step(state: RuleState, policy: Policy, bucket_s: int, counts: LeafCounts) -> tuple[RuleState, Step]:
-    """The state after bucket `bucket_s`, and what it said."""
-    index = state.index.grown(counts)
-    charts, baseline = state.charts, state.baseline
-    if index is not state.index:
-        charts = charts.relaid(moved(state.index, index), index.size)
-        baseline = baseline.grown(len(index.leaves), policy.prior)
+def step(
+    state: RuleState,
+    policy: Policy,
+    bucket_s: int,
+    counts: LeafCounts,
+    held: Collection[Scope] = (),
+    *,
+    whole: bool = True,
+) -> tuple[RuleState, Step]:
+    """The state after bucket `bucket_s`, and what it said.
+
+    Nothing is learned of the scopes `held` by open incidents, nor from counts that are not `whole`.
+    """
+    state = _grown(state, policy, bucket_s, counts)
+    index, learned = state.index, state.learned
     row = _row(bucket_s, index, counts)
     n, k = (_dense(row, values, index) for values in (row.n, row.k))
-    pi = baseline.expected(bucket_s)
+    pi = learned.baseline.expected(policy, bucket_s)
     llr = index.sums(bank.likelihoods(policy, k, n, pi))
-    k_s, n_s, m_s = index.sums(np.stack((k, n, n * pi)))
-    charts = bank.advance(charts, llr, k_s, n_s, m_s, bucket_s)
-    hits = bank.alarms(charts, policy)
+    m, known = n * pi, learned.baseline.known(policy, bucket_s)
+    k_s, n_s, m_s, q_s, known_s = index.sums(np.stack((k, n, m, m * (1 - pi), known)))
+    charts = bank.advance(state.charts, llr, k_s, n_s, m_s, bucket_s)
+    norms = Norms(
+        index,
+        bank.thresholds(policy, index),
+        learned.wobble.variance(policy),
+        known_s,
+        learned.baseline.typical(bucket_s),
+    )
+    hits = bank.alarms(charts, policy, norms, bucket_s)
     charts = bank.latch(charts, policy, llr, hits, bucket_s)
+    if whole:
+        seen = Seen(bucket_s, k, n, k_s - m_s, q_s, known_s)
+        learned = learn(learned, index, policy, charts, seen, _ill(index, charts, hits, held, bucket_s))
     ring = (*_kept(state.ring, bucket_s - policy.ring_s), row)
-    return RuleState(state.rule, charts, index, baseline, ring), Step(hits, llr, pi)
+    return RuleState(state.rule, charts, index, learned, ring), Step(hits, llr, pi)
+
+
+def _grown(state: RuleState, policy: Policy, bucket_s: int, counts: LeafCounts) -> RuleState:
+    """The state with room for leaves that were never seen before."""
+    index = state.index.grown(counts)
+    if index is state.index:
+        return state
+    charts = state.charts.relaid(moved(state.index, index), index.size)
+    learned = state.learned.grown(state.index, index, policy, bucket_s)
+    return replace(state, charts=charts, index=index, learned=learned)
+
+
+def _ill(index: Index, charts: Charts, hits: Alarms, held: Collection[Scope], bucket_s: int) -> Ints:
+    """[L] since when a leaf is part of an alarm, a flag or a held scope; 0 where it is of none."""
+    since_s = np.where(charts.flagged_s > 0, charts.flagged_s, NEVER_S)
+    since_s[hits.scopes] = np.minimum(since_s[hits.scopes], hits.start_s)
+    ill_s = index.least(since_s)
+    for scope in held:
+        ill_s = np.where(index.members(scope), np.minimum(ill_s, bucket_s), ill_s)
+    return np.where(ill_s < NEVER_S, ill_s, 0)
 
 
 def flags(state: RuleState, policy: Policy, pi: Floats, bucket_s: int) -> tuple[Flag, ...]:

@@ -167,7 +167,8 @@ def _stands_out(ev: Evidence, policy: Policy, pi: Floats, pick: Pick) -> bool:
     k, n, p = (a[pick.first :, inside] for a in (ev.k, ev.n, pi))
     w = bank.likelihoods(policy, k, n, p).sum(axis=(1, 2)).max(keepdims=True)
     delta = bank.shift(*(np.array([a.sum()]) for a in (k, n, n * p)))
-    return bool(bank.limited(policy, w, delta, policy.sigma_scope)[0] >= policy.further_evidence)
+    limited = bank.limited(w, delta, policy.sigma_scope**2, math.log(policy.min_odds_ratio))
+    return bool(limited[0] >= policy.further_evidence)
 
 
 def _refit(ev: Evidence, picks: Sequence[Pick]) -> tuple[list[Pick], Floats]:

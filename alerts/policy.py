@@ -19,13 +19,41 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     version: int = 1
     prior: float = 0.02
     """Failure probability of a series of which nothing is known."""
+    prior_failures: float = 10.0
+    """What is expected of a series before it is known (its mean, carrier, region) is worth so many."""
+    memory_s: int = 14 * 86_400
+    """Half-life of what is learned by hour of day, and of the wobble."""
+    level_memory_s: int = 12 * 3600
+    level_events: float = 30.0
+    level_most: float = 0.7
+    """The level follows within half a day, by at most so much in log-odds."""
+    weekend_after_s: int = 28 * 86_400
+    """From this age on weekdays and weekends are told apart."""
+    quarantine_s: int = 3600
+    quarantine_most_s: int = 86_400
+    suspect_evidence: float = 3.0
+    """Counts are learned when so old, and older than the start of any chart with more evidence (nats)
+    than this; after a day in any case."""
 
     thetas: tuple[float, ...] = tuple(2 * 1.6**j for j in range(8))
     """Odds ratios of the bank of charts, rising (detection, 2). The least is the zone of indifference."""
     threshold: float = 16.0
     """Evidence (nats) at which a chart alarms: at most one false alarm in 1,000 series-weeks."""
     sigma: float = 0.15
-    """Wobble of a series' log-odds that is not an incident (detection, 3), until it is learned."""
+    sigma_events: float = 296.0
+    sigma_least: float = 0.05
+    sigma_most: float = 0.35
+    """Wobble of a series' log-odds that is not an incident (detection, 3): what it is until it is
+    learned, the weight of that (20 blocks with 4 expected failures), and its bounds."""
+    wobble_least: float = 4.0
+    """Variance (sum of n pi (1 - pi)) from which on counts say something about the wobble."""
+    blast: float = 3.0
+    blast_sigma: float = 0.25
+    blast_odds_ratio: float = 3.0
+    """So many times the typical volume is a blast: more wobble, and odds that must rise further."""
+    series_allowed: float = 1000.0
+    false_pages_per_week: float = 1.0
+    """`threshold` holds one false alarm a week in 1,000 series; other fleets and budgets move it."""
     min_odds_ratio: float = 2.0
     min_excess: float = 0.005
     """Floors: odds at least doubled, and the ratio at least this far above the expected one."""
@@ -65,6 +93,11 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """A scope with a lead of fewer nats waits so long after its onset for the name to settle."""
     confirm_events: int = 100
     """An alarm of a single bucket waits for the next one unless critical on so many outcomes."""
+
+    def evidence(self, scopes: int) -> float:
+        """h (nats) for `scopes` charts with half of the budget: 16 + ln(N / 1000 / allowed), never less."""
+        allowed = self.false_pages_per_week / 2
+        return self.threshold + max(0.0, math.log(max(scopes, 1) / self.series_allowed / allowed))
 
     def level(self, ratio: float) -> Severity:
         """Severity of a failure ratio."""

@@ -58,20 +58,21 @@ class Index:
         return tuple(self.regions)
 
     @cached_property
-    def _carrier_of(self) -> Ints:
+    def carrier_of(self) -> Ints:
+        """Number of each leaf's carrier [L]; `region_of` likewise."""
         return np.array([self.carriers[c] for c, _ in self.leaves], dtype=np.int64)
 
     @cached_property
-    def _region_of(self) -> Ints:
+    def region_of(self) -> Ints:
         return np.array([self.regions[r] for _, r in self.leaves], dtype=np.int64)
 
     @cached_property
     def _by_carrier(self) -> tuple[Ints, Ints]:
-        return _grouped(self._carrier_of)
+        return _grouped(self.carrier_of)
 
     @cached_property
     def _by_region(self) -> tuple[Ints, Ints]:
-        return _grouped(self._region_of)
+        return _grouped(self.region_of)
 
     @property
     def size(self) -> int:
@@ -100,6 +101,12 @@ class Index:
         )
         return np.concatenate(parts, axis=-1)
 
+    def least(self, values: Ints) -> Ints:
+        """The least of `values` [S] over the four scopes of each leaf [L]."""
+        carriers = values[1 : 1 + len(self.carriers)][self.carrier_of]
+        regions = values[1 + len(self.carriers) : self.first_leaf][self.region_of]
+        return np.minimum(np.minimum(carriers, regions), np.minimum(values[self.first_leaf :], values[0]))
+
     def scope(self, number: int) -> Scope:
         """The scope with that number."""
         if number == 0:
@@ -125,9 +132,9 @@ class Index:
         """Which leaves [L] lie in `scope`."""
         inside = np.ones(len(self.leaves), dtype=bool)
         if scope.carrier != ALL:
-            inside &= self._carrier_of == self.carriers.get(scope.carrier, -1)
+            inside &= self.carrier_of == self.carriers.get(scope.carrier, -1)
         if scope.region != ALL:
-            inside &= self._region_of == self.regions.get(scope.region, -1)
+            inside &= self.region_of == self.regions.get(scope.region, -1)
         return inside
 
     def touching(self, leaves: Bools) -> Bools:
@@ -147,9 +154,9 @@ class Index:
         The widest word wins (global, then carrier or region, then pair), and a carrier that is
         not known never names what a region names as well.
         """
-        lone_c = np.bincount(self._carrier_of) == 1 if self.leaves else np.zeros(0, dtype=bool)
-        lone_r = np.bincount(self._region_of) == 1 if self.leaves else np.zeros(0, dtype=bool)
-        pairs = ~(lone_c[self._carrier_of] | lone_r[self._region_of])
+        lone_c = np.bincount(self.carrier_of) == 1 if self.leaves else np.zeros(0, dtype=bool)
+        lone_r = np.bincount(self.region_of) == 1 if self.leaves else np.zeros(0, dtype=bool)
+        pairs = ~(lone_c[self.carrier_of] | lone_r[self.region_of])
         carriers = np.full(len(self.carriers), len(self.carriers) > 1)
         regions = np.full(len(self.regions), len(self.regions) > 1)
         self._settle_lone_pairs(lone_c, lone_r, carriers, regions)
@@ -157,7 +164,7 @@ class Index:
 
     def _settle_lone_pairs(self, lone_c: Bools, lone_r: Bools, carriers: Bools, regions: Bools) -> None:
         """Where a carrier and a region are the same one leaf, keeps one of the two names."""
-        for c, r in zip(self._carrier_of, self._region_of, strict=True):
+        for c, r in zip(self.carrier_of, self.region_of, strict=True):
             if lone_c[c] and lone_r[r] and carriers[c] and regions[r]:
                 unknown = c == self.carriers.get(UNKNOWN, -1)
                 (carriers if unknown else regions)[c if unknown else r] = False

@@ -20,8 +20,10 @@ from alerts.charts import Charts
 from alerts.decide import DetectorState, Look
 from alerts.detect import Row, RuleState
 from alerts.incident import Case, Watch
+from alerts.learn import Block, Learned
 from alerts.records import VERSION, Incident
 from alerts.scopes import Index, Leaf
+from alerts.wobble import Wobble
 from streams.errors import MonitorError
 
 PART_BYTES = 700_000
@@ -62,7 +64,8 @@ class RuleImage(msgspec.Struct, frozen=True):
     rule: str
     leaves: list[Leaf]
     charts: dict[str, Array]
-    baseline: dict[str, Array]
+    learned: dict[str, Array]
+    blocks_s: list[int]
     look: tuple[int, int]
     buckets_s: list[int]
     lengths: list[int]
@@ -153,7 +156,8 @@ def _image(rule: RuleState, look: Look) -> RuleImage:
         rule=rule.rule,
         leaves=list(rule.index.leaves),
         charts={name: _packed(array) for name, array in vars(rule.charts).items()},
-        baseline={name: _packed(array) for name, array in vars(rule.baseline).items()},
+        learned={name: _packed(array) for name, array in _learned_arrays(rule.learned).items()},
+        blocks_s=[block.start_s for block in rule.learned.blocks],
         look=(look.until_s, look.last_s),
         buckets_s=[row.bucket_s for row in rule.ring],
         lengths=[len(row.leaf) for row in rule.ring],
@@ -181,8 +185,33 @@ def _rows(image: RuleImage) -> tuple[Row, ...]:
 
 def _rule(image: RuleImage) -> RuleState:
     charts = Charts(**{name: _unpacked(array) for name, array in image.charts.items()})
-    baseline = Baseline(**{name: _unpacked(array) for name, array in image.baseline.items()})
-    return RuleState(image.rule, charts, Index().grown(image.leaves), baseline, _rows(image))
+    return RuleState(image.rule, charts, Index().grown(image.leaves), _learned(image), _rows(image))
+
+
+def _learned_arrays(learned: Learned) -> dict[str, NDArray[Any]]:
+    """Everything learned as named arrays; the blocks that wait as [B, L]."""
+    baseline = {f"baseline.{name}": array for name, array in vars(learned.baseline).items()}
+    wobble = {f"wobble.{name}": array for name, array in vars(learned.wobble).items()}
+    waiting = np.array([(b.k, b.n) for b in learned.blocks], dtype=np.float32)
+    own = {"k": learned.k, "n": learned.n, "ill_s": learned.ill_s}
+    return baseline | wobble | own | {"blocks": waiting.reshape(len(learned.blocks), 2, len(learned.k))}
+
+
+def _learned(image: RuleImage) -> Learned:
+    arrays = {name: _unpacked(array) for name, array in image.learned.items()}
+    waiting = zip(image.blocks_s, arrays["blocks"], strict=True)
+    return Learned(
+        Baseline(**_under("baseline.", arrays)),
+        Wobble(**_under("wobble.", arrays)),
+        tuple(Block(start_s, k, n) for start_s, (k, n) in waiting),
+        arrays["k"],
+        arrays["n"],
+        arrays["ill_s"],
+    )
+
+
+def _under(prefix: str, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    return {n.removeprefix(prefix): array for n, array in arrays.items() if n.startswith(prefix)}
 
 
 def _packed(array: NDArray[Any]) -> Array:

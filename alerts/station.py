@@ -144,7 +144,10 @@ class Station:
 
     def _decide(self, complete: Complete) -> Decided:
         counts = detect.leaves(complete.cells, self._book)
-        self._state, decided = decide.decide(self._state, self._policy, complete.record.bucket_s, counts)
+        record = complete.record
+        self._state, decided = decide.decide(
+            self._state, self._policy, record.bucket_s, counts, whole=not record.incomplete
+        )
         return decided
 
     async def _write_changes(self, decided: Decided) -> None:

@@ -8,11 +8,20 @@ import numpy as np
 import pytest
 
 from alerts import charts as bank
-from alerts.charts import Charts
+from alerts.charts import Charts, Norms
 from alerts.policy import Policy
+from alerts.scopes import Index
 
 POLICY = Policy()
 J = len(POLICY.thetas)
+NORMS = Norms(
+    Index(),
+    threshold=np.array([POLICY.threshold]),
+    variance=np.full((4, 1), POLICY.sigma**2),
+    known=np.array([1000.0]),
+    volume=np.zeros((24, 0), dtype=np.float32),
+)
+"""One scope that is well known: what limits it is its wobble."""
 
 
 def fed(pairs: list[tuple[int, int]], pi: float = 0.02) -> Charts:
@@ -22,7 +31,7 @@ def fed(pairs: list[tuple[int, int]], pi: float = 0.02) -> Charts:
         ks, ns = np.array([float(k)]), np.array([float(n)])
         llr = bank.likelihoods(POLICY, ks, ns, np.array([pi]))
         charts = bank.advance(charts, llr, ks, ns, ns * pi, 10 * i)
-        charts = bank.latch(charts, POLICY, llr, bank.alarms(charts, POLICY), 10 * i)
+        charts = bank.latch(charts, POLICY, llr, bank.alarms(charts, POLICY, NORMS, 10 * i), 10 * i)
     return charts
 
 
@@ -43,20 +52,20 @@ def test_healthy_traffic_keeps_the_charts_at_zero() -> None:
 
 @pytest.mark.parametrize(("failures", "alarms"), [(4, 0), (6, 1)])
 def test_six_failures_in_a_row_are_the_least_that_can_alarm(failures: int, alarms: int) -> None:
-    assert len(bank.alarms(fed([(failures, failures)]), POLICY).scopes) == alarms
+    assert len(bank.alarms(fed([(failures, failures)]), POLICY, NORMS, 10).scopes) == alarms
 
 
 def test_high_volume_within_the_wobble_does_not_alarm() -> None:
     """3.5 % over an expected 2 % on a million messages: W is huge, the odds are not doubled."""
     charts = fed([(35_000, 1_000_000)])
     assert charts.w.max() > 1000
-    assert not len(bank.alarms(charts, POLICY).scopes)
+    assert not len(bank.alarms(charts, POLICY, NORMS, 10).scopes)
 
 
 def test_evidence_is_w_with_little_data_and_the_wobble_test_with_much() -> None:
     delta = np.array([1.5])
-    little = bank.limited(POLICY, np.array([0.5]), delta, 0.15)
-    much = bank.limited(POLICY, np.array([1e9]), delta, 0.15)
+    little = bank.limited(np.array([0.5]), delta, 0.15**2, math.log(2))
+    much = bank.limited(np.array([1e9]), delta, 0.15**2, math.log(2))
     assert little[0] == pytest.approx(0.5, rel=0.02)
     assert much[0] == pytest.approx(1.5**2 / (2 * 0.15**2), rel=1e-3)
 

@@ -1,0 +1,126 @@
+"""How far the log-odds of a scope wander although nothing is wrong, over 10 s, 1 min, 10 min and 1 h.
+
+A moment estimate from squared residuals (docs/detection.md, 3). Arrays are [4, S], one row per
+length; the index of scopes is the charts' own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alerts.policy import Policy
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+LENGTHS_S = (10, 60, 600, 3600)
+OUTLIER = 16.0
+"""A residual counts for at most 4 standard deviations."""
+DAMPING = 0.01
+"""Weights stop growing where the wobble outweighs chance."""
+
+
+@dataclass(frozen=True)
+class Wobble:
+    """Sums of the estimate. What is `held` is not known to be healthy yet."""
+
+    excess: Floats
+    """[4, S] squared residuals beyond chance, weighted."""
+    weight: Floats
+    held_excess: Floats
+    held_weight: Floats
+    held_s: Ints
+    """[S] since when something is held; 0 where nothing is."""
+    runs: Floats
+    """[3, 2, S] K - M and Q of the minute, the 10 min and the hour under way."""
+
+    @classmethod
+    def empty(cls, scopes: int) -> Wobble:
+        sums = np.zeros((4, 4, scopes))
+        return cls(*sums, np.zeros(scopes, dtype=np.int64), np.zeros((3, 2, scopes)))
+
+    def relaid(self, where: Ints, scopes: int) -> Wobble:
+        """The same with scope i at `where[i]` of `scopes`; the others are empty."""
+        wide = Wobble.empty(scopes)
+        for name, array in vars(wide).items():
+            array[..., where] = getattr(self, name)
+        return wide
+
+    def variance(self, policy: Policy) -> Floats:
+        """sigma squared [4, S], within its bounds."""
+        prior = policy.sigma_events
+        free = (self.excess + prior * policy.sigma**2) / (self.weight + prior)
+        return np.clip(free, policy.sigma_least**2, policy.sigma_most**2)
+
+
+def between_lengths(variance: Floats, length_s: Floats) -> Floats:
+    """sigma squared at `length_s` [J, S] from `variance` [4, S]: linear in ln(length)."""
+    marks = np.log(LENGTHS_S)
+    at = np.clip(np.log(length_s), marks[0], marks[-1])
+    row = np.clip(np.searchsorted(marks, at, side="right") - 1, 0, len(marks) - 2)
+    share = (at - marks[row]) / (marks[row + 1] - marks[row])
+    scopes = np.arange(variance.shape[1])
+    mixed: Floats = (1 - share) * variance[row, scopes] + share * variance[row + 1, scopes]
+    return mixed
+
+
+def watch(wobble: Wobble, policy: Policy, error: Floats, q: Floats, known: Bools, bucket_s: int) -> Wobble:
+    """One bucket on: residual K - M and variance Q of each scope [S].
+
+    Only scopes whose baseline is `known` teach: else its error would pass for wobble.
+    """
+    wobble = _held(wobble, policy, 0, error, q, known, bucket_s)
+    runs = wobble.runs.copy()
+    runs[0] += (error, q)
+    wobble = replace(wobble, runs=runs)
+    end_s = bucket_s + LENGTHS_S[0]
+    for i, length_s in enumerate(LENGTHS_S[1:]):
+        if end_s % length_s:
+            break
+        wobble = _held(wobble, policy, i + 1, *runs[i], known, bucket_s)
+        if i + 1 < len(runs):
+            runs[i + 1] += runs[i]
+        runs[i] = 0
+    return wobble
+
+
+def _held(
+    wobble: Wobble, policy: Policy, row: int, error: Floats, q: Floats, known: Bools, bucket_s: int
+) -> Wobble:
+    """The residuals of one length, held where there are enough outcomes."""
+    at = np.flatnonzero((q >= policy.wobble_least) & known)
+    if not len(at):
+        return wobble
+    excess, weight = wobble.held_excess.copy(), wobble.held_weight.copy()
+    prior = policy.sigma_events
+    sigma2 = (wobble.excess[row, at] + prior * policy.sigma**2) / (wobble.weight[row, at] + prior)
+    sigma2 = np.clip(sigma2, policy.sigma_least**2, policy.sigma_most**2)
+    own_q = q[at]
+    square = np.minimum(error[at] ** 2, OUTLIER * (own_q + own_q**2 * sigma2))
+    damped = (1 + DAMPING * own_q) ** 2
+    excess[row, at] += (square - own_q) / damped
+    weight[row, at] += own_q**2 / damped
+    held_s = np.where(wobble.held_s == 0, bucket_s, wobble.held_s)
+    return replace(wobble, held_excess=excess, held_weight=weight, held_s=held_s)
+
+
+def settle(wobble: Wobble, policy: Policy, suspect: Bools, dropped: Bools, now_s: int) -> Wobble:
+    """After a block: what is held is taken in, dropped where it must not teach, or held on where
+    `suspect`, for a day at most."""
+    late = now_s - wobble.held_s >= policy.quarantine_most_s
+    take = (~suspect | late) & ~dropped
+    share = 0.5 ** (LENGTHS_S[2] / policy.memory_s)
+    keep = ~take & ~dropped
+    return replace(
+        wobble,
+        excess=wobble.excess * share + np.where(take, wobble.held_excess, 0),
+        weight=wobble.weight * share + np.where(take, wobble.held_weight, 0),
+        held_excess=np.where(keep, wobble.held_excess, 0),
+        held_weight=np.where(keep, wobble.held_weight, 0),
+        held_s=np.where(keep, wobble.held_s, 0),
+        runs=np.where(dropped, 0, wobble.runs),
+    )
