@@ -205,6 +205,21 @@ def learn_volume(base: Baseline, policy: Policy, block_s: int, n: Floats, well: 
     return replace(base, volume=volume)
 
 
+def moved_to(base: Baseline, policy: Policy, leaves: Bools, ratio: Floats) -> Baseline:
+    """The baseline with `ratio` [L] as what is normal of some `leaves` at all hours, as sure as a prior."""
+    failed = np.float32(policy.prior_failures)
+    seen = (failed / np.clip(ratio, 1e-6, 1)).astype(np.float32)
+    total = len(base.failed) * np.stack((np.full(len(ratio), failed), seen))
+    return replace(
+        base,
+        failed=np.where(leaves, failed, base.failed),
+        seen=np.where(leaves, seen, base.seen),
+        total=np.where(leaves, total, base.total),
+        level=np.where(leaves, 0, base.level),
+        mean=np.where(leaves, ratio, base.mean),
+    )
+
+
 def settled(base: Baseline, index: Index, policy: Policy, now_s: int) -> Baseline:
     """Priors and means follow what was learned."""
     failed, seen = base._total(policy, now_s)

@@ -85,6 +85,11 @@ class Norms:
     volume: Float32s
     """[24, L] typical outcomes in 10 min by hour of day, 0 where not known yet."""
 
+    def doubt(self, policy: Policy) -> Floats:
+        """Variance [S] of the log-odds of a healthy ratio: wobble within 10 min and what is not known."""
+        variance: Floats = np.maximum(self.variance[2], 1 / (self.known + policy.prior_failures))
+        return variance
+
 
 def thresholds(policy: Policy, index: Index) -> Floats:
     """h [S] for the fleet's budget of false pages: half for the wide scopes, half for the pairs."""
@@ -133,15 +138,15 @@ def alarms(charts: Charts, policy: Policy, norms: Norms, bucket_s: int) -> Alarm
     if not len(scopes):
         none = np.zeros(0, dtype=np.int64)
         return Alarms(none, none, np.zeros(0), none, none > 0)
-    evidence = _evidence(charts, policy, norms, scopes, bucket_s)
-    winner = evidence.argmax(axis=0)
-    best = evidence[winner, np.arange(len(scopes))]
+    found = evidence(charts, policy, norms, scopes, bucket_s)
+    winner = found.argmax(axis=0)
+    best = found[winner, np.arange(len(scopes))]
     hit = best >= norms.threshold[scopes]
     at, chart = scopes[hit], winner[hit]
     return Alarms(at, chart, best[hit], charts.start_s[chart, at], charts.flagged_s[at] == 0)
 
 
-def _evidence(charts: Charts, policy: Policy, norms: Norms, scopes: Ints, bucket_s: int) -> Floats:
+def evidence(charts: Charts, policy: Policy, norms: Norms, scopes: Ints, bucket_s: int) -> Floats:
     """E [J, scopes] of the charts of some scopes, each with its own wobble and floors."""
     w, k, n, m, start_s = (a[:, scopes] for a in (charts.w, charts.k, charts.n, charts.m, charts.start_s))
     length_s = np.maximum(bucket_s + BUCKET_S - start_s, BUCKET_S)
@@ -152,8 +157,8 @@ def _evidence(charts: Charts, policy: Policy, norms: Norms, scopes: Ints, bucket
     blast = _is_blast(norms, policy, scopes, n, start_s, bucket_s)
     sigma2 = sigma2 + blast * policy.blast_sigma**2
     least = np.log(np.where(blast, policy.blast_odds_ratio, policy.min_odds_ratio))
-    evidence = limited(w, shift(k, n, m), sigma2, least)
-    return np.where(k - m >= policy.min_excess * n, evidence, 0.0)
+    reached = limited(w, shift(k, n, m), sigma2, least)
+    return np.where(k - m >= policy.min_excess * n, reached, 0.0)
 
 
 def _is_blast(norms: Norms, policy: Policy, scopes: Ints, n: Floats, start_s: Ints, bucket_s: int) -> Bools:

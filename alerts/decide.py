@@ -12,12 +12,16 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from alerts import detect, incident
-from alerts.detect import Flag, LeafCounts, RuleState
+from alerts.charts import Charts
+from alerts.counts import LeafCounts, Table
+from alerts.detect import RuleState
+from alerts.flags import Flag
+from alerts.flags import flags as flags_of
 from alerts.incident import Case, Watch
 from alerts.localise import Finding, localise
 from alerts.measure import Now, scope_of
 from alerts.policy import Policy
-from alerts.records import Incident, State, Transition
+from alerts.records import Decision, Incident, State, Transition
 from alerts.scopes import contains
 
 
@@ -32,7 +36,9 @@ class Look(NamedTuple):
 class DetectorState:
     """Everything that decides: what a snapshot holds."""
 
-    policy_version: int
+    policy: Policy
+    policy_from_s: int = -1
+    """The first bucket decided under it; -1 for all."""
     bucket_s: int = -1
     """The last bucket applied."""
     rules: tuple[RuleState, ...] = ()
@@ -55,22 +61,34 @@ class Decided:
 def begin(policy: Policy, rules: Sequence[str]) -> DetectorState:
     """The state before the first bucket."""
     states = tuple(detect.fresh(rule, policy) for rule in rules)
-    return DetectorState(policy.version, rules=states, looks=(Look(),) * len(states))
+    return DetectorState(policy, rules=states, looks=(Look(),) * len(states))
+
+
+def under(state: DetectorState, policy: Policy, bucket_s: int) -> DetectorState:
+    """The state under another policy from `bucket_s` on. Other odds ratios begin their charts anew."""
+    if policy == state.policy:
+        return state
+    rules = state.rules
+    if policy.thetas != state.policy.thetas:
+        rules = tuple(replace(r, charts=Charts.empty(len(policy.thetas), r.index.size)) for r in rules)
+    return replace(state, policy=policy, policy_from_s=bucket_s, rules=rules)
 
 
 def decide(
     state: DetectorState,
     policy: Policy,
     bucket_s: int,
-    counts: Mapping[str, LeafCounts],
+    counts: Mapping[str, LeafCounts | Table],
     *,
     whole: bool = True,
 ) -> tuple[DetectorState, Decided]:
-    """One bucket on; `counts` as `detect.leaves` gives them. A bucket seen before changes nothing.
+    """One bucket on; `counts` as `alerts.counts` gives them. A bucket seen before changes nothing.
 
+    A `policy` other than that of the state takes effect with this bucket.
     Counts that are not `whole` are judged as they are, but nothing is learned from them."""
     if bucket_s <= state.bucket_s:
         return state, Decided(incidents=tuple(c.incident for c in state.cases))
+    state = under(state, policy, bucket_s)
     rules: list[RuleState] = []
     cases: list[Case] = []
     looks: list[Look] = []
@@ -82,17 +100,18 @@ def decide(
         now = Now(rule, said, policy, bucket_s)
         findings, look = _look(now, own, look)
         after = incident.apply(own, findings, now)
-        rule = _forget_resolved(rule, after, bucket_s)
+        rule = _forget_resolved(rule, after, now)
         rules.append(rule)
         looks.append(look)
         cases.extend(after)
-        flags.extend(detect.flags(rule, policy, said.pi, bucket_s))
+        flags.extend(flags_of(rule, policy, said, bucket_s))
     decided = Decided(
         tuple(flags),
         tuple(c.incident for c in cases),
         tuple(t for c in cases for t in c.transitions),
     )
-    return DetectorState(state.policy_version, bucket_s, tuple(rules), tuple(cases), tuple(looks)), decided
+    after_all = replace(state, bucket_s=bucket_s, rules=tuple(rules), cases=tuple(cases), looks=tuple(looks))
+    return after_all, decided
 
 
 def adopt(state: DetectorState, stored: Iterable[Incident]) -> DetectorState:
@@ -144,9 +163,12 @@ def _is_open(one: Incident, bucket_s: int) -> bool:
     return one.state is State.OPEN and one.opened_bucket_s <= bucket_s
 
 
-def _forget_resolved(rule: RuleState, cases: Iterable[Case], bucket_s: int) -> RuleState:
+def _forget_resolved(rule: RuleState, cases: Iterable[Case], now: Now) -> RuleState:
     """What an incident that ends now has left in the charts must not open the next one."""
     for case in cases:
-        if case.incident.resolved_bucket_s == bucket_s:
-            rule = detect.forget(rule, scope_of(case.incident))
+        if case.incident.resolved_bucket_s == now.bucket_s:
+            scope = scope_of(case.incident)
+            if case.incident.reason is Decision.ACCEPTED:
+                rule = detect.accept(rule, now.policy, now.step.pi, scope)
+            rule = detect.forget(rule, scope)
     return rule

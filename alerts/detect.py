@@ -5,7 +5,7 @@ Pure: time is `bucket_s` and nothing else. Buckets come in order, empty ones too
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -13,14 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerts import charts as bank
+from alerts.baseline import moved_to
 from alerts.charts import Alarms, Charts, Norms
+from alerts.counts import Count, LeafCounts, Table, leaves
 from alerts.learn import Learned, Seen, learn
 from alerts.policy import Policy
-from alerts.records import Scope, Severity
-from alerts.scopes import Index, Leaf, moved
-from streams.records import Cells, SeriesKey
-from streams.rules import RuleBook
-from streams.settings import Rule
+from alerts.records import Scope
+from alerts.scopes import Index, moved
+
+__all__ = ["Count", "LeafCounts", "Table", "leaves"]
 
 Floats = NDArray[np.float64]
 Int32s = NDArray[np.int32]
@@ -28,19 +29,6 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 NEVER_S = int(np.iinfo(np.int64).max)
-
-
-class Count(NamedTuple):
-    """One leaf in one bucket. `n` and `k` are the evidence: every failed recipient counts once
-    an hour. `finals` and `failed` are the outcomes as they came, for people."""
-
-    n: int = 0
-    k: int = 0
-    finals: int = 0
-    failed: int = 0
-
-
-LeafCounts = Mapping[Leaf, Count]
 
 
 class Row(NamedTuple):
@@ -82,17 +70,6 @@ class RuleState:
     """The last hour, oldest first."""
 
 
-class Flag(NamedTuple):
-    """A leaf series that is out of its normal now."""
-
-    rule: str
-    carrier: str
-    region: str
-    severity: Severity
-    ratio: float
-    since_s: int
-
-
 @dataclass(frozen=True)
 class Step:
     """What one bucket said of one rule."""
@@ -102,36 +79,8 @@ class Step:
     """[J, S] of this bucket alone: the mirror tests of incidents read it."""
     pi: Floats
     """[L] expected failure probability."""
-
-
-def leaves(cells: Cells, book: RuleBook) -> dict[str, dict[Leaf, Count]]:
-    """Counts by rule and leaf of one bucket's cells, all parts merged."""
-    counts: dict[str, dict[Leaf, Count]] = {rule.name: {} for rule in book.rules}
-    asked = [_asked(book, key) for key in cells.keys]
-    for at, (number, finals) in enumerate(zip(cells.key, cells.finals, strict=True)):
-        if not finals or not asked[number]:
-            continue
-        key = cells.keys[number]
-        n, k = _evidence(cells, at, finals)
-        for rule, failing in asked[number]:
-            old = counts[rule.name].get((key.carrier, key.region), Count())
-            new = (n, k, finals, finals) if failing else (n, 0, finals, 0)
-            counts[rule.name][key.carrier, key.region] = Count(*map(sum, zip(old, new, strict=True)))
-    return counts
-
-
-def _asked(book: RuleBook, key: SeriesKey) -> list[tuple[Rule, bool]]:
-    return [(rule, book.failing(rule, key)) for rule in book.rules if book.eligible(rule, key)]
-
-
-def _evidence(cells: Cells, at: int, finals: int) -> tuple[int, int]:
-    """(n, k) of cell `at` if it fails. Failures that name no recipient at all (neither new nor
-    repeated) are counted as they are, else a source without numbers would never alarm."""
-    given = len(cells.distinct) == len(cells.key)
-    repeats = cells.repeats[at] if len(cells.repeats) == len(cells.key) else 0
-    if not given or (not cells.distinct[at] and not repeats):
-        return finals - repeats, finals - repeats
-    return finals - repeats, min(cells.distinct[at], finals - repeats)
+    norms: Norms
+    """What limits the evidence of each scope in this bucket."""
 
 
 def fresh(rule: str, policy: Policy) -> RuleState:
@@ -143,7 +92,7 @@ def step(
     state: RuleState,
     policy: Policy,
     bucket_s: int,
-    counts: LeafCounts,
+    counts: LeafCounts | Table,
     held: Collection[Scope] = (),
     *,
     whole: bool = True,
@@ -152,9 +101,10 @@ def step(
 
     Nothing is learned of the scopes `held` by open incidents, nor from counts that are not `whole`.
     """
-    state = _grown(state, policy, bucket_s, counts)
+    table = counts if isinstance(counts, Table) else Table.of(counts)
+    state = _grown(state, policy, bucket_s, table)
     index, learned = state.index, state.learned
-    row = _row(bucket_s, index, counts)
+    row = _row(bucket_s, index, table)
     n, k = (_dense(row, values, index) for values in (row.n, row.k))
     pi = learned.baseline.expected(policy, bucket_s)
     llr = index.sums(bank.likelihoods(policy, k, n, pi))
@@ -174,12 +124,12 @@ def step(
         seen = Seen(bucket_s, k, n, k_s - m_s, q_s, known_s)
         learned = learn(learned, index, policy, charts, seen, _ill(index, charts, hits, held, bucket_s))
     ring = (*_kept(state.ring, bucket_s - policy.ring_s), row)
-    return RuleState(state.rule, charts, index, learned, ring), Step(hits, llr, pi)
+    return RuleState(state.rule, charts, index, learned, ring), Step(hits, llr, pi, norms)
 
 
-def _grown(state: RuleState, policy: Policy, bucket_s: int, counts: LeafCounts) -> RuleState:
+def _grown(state: RuleState, policy: Policy, bucket_s: int, table: Table) -> RuleState:
     """The state with room for leaves that were never seen before."""
-    index = state.index.grown(counts)
+    index = state.index.grown(table.leaves)
     if index is state.index:
         return state
     charts = state.charts.relaid(moved(state.index, index), index.size)
@@ -197,34 +147,22 @@ def _ill(index: Index, charts: Charts, hits: Alarms, held: Collection[Scope], bu
     return np.where(ill_s < NEVER_S, ill_s, 0)
 
 
-def flags(state: RuleState, policy: Policy, pi: Floats, bucket_s: int) -> tuple[Flag, ...]:
-    """The leaf series that are flagged after bucket `bucket_s`, with ratio and severity."""
-    first = state.index.first_leaf
-    flagged = np.flatnonzero(state.charts.flagged_s[first:])
-    if not len(flagged):
-        return ()
-    ratios = _ratios(state, policy, pi, flagged, bucket_s)
-    since_s = state.charts.flagged_s[first + flagged]
-    return tuple(
-        Flag(state.rule, *state.index.leaves[leaf], policy.level(ratio), ratio, since)
-        for leaf, ratio, since in zip(flagged.tolist(), ratios.tolist(), since_s.tolist(), strict=True)
-    )
+class Recent(NamedTuple):
+    """Sums by leaf [L] over the kept buckets since some moment."""
+
+    n: Floats
+    k: Floats
+    failed: Floats
 
 
-def _ratios(state: RuleState, policy: Policy, pi: Floats, flagged: Ints, bucket_s: int) -> Floats:
-    """p_hat (detection, 5) over the segment of each leaf's highest chart, or the last 5 min once older."""
-    charts, at = state.charts, state.index.first_leaf + flagged
-    best = charts.w[:, at].argmax(axis=0)
-    from_s = bucket_s - policy.segment_cap_s + 1
-    n5, k5 = np.zeros((2, len(state.index.leaves)))
+def recent(state: RuleState, from_s: int) -> Recent:
+    """Sums over the kept buckets at or after `from_s`."""
+    n, k, failed = np.zeros((3, len(state.index.leaves)))
     for row in _since(state.ring, from_s):
-        n5[row.leaf] += row.n
-        k5[row.leaf] += row.k
-    old = (charts.start_s[best, at] < from_s) | (charts.n[best, at] == 0)
-    n = np.where(old, n5[flagged], charts.n[best, at])
-    k = np.where(old, k5[flagged], charts.k[best, at])
-    ratios: Floats = (k + policy.prior_events * pi[flagged]) / (n + policy.prior_events)
-    return ratios
+        n[row.leaf] += row.n
+        k[row.leaf] += row.k
+        failed[row.leaf] += row.failed
+    return Recent(n, k, failed)
 
 
 def tally(state: RuleState, pi: Floats, scope: Scope, from_s: int) -> Tally:
@@ -242,6 +180,15 @@ def tally(state: RuleState, pi: Floats, scope: Scope, from_s: int) -> Tally:
     return Tally(n, k, m, finals, failed)
 
 
+def accept(state: RuleState, policy: Policy, pi: Floats, scope: Scope) -> RuleState:
+    """The state with the ratio of the kept hour as what is normal in `scope`."""
+    late = recent(state, 0)
+    ratio = (late.k + policy.prior_events * pi) / (late.n + policy.prior_events)
+    members = state.index.members(scope)
+    base = moved_to(state.learned.baseline, policy, members, ratio)
+    return replace(state, learned=replace(state.learned, baseline=base))
+
+
 def forget(state: RuleState, scope: Scope) -> RuleState:
     """The state without the past of `scope`: a resolved incident is no evidence for the next."""
     members = state.index.members(scope)
@@ -255,11 +202,12 @@ def _without(row: Row, members: Bools) -> Row:
     return Row(row.bucket_s, *(column[outside] for column in row[1:]))
 
 
-def _row(bucket_s: int, index: Index, counts: LeafCounts) -> Row:
+def _row(bucket_s: int, index: Index, table: Table) -> Row:
     """Sorted by leaf, so that the order in which a bucket names its series decides nothing."""
-    ordered = sorted((index.of_leaf[leaf], count) for leaf, count in counts.items())
-    columns = np.array([(i, *count) for i, count in ordered], dtype=np.int32).reshape(-1, 5).T
-    return Row(bucket_s, *(np.ascontiguousarray(column) for column in columns))
+    leaf = index.numbers(table.leaves)
+    order = np.argsort(leaf, kind="stable")
+    columns = (np.ascontiguousarray(c[order]) for c in (table.n, table.k, table.finals, table.failed))
+    return Row(bucket_s, leaf[order], *columns)
 
 
 def _dense(row: Row, values: Int32s, index: Index) -> Floats:

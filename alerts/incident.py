@@ -14,7 +14,19 @@ import msgspec
 from alerts.assign import assign
 from alerts.detect import Tally
 from alerts.localise import Finding
-from alerts.measure import Now, added, counted, in_scope, odds, of_late, ratio_words, scope_of, standard_error
+from alerts.measure import (
+    Now,
+    added,
+    counted,
+    explained,
+    in_scope,
+    odds,
+    of_late,
+    ratio_words,
+    scope_of,
+    standard_error,
+    why_no_outage,
+)
 from alerts.records import Decision, Incident, Scope, Severity, State, Transition
 from streams.records import BUCKET_S
 
@@ -65,17 +77,27 @@ def apply(cases: Sequence[Case], findings: Iterable[Finding], now: Now) -> tuple
         case = _attached(held[key], finding, now) if key else _opened(finding, now)
         if case is not None and (key or case.incident.key not in held):
             held[case.incident.key] = case
-    aged = (_aged(case, now) for case in held.values())
+    aged = (_explained(_aged(case, now), now) for case in held.values())
     return tuple(case for case in aged if not _forgotten(case.incident, now))
 
 
+def _explained(case: Case, now: Now) -> Case:
+    """What has changed says why."""
+    if not case.transitions:
+        return case
+    return replace(case, incident=explained(case.incident, now))
+
+
 def _opened(finding: Finding, now: Now) -> Case | None:
-    """A new incident, or None while its evidence is too thin to say how bad it is, or where."""
+    """A new incident, or None while its evidence is too thin to say how bad it is, or where, and where
+    it is no outage."""
     recent = of_late(now, finding.scope, finding.start_s)
     ratio = recent.ratio(now.policy)
     severity = now.policy.level(ratio)
     sure = severity is Severity.CRITICAL and recent.n >= now.policy.confirm_events
     if (finding.start_s >= now.bucket_s and not sure) or _may_be_renamed(finding, now):
+        return None
+    if why_no_outage(now, finding.scope, finding.start_s):
         return None
     scope = finding.scope
     reason = _reason(severity)
@@ -161,9 +183,9 @@ def _aged(case: Case, now: Now) -> Case:
         case = replace(case, incident=added(incident, now))
     ratio = recent.ratio(now.policy)
     case = _measured(case, now, ratio)
-    case = _page_due(_severity(case, recent, now), now)
+    case = _persistent(_page_due(_severity(case, recent, now), now), now)
     watch = _mirrored(case, recent, now)
-    return _resolved(replace(case, watch=watch), now)
+    return _accepted(_resolved(replace(case, watch=watch), now), now)
 
 
 def _measured(case: Case, now: Now, ratio: float) -> Case:
@@ -177,7 +199,10 @@ def _measured(case: Case, now: Now, ratio: float) -> Case:
 
 
 def _severity(case: Case, recent: Tally, now: Now) -> Case:
-    """Up when the ratio is clearly above a line, down when it is surely below for long (detection, 5)."""
+    """Up when the ratio is clearly above a line, down when it is surely below for long (detection, 5).
+    What is persistent stays a matter of list quality."""
+    if case.incident.reason is Decision.PERSISTENT:
+        return case
     ratio, error = case.incident.ratio, standard_error(recent, now.policy)
     level, severity = now.policy.level(ratio - now.policy.escalate_z * error), case.incident.severity
     if RANK[level] > RANK[severity]:
@@ -219,6 +244,24 @@ def _resolved(case: Case, now: Now) -> Case:
     return case.moved(
         now, "resolved", Decision.RECOVERED, detail, state=State.RESOLVED, resolved_bucket_s=now.bucket_s
     )
+
+
+def _persistent(case: Case, now: Now) -> Case:
+    """After a day nobody is to be woken by it any more: its pages are resolved, it stays listed."""
+    young = now.bucket_s - case.watch.since_s < now.policy.persistent_s
+    if young or case.incident.reason is Decision.PERSISTENT:
+        return case
+    quiet = {"severity": Severity.INFO, "warned": False, "was_critical": False}
+    return case.moved(now, "persistent", Decision.PERSISTENT, "open for a day", **quiet)
+
+
+def _accepted(case: Case, now: Now) -> Case:
+    """After a week it is the new normal: the baseline is moved there (`decide`)."""
+    is_open = case.incident.state is State.OPEN
+    if not is_open or now.bucket_s - case.watch.since_s < now.policy.accepted_s:
+        return case
+    ended = {"state": State.RESOLVED, "resolved_bucket_s": now.bucket_s}
+    return case.moved(now, "accepted", Decision.ACCEPTED, "open for a week", **ended)
 
 
 def _page_due(case: Case, now: Now) -> Case:

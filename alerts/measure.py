@@ -6,11 +6,14 @@ import math
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
 
+from alerts import charts as bank
 from alerts import detect
 from alerts.detect import RuleState, Step, Tally
+from alerts.explain import Numbers, interval, why_isolated
 from alerts.policy import Policy
-from alerts.records import Incident, Scope, ScopeKind
+from alerts.records import ALL, Incident, Scope, ScopeKind
 from streams.records import BUCKET_S
 
 FEW = 50
@@ -58,6 +61,43 @@ def counted(incident: Incident, now: Now, ratio: float) -> Incident:
         distinct_recipients=whole.k,
         expected_ratio=whole.m / whole.n if whole.n else incident.expected_ratio,
     )
+
+
+def why_no_outage(now: Now, scope: Scope, onset_s: int) -> str:
+    """Why the failures of a scope are no outage, '' where they are one. An onset before the kept hour
+    is known to the charts alone."""
+    recent = detect.tally(now.state, now.step.pi, scope, onset_s)
+    charts, number = now.state.charts, now.state.index.number(scope)
+    people = max(recent.k, float(charts.k[charts.w[:, number].argmax(), number]))
+    return why_isolated(now.policy, people, recent.failed / max(recent.k, 1))
+
+
+def explained(incident: Incident, now: Now) -> Incident:
+    """The incident with the numbers of this bucket in words: of late, as far as its ratio looks."""
+    scope = scope_of(incident)
+    from_s = max(incident.onset_ms // 1000, now.bucket_s - now.policy.segment_cap_s + BUCKET_S)
+    own = detect.tally(now.state, now.step.pi, scope, from_s)
+    whole = detect.tally(now.state, now.step.pi, Scope(ScopeKind.GLOBAL, ALL, ALL), from_s)
+    number = now.state.index.number(scope)
+    at = np.array([number])
+    expected = np.array([own.m / own.n if own.n else incident.expected_ratio])
+    low, high = interval(expected, now.step.norms.doubt(now.policy)[at])
+    evidence = bank.evidence(now.state.charts, now.policy, now.step.norms, at, now.bucket_s)
+    numbers = Numbers(
+        failed=own.failed,
+        outcomes=own.finals,
+        people=own.k,
+        expected=float(expected[0]),
+        low=float(low[0]),
+        high=float(high[0]),
+        evidence=float(evidence.max()),
+        threshold=float(now.step.norms.threshold[number]),
+        from_s=from_s,
+        to_s=now.bucket_s + BUCKET_S,
+        elsewhere_failed=whole.failed - own.failed,
+        elsewhere=whole.finals - own.finals,
+    )
+    return msgspec.structs.replace(incident, explanation=numbers.words())
 
 
 def added(incident: Incident, now: Now) -> Incident:

@@ -94,6 +94,15 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     confirm_events: int = 100
     """An alarm of a single bucket waits for the next one unless critical on so many outcomes."""
 
+    isolated_people: float = 5.0
+    isolated_repeating_people: float = 50.0
+    isolated_share: float = 0.3
+    """No outage: fewer recipients than this, or fewer than that of which each fails more than 1 / share
+    times."""
+    persistent_s: int = 86_400
+    accepted_s: int = 7 * 86_400
+    """An incident open for so long is a matter of list quality; after a week it is the new normal."""
+
     def evidence(self, scopes: int) -> float:
         """h (nats) for `scopes` charts with half of the budget: 16 + ln(N / 1000 / allowed), never less."""
         allowed = self.false_pages_per_week / 2

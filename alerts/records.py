@@ -49,6 +49,8 @@ class Decision(StrEnum):
     RECOVERED = "recovered_mirror_test"
     REOPENED = "reopened_within_30_min"
     PAGED_AGAIN = "page_due_after_reopen"
+    PERSISTENT = "persistent_list_quality"
+    ACCEPTED = "accepted_as_normal"
     ATTACHED = "explained_by_open_incident"
 
 
@@ -112,6 +114,8 @@ class Incident(msgspec.Struct, frozen=True):
     """Pager keys `{key}` and `{key}:critical` that must be resolved in the end."""
     expected_ratio: float = 0.0
     """Failure ratio if nothing were wrong."""
+    explanation: str = ""
+    """The numbers behind the last transition, in words."""
     reopened: int = 0
     page_from_s: int = 0
     """No page is wanted before this bucket: a re-open pages at most once in 30 min."""

@@ -6,7 +6,7 @@ Leaves are numbered in order of first sight. Scopes are laid out in blocks:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -17,6 +17,7 @@ from alerts.records import ALL, Scope, ScopeKind
 from streams.records import UNKNOWN
 
 Floats = NDArray[np.float64]
+Int32s = NDArray[np.int32]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Leaf = tuple[str, str]
@@ -35,11 +36,19 @@ class Index:
 
     def grown(self, seen: Iterable[Leaf]) -> Index:
         """This index with the new ones of `seen` at its end; itself if there are none."""
+        if seen is self.leaves:
+            return self
         new = tuple(dict.fromkeys(leaf for leaf in seen if leaf not in self.of_leaf))
         if not new:
             return self
         leaves = self.leaves + new
         return Index(leaves, {leaf: i for i, leaf in enumerate(leaves)})
+
+    def numbers(self, leaves: Sequence[Leaf]) -> Int32s:
+        """The numbers of some known leaves, in their order."""
+        if leaves is self.leaves:
+            return np.arange(len(leaves), dtype=np.int32)
+        return np.fromiter((self.of_leaf[leaf] for leaf in leaves), dtype=np.int32, count=len(leaves))
 
     @cached_property
     def carriers(self) -> dict[str, int]:

@@ -21,6 +21,7 @@ from alerts.decide import DetectorState, Look
 from alerts.detect import Row, RuleState
 from alerts.incident import Case, Watch
 from alerts.learn import Block, Learned
+from alerts.policy import Policy
 from alerts.records import VERSION, Incident
 from alerts.scopes import Index, Leaf
 from alerts.wobble import Wobble
@@ -29,6 +30,8 @@ from streams.errors import MonitorError
 PART_BYTES = 700_000
 """Text in one record; the rest of the 900 kB is for the frame and for escaped quotes."""
 STATION = "station"
+SCHEMA = 2
+"""What the documents hold. Another schema can not be used: what is normal is learned anew."""
 
 
 Int32s = NDArray[np.int32]
@@ -72,11 +75,20 @@ class RuleImage(msgspec.Struct, frozen=True):
     columns: list[Array]
 
 
+class Schema(msgspec.Struct, frozen=True):
+    """What is read of a snapshot before the rest."""
+
+    schema: int = 1
+
+
 class StationImage(msgspec.Struct, frozen=True):
     """What is not of one rule alone."""
 
     rules: list[str]
     cases: list[tuple[Incident, Watch]]
+    policy: dict[str, Any]
+    policy_from_s: int
+    schema: int = SCHEMA
 
 
 def snapshot(state: DetectorState) -> list[bytes]:
@@ -84,7 +96,12 @@ def snapshot(state: DetectorState) -> list[bytes]:
 
     Shards alternate by minute between the slots a and b: a crash half-way leaves the other whole.
     """
-    station = StationImage([r.rule for r in state.rules], [(c.incident, c.watch) for c in state.cases])
+    station = StationImage(
+        [r.rule for r in state.rules],
+        [(c.incident, c.watch) for c in state.cases],
+        msgspec.to_builtins(state.policy),
+        state.policy_from_s,
+    )
     parts = _cut(state, STATION, msgspec.json.encode(station))
     for rule, look in zip(state.rules, state.looks, strict=True):
         parts += _cut(state, f"rule/{rule.rule}", msgspec.json.encode(_image(rule, look)))
@@ -116,12 +133,15 @@ def _whole(parts: Sequence[Part]) -> DetectorState | None:
     docs = _join(parts)
     if STATION not in docs:
         return None
+    if msgspec.json.decode(docs[STATION], type=Schema).schema != SCHEMA:
+        return None
     station = msgspec.json.decode(docs[STATION], type=StationImage)
     if any(f"rule/{rule}" not in docs for rule in station.rules):
         return None
     images = [msgspec.json.decode(docs[f"rule/{rule}"], type=RuleImage) for rule in station.rules]
     return DetectorState(
-        policy_version=parts[0].policy_version,
+        policy=msgspec.convert(station.policy, Policy),
+        policy_from_s=station.policy_from_s,
         bucket_s=parts[0].bucket_s,
         rules=tuple(_rule(image) for image in images),
         cases=tuple(Case(incident, watch) for incident, watch in station.cases),
@@ -134,7 +154,7 @@ def _cut(state: DetectorState, name: str, data: bytes) -> list[Part]:
     pieces = [text[i : i + PART_BYTES] for i in range(0, len(text), PART_BYTES)]
     slot = "ab"[state.bucket_s // 60 % 2]
     return [
-        Part(f"{name}/{slot}/{i}", i, len(pieces), state.bucket_s, state.policy_version, piece)
+        Part(f"{name}/{slot}/{i}", i, len(pieces), state.bucket_s, state.policy.version, piece)
         for i, piece in enumerate(pieces)
     ]
 

@@ -15,8 +15,10 @@ from typing import Any, Protocol
 
 import msgspec
 
-from alerts import decide, detect, snapshot
+from alerts import decide, snapshot
+from alerts.counts import tables
 from alerts.decide import Decided, DetectorState
+from alerts.flags import Flag
 from alerts.paging import pages
 from alerts.policy import Policy
 from alerts.records import Delivery, Incident, Page, Transition
@@ -55,7 +57,7 @@ class Board:
 
     incidents: tuple[Incident, ...] = ()
     transitions: Mapping[str, tuple[Transition, ...]] = field(default_factory=dict)
-    flags: tuple[detect.Flag, ...] = ()
+    flags: tuple[Flag, ...] = ()
     bucket_s: int = -1
     unknown: tuple[Share, ...] = ()
     """By source: outcomes without a carrier, of the hour as far as this owner has read it."""
@@ -143,7 +145,7 @@ class Station:
         self._show(decided)
 
     def _decide(self, complete: Complete) -> Decided:
-        counts = detect.leaves(complete.cells, self._book)
+        counts = tables(complete.cells, self._book)
         record = complete.record
         self._state, decided = decide.decide(
             self._state, self._policy, record.bucket_s, counts, whole=not record.incomplete

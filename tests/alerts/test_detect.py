@@ -6,6 +6,7 @@ import pytest
 
 from alerts import detect
 from alerts.detect import Count
+from alerts.flags import flags
 from alerts.policy import Policy
 from alerts.records import Scope, ScopeKind, Severity
 from streams.records import Cells, SeriesKey
@@ -70,7 +71,7 @@ def ill_state() -> tuple[detect.RuleState, detect.Step]:
 
 def test_the_ill_leaf_is_flagged_with_its_ratio() -> None:
     state, said = ill_state()
-    (flag,) = detect.flags(state, POLICY, said.pi, 40)
+    (flag,) = flags(state, POLICY, said, 40)
     assert flag[:4] == ("r", "a", "x", Severity.CRITICAL)
     assert flag.ratio == pytest.approx(0.4, abs=0.03)
     assert flag.since_s == 10
@@ -79,7 +80,7 @@ def test_the_ill_leaf_is_flagged_with_its_ratio() -> None:
 def test_forgetting_a_scope_leaves_its_neighbours_their_past() -> None:
     state, said = ill_state()
     after = detect.forget(state, Scope(ScopeKind.PAIR, "a", "x"))
-    assert not detect.flags(after, POLICY, said.pi, 40)
+    assert not flags(after, POLICY, said, 40)
     assert detect.tally(after, said.pi, Scope(ScopeKind.GLOBAL, "all", "all"), 0).finals == 400
 
 

@@ -1,0 +1,126 @@
+"""The leaf series that are out of their normal now, what that is a sign of, and the numbers that say so."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alerts import charts as bank
+from alerts.baseline import logit
+from alerts.detect import RuleState, Step, recent
+from alerts.explain import NORMAL_RANGE_Z, Numbers, interval, why_isolated
+from alerts.policy import Policy
+from alerts.records import Severity
+from streams.records import BUCKET_S
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+class Nature(StrEnum):
+    """What a flag is a sign of."""
+
+    SYSTEMIC = "systemic"
+    ISOLATED = "isolated"
+    """Few recipients, or few that fail again and again: no outage."""
+    PERSISTENT = "persistent"
+    """Always above the warning line: a matter of list quality."""
+
+
+class Flag(NamedTuple):
+    """A leaf series that is out of its normal, or whose normal is bad."""
+
+    rule: str
+    carrier: str
+    region: str
+    severity: Severity
+    ratio: float
+    since_s: int
+    nature: Nature
+    why: str
+    """Why it is no outage; '' where it may be one."""
+    numbers: Numbers
+
+    @property
+    def explanation(self) -> str:
+        return " ".join(filter(None, (self.why, self.numbers.words())))
+
+
+class Figures(NamedTuple):
+    """By flagged leaf: the winning segment, or the last 5 min once it is older."""
+
+    from_s: Ints
+    n: Floats
+    k: Floats
+    people: Floats
+    repeats: Floats
+    evidence: Floats
+
+
+def flags(state: RuleState, policy: Policy, said: Step, bucket_s: int) -> tuple[Flag, ...]:
+    """The leaf series that are flagged after bucket `bucket_s`, then those that are always bad."""
+    leaves = np.flatnonzero(state.charts.flagged_s[state.index.first_leaf :])
+    spikes = _spikes(state, policy, said, leaves, bucket_s) if len(leaves) else ()
+    return spikes + _persistent(state, policy, said, bucket_s)
+
+
+def _spikes(state: RuleState, policy: Policy, said: Step, leaves: Ints, bucket_s: int) -> tuple[Flag, ...]:
+    f = _figures(state, policy, said, leaves, bucket_s)
+    pi, at = said.pi[leaves], state.index.first_leaf + leaves
+    low, high = interval(pi, said.norms.doubt(policy)[at])
+    ratios = (f.k + policy.prior_events * pi) / (f.n + policy.prior_events)
+    found = []
+    for i, leaf in enumerate(leaves.tolist()):
+        numbers = Numbers(
+            *(int(f.k[i]), int(f.n[i]), int(f.people[i])),
+            *(float(pi[i]), float(low[i]), float(high[i])),
+            *(float(f.evidence[i]), float(said.norms.threshold[at[i]])),
+            *(int(f.from_s[i]), bucket_s + BUCKET_S),
+        )
+        why = why_isolated(policy, f.people[i], f.repeats[i])
+        severity = Severity.INFO if why else policy.level(float(ratios[i]))
+        since_s = int(state.charts.flagged_s[at[i]])
+        nature = Nature.ISOLATED if why else Nature.SYSTEMIC
+        names = (state.rule, *state.index.leaves[leaf])
+        found.append(Flag(*names, severity, float(ratios[i]), since_s, nature, why, numbers))
+    return tuple(found)
+
+
+def _figures(state: RuleState, policy: Policy, said: Step, leaves: Ints, bucket_s: int) -> Figures:
+    charts, at = state.charts, state.index.first_leaf + leaves
+    best = charts.w[:, at].argmax(axis=0)
+    start_s, k, n = (a[best, at] for a in (charts.start_s, charts.k, charts.n))
+    capped_s = bucket_s - policy.segment_cap_s + 1
+    late = recent(state, capped_s)
+    old = (start_s < capped_s) | (n == 0)
+    return Figures(
+        from_s=np.where(old, capped_s - 1 + BUCKET_S, start_s),
+        n=np.where(old, late.n[leaves], n),
+        k=np.where(old, late.k[leaves], k),
+        people=np.maximum(k, late.k[leaves]),
+        repeats=late.failed[leaves] / np.maximum(late.k[leaves], 1),
+        evidence=bank.evidence(charts, policy, said.norms, at, bucket_s).max(axis=0),
+    )
+
+
+def _persistent(state: RuleState, policy: Policy, said: Step, bucket_s: int) -> tuple[Flag, ...]:
+    """Leaves whose mean is surely above the warning line, whatever today is like."""
+    base, index = state.learned.baseline, state.index
+    doubt = NORMAL_RANGE_Z / np.sqrt(base.total[0] + policy.prior_failures)
+    surely = logit(base.mean) - doubt > logit(np.array(policy.warning))
+    found = []
+    for leaf in np.flatnonzero(surely & (state.charts.flagged_s[index.first_leaf :] == 0)).tolist():
+        mean, taken_s = float(base.mean[leaf]), int(base.taken_s[0])
+        low, high = interval(base.mean[[leaf]], doubt[[leaf]] ** 2 / NORMAL_RANGE_Z**2)
+        failed, seen = (round(x) for x in base.total[:, leaf].tolist())
+        numbers = Numbers(
+            *(failed, seen, failed, mean, float(low[0]), float(high[0]), 0.0),
+            *(float(said.norms.threshold[index.first_leaf + leaf]), int(base.born_s[leaf]), taken_s),
+        )
+        why = f"Persistent: {mean:.1%} is normal here, which is above the warning line: list quality."
+        names = (state.rule, *index.leaves[leaf])
+        found.append(Flag(*names, Severity.INFO, mean, taken_s, Nature.PERSISTENT, why, numbers))
+    return tuple(found)
