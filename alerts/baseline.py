@@ -8,7 +8,7 @@ weekdays are of UTC. Arrays end in the axis [L] of leaves in the order of the ru
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ Floats = NDArray[np.float64]
 Float32s = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+Number = TypeVar("Number", bound=np.generic)
 
 HOURS = 24
 HOUR_S, DAY_S = 3600, 86_400
@@ -97,10 +98,11 @@ class Baseline:
         old, size = len(self.born_s), len(index.leaves)
         wider = replace(
             self,
-            **{
-                name: padded(getattr(self, name), size)
-                for name in ("failed", "seen", "total", "level", "volume")
-            },
+            failed=padded(self.failed, size),
+            seen=padded(self.seen, size),
+            total=padded(self.total, size),
+            level=padded(self.level, size),
+            volume=padded(self.volume, size),
             born_s=np.concatenate((self.born_s, np.full(size - old, bucket_s, dtype=np.int64))),
         )
         prior = wider.expected_of(index, policy, bucket_s)
@@ -117,11 +119,12 @@ class Baseline:
         return expit(self._hours(policy, bucket_s))
 
     def known(self, policy: Policy, bucket_s: int) -> Floats:
-        """Failures [L] on which the expectation at `bucket_s` rests, besides the prior."""
-        at = between(bucket_s)
-        first, second = (self._counts(policy, b, bucket_s)[0] for b in (at.first, at.second))
-        mixed: Floats = (1 - at.share) * first + at.share * second
-        return mixed
+        """Failures [L] on which the expectation at `bucket_s` rests, besides the prior: between two hours
+        as many as their mixed variance is worth."""
+        at, prior = between(bucket_s), policy.prior_failures
+        first, second = (self._counts(policy, b, bucket_s)[0] + prior for b in (at.first, at.second))
+        worth: Floats = 1 / ((1 - at.share) / first + at.share / second) - prior
+        return worth
 
     def _hours(self, policy: Policy, bucket_s: int) -> Floats:
         at = between(bucket_s)
@@ -167,7 +170,7 @@ class Baseline:
 
 
 def learn(
-    base: Baseline, policy: Policy, block_s: int, k: Floats, n: Floats, weight: Floats, now_s: int
+    base: Baseline, policy: Policy, block_s: int, k: Float32s, n: Float32s, weight: Floats, now_s: int
 ) -> Baseline:
     """The counts of one block [L] taken in, each leaf's by `weight`; 0 where there is nothing to learn."""
     which = bin_of(block_s)
@@ -190,7 +193,7 @@ def learn(
     )
 
 
-def learn_volume(base: Baseline, policy: Policy, block_s: int, n: Floats, well: Bools) -> Baseline:
+def learn_volume(base: Baseline, policy: Policy, block_s: int, n: Float32s, well: Bools) -> Baseline:
     """The volume of one block [L] taken in where `well`: an average at first, then discounted.
 
     Once a day is known, a block counts for at most so much as makes a blast.
@@ -205,17 +208,21 @@ def learn_volume(base: Baseline, policy: Policy, block_s: int, n: Floats, well: 
     return replace(base, volume=volume)
 
 
-def moved_to(base: Baseline, policy: Policy, leaves: Bools, ratio: Floats) -> Baseline:
+def moved_to(base: Baseline, policy: Policy, leaves: Bools, ratio: Floats, now_s: int) -> Baseline:
     """The baseline with `ratio` [L] as what is normal of some `leaves` at all hours, as sure as a prior."""
+    shares = np.array([decay(now_s - int(at_s), policy.memory_s) for at_s in base.discounted_s])
+    left = shares.astype(np.float32)[:, np.newaxis]
     failed = np.float32(policy.prior_failures)
     seen = (failed / np.clip(ratio, 1e-6, 1)).astype(np.float32)
     total = len(base.failed) * np.stack((np.full(len(ratio), failed), seen))
     return replace(
         base,
-        failed=np.where(leaves, failed, base.failed),
-        seen=np.where(leaves, seen, base.seen),
-        total=np.where(leaves, total, base.total),
-        level=np.where(leaves, 0, base.level),
+        failed=np.where(leaves, failed, base.failed * left),
+        seen=np.where(leaves, seen, base.seen * left),
+        discounted_s=np.full_like(base.discounted_s, now_s),
+        total=np.where(leaves, total, base._total(policy, now_s)),
+        level=np.where(leaves, 0, base.level * decay(now_s - int(base.taken_s[0]), policy.level_memory_s)),
+        taken_s=np.array([now_s], dtype=np.int64),
         mean=np.where(leaves, ratio, base.mean),
     )
 
@@ -235,7 +242,7 @@ def _effect(group_of: Ints, failed: Floats, expected: Floats, weight: float) -> 
     return effect[group_of]
 
 
-def padded(array: NDArray[np.generic], size: int) -> NDArray[np.generic]:
+def padded(array: NDArray[Number], size: int) -> NDArray[Number]:
     """`array` with zeros at the end of its last axis up to `size`."""
     more = [(0, 0)] * (array.ndim - 1) + [(0, size - array.shape[-1])]
     return np.pad(array, more)
@@ -248,9 +255,10 @@ def decay(age_s: int, half_life_s: float) -> float:
 
 def logit(p: Floats) -> Floats:
     safe = np.clip(p, 1e-9, 1 - 1e-9)
-    return np.log(safe / (1 - safe))
+    odds: Floats = safe / (1 - safe)
+    return np.log(odds)
 
 
 def expit(x: Floats) -> Floats:
-    odds = np.exp(x)
-    return odds / (1 + odds)
+    p: Floats = 1 / (1 + np.exp(-x))
+    return p

@@ -31,6 +31,8 @@ class Charts:
     k: Floats
     n: Floats
     m: Floats
+    v: Floats
+    """Sum of M times how little was known of it: the variance of its log-odds."""
     start_s: Ints
     flagged_s: Ints
     """Bucket of the alarm since which the scope is flagged; 0 where it is not."""
@@ -40,10 +42,10 @@ class Charts:
 
     @classmethod
     def empty(cls, charts: int, scopes: int) -> Charts:
-        w, k, n, m = np.zeros((4, charts, scopes))
+        w, k, n, m, v = np.zeros((5, charts, scopes))
         start_s = np.zeros((charts, scopes), dtype=np.int64)
         flagged_s, mirror_chart = np.zeros((2, scopes), dtype=np.int64)
-        return cls(w, k, n, m, start_s, flagged_s, np.zeros(scopes), mirror_chart)
+        return cls(w, k, n, m, v, start_s, flagged_s, np.zeros(scopes), mirror_chart)
 
     def relaid(self, where: Ints, scopes: int) -> Charts:
         """The same with scope i at `where[i]` of `scopes`; the others are empty."""
@@ -80,15 +82,16 @@ class Norms:
     """[S] evidence (nats) that alarms."""
     variance: Floats
     """[4, S] the learned wobble, by length."""
-    known: Floats
-    """[S] failures on which the expectation of this hour rests, besides the prior."""
+    unknown: Floats
+    """[S] variance of the expected log-odds for want of counts: 1 / failures on which they rest."""
     volume: Float32s
     """[24, L] typical outcomes in 10 min by hour of day, 0 where not known yet."""
 
-    def doubt(self, policy: Policy) -> Floats:
+    @property
+    def doubt(self) -> Floats:
         """Variance [S] of the log-odds of a healthy ratio: wobble within 10 min and what is not known."""
-        variance: Floats = np.maximum(self.variance[2], 1 / (self.known + policy.prior_failures))
-        return variance
+        doubt: Floats = np.maximum(self.variance[2], self.unknown)
+        return doubt
 
 
 def thresholds(policy: Policy, index: Index) -> Floats:
@@ -104,8 +107,11 @@ def likelihoods(policy: Policy, k: Floats, n: Floats, pi: Floats) -> Floats:
     return ratios
 
 
-def advance(charts: Charts, llr: Floats, k: Floats, n: Floats, m: Floats, bucket_s: int) -> Charts:
-    """One bucket on: `llr` [J, S] and the bucket's K, N, M by scope [S]."""
+def advance(
+    charts: Charts, llr: Floats, k: Floats, n: Floats, m: Floats, doubt: Floats, bucket_s: int
+) -> Charts:
+    """One bucket on: `llr` [J, S] and by scope [S] the bucket's K, N, M, and the variance of the
+    expected log-odds that stems from how little is known."""
     w = np.maximum(0.0, charts.w + llr)
     alive = w > 0
     return replace(
@@ -114,6 +120,7 @@ def advance(charts: Charts, llr: Floats, k: Floats, n: Floats, m: Floats, bucket
         k=(charts.k + k) * alive,
         n=(charts.n + n) * alive,
         m=(charts.m + m) * alive,
+        v=(charts.v + m * doubt) * alive,
         start_s=np.where(charts.w == 0, bucket_s, charts.start_s),
     )
 
@@ -148,11 +155,12 @@ def alarms(charts: Charts, policy: Policy, norms: Norms, bucket_s: int) -> Alarm
 
 def evidence(charts: Charts, policy: Policy, norms: Norms, scopes: Ints, bucket_s: int) -> Floats:
     """E [J, scopes] of the charts of some scopes, each with its own wobble and floors."""
-    w, k, n, m, start_s = (a[:, scopes] for a in (charts.w, charts.k, charts.n, charts.m, charts.start_s))
+    w, k, n, m, v = (a[:, scopes] for a in (charts.w, charts.k, charts.n, charts.m, charts.v))
+    start_s = charts.start_s[:, scopes]
     length_s = np.maximum(bucket_s + BUCKET_S - start_s, BUCKET_S)
     sigma2 = np.maximum(
         between_lengths(norms.variance[:, scopes], length_s),
-        1 / (norms.known[scopes] + policy.prior_failures),
+        v / np.where(m > 0, m, 1.0),
     )
     blast = _is_blast(norms, policy, scopes, n, start_s, bucket_s)
     sigma2 = sigma2 + blast * policy.blast_sigma**2

@@ -21,7 +21,7 @@ from alerts.incident import Case, Watch
 from alerts.localise import Finding, localise
 from alerts.measure import Now, scope_of
 from alerts.policy import Policy
-from alerts.records import Decision, Incident, State, Transition
+from alerts.records import Decision, Incident, Scope, State, Transition
 from alerts.scopes import contains
 
 
@@ -95,7 +95,7 @@ def decide(
     flags: list[Flag] = []
     for rule, look in zip(state.rules, state.looks, strict=True):
         own = [c for c in state.cases if c.incident.rule == rule.rule]
-        held = [scope_of(c.incident) for c in own if c.incident.state is State.OPEN]
+        held = _held(own)
         rule, said = detect.step(rule, policy, bucket_s, counts.get(rule.rule, {}), held, whole=whole)
         now = Now(rule, said, policy, bucket_s)
         findings, look = _look(now, own, look)
@@ -112,6 +112,15 @@ def decide(
     )
     after_all = replace(state, bucket_s=bucket_s, rules=tuple(rules), cases=tuple(cases), looks=tuple(looks))
     return after_all, decided
+
+
+def _held(cases: Iterable[Case]) -> dict[Scope, int]:
+    """The scopes of open incidents, and since when (epoch seconds) they are ill."""
+    opened = [c.incident for c in cases if c.incident.state is State.OPEN]
+    return {
+        scope: min(i.onset_ms // 1000 for i in opened if scope_of(i) == scope)
+        for scope in {scope_of(i) for i in opened}
+    }
 
 
 def adopt(state: DetectorState, stored: Iterable[Incident]) -> DetectorState:
@@ -169,6 +178,6 @@ def _forget_resolved(rule: RuleState, cases: Iterable[Case], now: Now) -> RuleSt
         if case.incident.resolved_bucket_s == now.bucket_s:
             scope = scope_of(case.incident)
             if case.incident.reason is Decision.ACCEPTED:
-                rule = detect.accept(rule, now.policy, now.step.pi, scope)
+                rule = detect.accept(rule, now.policy, now.step.pi, scope, now.bucket_s)
             rule = detect.forget(rule, scope)
     return rule

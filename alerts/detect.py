@@ -5,8 +5,9 @@ Pure: time is `bucket_s` and nothing else. Buckets come in order, empty ones too
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +29,7 @@ Int32s = NDArray[np.int32]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
+NOTHING: Mapping[Scope, int] = MappingProxyType({})
 NEVER_S = int(np.iinfo(np.int64).max)
 
 
@@ -93,13 +95,14 @@ def step(
     policy: Policy,
     bucket_s: int,
     counts: LeafCounts | Table,
-    held: Collection[Scope] = (),
+    held: Mapping[Scope, int] = NOTHING,
     *,
     whole: bool = True,
 ) -> tuple[RuleState, Step]:
     """The state after bucket `bucket_s`, and what it said.
 
-    Nothing is learned of the scopes `held` by open incidents, nor from counts that are not `whole`.
+    Nothing is learned of the scopes `held` by open incidents since their onsets (epoch seconds), nor
+    from counts that are not `whole`.
     """
     table = counts if isinstance(counts, Table) else Table.of(counts)
     state = _grown(state, policy, bucket_s, table)
@@ -110,19 +113,20 @@ def step(
     llr = index.sums(bank.likelihoods(policy, k, n, pi))
     m, known = n * pi, learned.baseline.known(policy, bucket_s)
     k_s, n_s, m_s, q_s, known_s = index.sums(np.stack((k, n, m, m * (1 - pi), known)))
-    charts = bank.advance(state.charts, llr, k_s, n_s, m_s, bucket_s)
+    unknown = 1 / (known_s + policy.prior_failures)
+    charts = bank.advance(state.charts, llr, k_s, n_s, m_s, unknown, bucket_s)
     norms = Norms(
         index,
         bank.thresholds(policy, index),
         learned.wobble.variance(policy),
-        known_s,
+        unknown,
         learned.baseline.typical(bucket_s),
     )
     hits = bank.alarms(charts, policy, norms, bucket_s)
     charts = bank.latch(charts, policy, llr, hits, bucket_s)
     if whole:
         seen = Seen(bucket_s, k, n, k_s - m_s, q_s, known_s)
-        learned = learn(learned, index, policy, charts, seen, _ill(index, charts, hits, held, bucket_s))
+        learned = learn(learned, index, policy, charts, seen, _ill(index, charts, hits, held))
     ring = (*_kept(state.ring, bucket_s - policy.ring_s), row)
     return RuleState(state.rule, charts, index, learned, ring), Step(hits, llr, pi, norms)
 
@@ -137,14 +141,17 @@ def _grown(state: RuleState, policy: Policy, bucket_s: int, table: Table) -> Rul
     return replace(state, charts=charts, index=index, learned=learned)
 
 
-def _ill(index: Index, charts: Charts, hits: Alarms, held: Collection[Scope], bucket_s: int) -> Ints:
-    """[L] since when a leaf is part of an alarm, a flag or a held scope; 0 where it is of none."""
-    since_s = np.where(charts.flagged_s > 0, charts.flagged_s, NEVER_S)
-    since_s[hits.scopes] = np.minimum(since_s[hits.scopes], hits.start_s)
-    ill_s = index.least(since_s)
-    for scope in held:
-        ill_s = np.where(index.members(scope), np.minimum(ill_s, bucket_s), ill_s)
-    return np.where(ill_s < NEVER_S, ill_s, 0)
+def _ill(index: Index, charts: Charts, hits: Alarms, held: Mapping[Scope, int]) -> Ints:
+    """[L] since when a leaf is out of its normal or part of a held scope, 0 where it is neither. A wide
+    scope that is flagged says nothing of a single leaf of it: an incident will say which they are."""
+    first = index.first_leaf
+    since_s = np.where(charts.flagged_s[first:] > 0, charts.flagged_s[first:], NEVER_S)
+    own = hits.scopes >= first
+    at = hits.scopes[own] - first
+    since_s[at] = np.minimum(since_s[at], hits.start_s[own])
+    for scope, onset_s in held.items():
+        since_s = np.where(index.members(scope), np.minimum(since_s, onset_s), since_s)
+    return np.where(since_s < NEVER_S, since_s, 0)
 
 
 class Recent(NamedTuple):
@@ -180,12 +187,12 @@ def tally(state: RuleState, pi: Floats, scope: Scope, from_s: int) -> Tally:
     return Tally(n, k, m, finals, failed)
 
 
-def accept(state: RuleState, policy: Policy, pi: Floats, scope: Scope) -> RuleState:
+def accept(state: RuleState, policy: Policy, pi: Floats, scope: Scope, bucket_s: int) -> RuleState:
     """The state with the ratio of the kept hour as what is normal in `scope`."""
     late = recent(state, 0)
     ratio = (late.k + policy.prior_events * pi) / (late.n + policy.prior_events)
     members = state.index.members(scope)
-    base = moved_to(state.learned.baseline, policy, members, ratio)
+    base = moved_to(state.learned.baseline, policy, members, ratio, bucket_s)
     return replace(state, learned=replace(state.learned, baseline=base))
 
 

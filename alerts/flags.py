@@ -70,7 +70,7 @@ def flags(state: RuleState, policy: Policy, said: Step, bucket_s: int) -> tuple[
 def _spikes(state: RuleState, policy: Policy, said: Step, leaves: Ints, bucket_s: int) -> tuple[Flag, ...]:
     f = _figures(state, policy, said, leaves, bucket_s)
     pi, at = said.pi[leaves], state.index.first_leaf + leaves
-    low, high = interval(pi, said.norms.doubt(policy)[at])
+    low, high = interval(pi, said.norms.doubt[at])
     ratios = (f.k + policy.prior_events * pi) / (f.n + policy.prior_events)
     found = []
     for i, leaf in enumerate(leaves.tolist()):
@@ -84,8 +84,10 @@ def _spikes(state: RuleState, policy: Policy, said: Step, leaves: Ints, bucket_s
         severity = Severity.INFO if why else policy.level(float(ratios[i]))
         since_s = int(state.charts.flagged_s[at[i]])
         nature = Nature.ISOLATED if why else Nature.SYSTEMIC
-        names = (state.rule, *state.index.leaves[leaf])
-        found.append(Flag(*names, severity, float(ratios[i]), since_s, nature, why, numbers))
+        carrier, region = state.index.leaves[leaf]
+        found.append(
+            Flag(state.rule, carrier, region, severity, float(ratios[i]), since_s, nature, why, numbers)
+        )
     return tuple(found)
 
 
@@ -121,6 +123,8 @@ def _persistent(state: RuleState, policy: Policy, said: Step, bucket_s: int) -> 
             *(float(said.norms.threshold[index.first_leaf + leaf]), int(base.born_s[leaf]), taken_s),
         )
         why = f"Persistent: {mean:.1%} is normal here, which is above the warning line: list quality."
-        names = (state.rule, *index.leaves[leaf])
-        found.append(Flag(*names, Severity.INFO, mean, taken_s, Nature.PERSISTENT, why, numbers))
+        carrier, region = index.leaves[leaf]
+        found.append(
+            Flag(state.rule, carrier, region, Severity.INFO, mean, taken_s, Nature.PERSISTENT, why, numbers)
+        )
     return tuple(found)

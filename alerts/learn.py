@@ -66,7 +66,8 @@ class Learned:
             self.baseline.grown(index, policy, bucket_s),
             self.wobble.relaid(moved(old, index), index.size),
             tuple(Block(b.start_s, padded(b.k, size), padded(b.n, size)) for b in self.blocks),
-            *(padded(array, size) for array in (self.k, self.n)),
+            padded(self.k, size),
+            padded(self.n, size),
             padded(self.ill_s, size),
         )
 
@@ -137,7 +138,8 @@ def _blast(base: Baseline, index: Index, policy: Policy, block: Block) -> Bools:
     """Scopes [S] with far more volume in the block than is typical of the hour."""
     typical = base.typical(block.start_s)[bin_of(block.start_s) % HOURS]
     n, usual = index.sums(np.stack((block.n, typical)).astype(np.float64))
-    return (usual > 0) & (n > policy.blast * usual)
+    blast: Bools = (usual > 0) & (n > policy.blast * usual)
+    return blast
 
 
 def _offered(

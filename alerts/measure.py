@@ -81,7 +81,7 @@ def explained(incident: Incident, now: Now) -> Incident:
     number = now.state.index.number(scope)
     at = np.array([number])
     expected = np.array([own.m / own.n if own.n else incident.expected_ratio])
-    low, high = interval(expected, now.step.norms.doubt(now.policy)[at])
+    low, high = interval(expected, now.step.norms.doubt[at])
     evidence = bank.evidence(now.state.charts, now.policy, now.step.norms, at, now.bucket_s)
     numbers = Numbers(
         failed=own.failed,

@@ -110,12 +110,6 @@ class Index:
         )
         return np.concatenate(parts, axis=-1)
 
-    def least(self, values: Ints) -> Ints:
-        """The least of `values` [S] over the four scopes of each leaf [L]."""
-        carriers = values[1 : 1 + len(self.carriers)][self.carrier_of]
-        regions = values[1 + len(self.carriers) : self.first_leaf][self.region_of]
-        return np.minimum(np.minimum(carriers, regions), np.minimum(values[self.first_leaf :], values[0]))
-
     def scope(self, number: int) -> Scope:
         """The scope with that number."""
         if number == 0:

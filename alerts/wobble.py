@@ -40,8 +40,9 @@ class Wobble:
 
     @classmethod
     def empty(cls, scopes: int) -> Wobble:
-        sums = np.zeros((4, 4, scopes))
-        return cls(*sums, np.zeros(scopes, dtype=np.int64), np.zeros((3, 2, scopes)))
+        excess, weight, held_excess, held_weight = np.zeros((4, 4, scopes))
+        held_s = np.zeros(scopes, dtype=np.int64)
+        return cls(excess, weight, held_excess, held_weight, held_s, np.zeros((3, 2, scopes)))
 
     def relaid(self, where: Ints, scopes: int) -> Wobble:
         """The same with scope i at `where[i]` of `scopes`; the others are empty."""
@@ -81,7 +82,7 @@ def watch(wobble: Wobble, policy: Policy, error: Floats, q: Floats, known: Bools
     for i, length_s in enumerate(LENGTHS_S[1:]):
         if end_s % length_s:
             break
-        wobble = _held(wobble, policy, i + 1, *runs[i], known, bucket_s)
+        wobble = _held(wobble, policy, i + 1, runs[i, 0], runs[i, 1], known, bucket_s)
         if i + 1 < len(runs):
             runs[i + 1] += runs[i]
         runs[i] = 0

@@ -18,7 +18,7 @@ NORMS = Norms(
     Index(),
     threshold=np.array([POLICY.threshold]),
     variance=np.full((4, 1), POLICY.sigma**2),
-    known=np.array([1000.0]),
+    unknown=np.array([0.001]),
     volume=np.zeros((24, 0), dtype=np.float32),
 )
 """One scope that is well known: what limits it is its wobble."""
@@ -30,7 +30,7 @@ def fed(pairs: list[tuple[int, int]], pi: float = 0.02) -> Charts:
     for i, (k, n) in enumerate(pairs, 1):
         ks, ns = np.array([float(k)]), np.array([float(n)])
         llr = bank.likelihoods(POLICY, ks, ns, np.array([pi]))
-        charts = bank.advance(charts, llr, ks, ns, ns * pi, 10 * i)
+        charts = bank.advance(charts, llr, ks, ns, ns * pi, np.array([0.001]), 10 * i)
         charts = bank.latch(charts, POLICY, llr, bank.alarms(charts, POLICY, NORMS, 10 * i), 10 * i)
     return charts
 

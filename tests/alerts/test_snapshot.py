@@ -15,9 +15,10 @@ from alerts.policy import Policy
 from alerts.snapshot import Part, SnapshotError, restore, shard_of, snapshot
 from tests.alerts.traffic import RULE, Counts, Fault, Network, names
 
-POLICY = Policy()
+POLICY = Policy(quarantine_s=0, wobble_least=0.5)
+"""Learns within these minutes: nothing waits longer than its block."""
 FAULTS = (Fault(104, 300, 0.4, carrier="c1"), Fault(450, 600, 0.5, carrier="c1"))
-STREAM = list(Network(7, names("c", 4), names("r", 3), 30, faults=FAULTS).buckets(800))
+STREAM = list(Network(7, names("c", 4), names("r", 3), 30, faults=FAULTS).buckets(1300))
 
 
 def follow(state: DetectorState, stream: list[tuple[int, Counts]]) -> tuple[DetectorState, list[Decided]]:
@@ -38,6 +39,11 @@ def test_the_stream_of_these_tests_has_incidents() -> None:
         "reopened",
         "resolved",
     ]
+
+
+def test_the_state_of_these_tests_has_learned_something() -> None:
+    learned = END.rules[0].learned
+    assert learned.baseline.total.any() and learned.wobble.weight.any()
 
 
 @settings(max_examples=15, deadline=None)
@@ -78,6 +84,13 @@ def test_no_whole_snapshot_is_refused_in_words() -> None:
         restore(snapshot(END)[:1])
 
 
+def test_a_snapshot_of_another_schema_is_refused() -> None:
+    older = [r.replace(b'\\"schema\\":2', b'\\"schema\\":1') for r in snapshot(END)]
+    assert older != snapshot(END)
+    with pytest.raises(SnapshotError, match="no whole snapshot"):
+        restore(older)
+
+
 def test_three_thousand_series_fit() -> None:
     state = begin(POLICY, (RULE, "other"))
     took = []
@@ -86,6 +99,7 @@ def test_three_thousand_series_fit() -> None:
         state, _ = decide(state, POLICY, bucket_s, counts | {"other": counts[RULE]})
         took.append(time.perf_counter() - begun)
     records = snapshot(state)
-    print(f"step of 2 x 3,000 series: {1000 * float(np.median(took)):.1f} ms; {len(records)} records")
+    size = sum(map(len, records)) / 1e6
+    print(f"step of 2 x 3,000 series: {1000 * float(np.median(took)):.1f} ms; {size:.1f} MB")
     assert max(len(r) for r in records) <= 900_000
     assert {msgspec.json.decode(r, type=Part).bucket_s for r in records} == {state.bucket_s}
