@@ -29,6 +29,8 @@ class Alerting(Section, frozen=True):
     """`pagerduty` or `none`."""
     warning_ratio: float = 0.05
     critical_ratio: float = 0.10
+    false_pages_per_week: float = 1.0
+    """What is accepted, over all series and rules: sets the evidence that an alarm needs."""
     public_url: str = ""
     """Where people reach the pages of the alerts role, such as https://sms.example.org; pages
     carry no link while it is empty."""
@@ -124,6 +126,11 @@ def _check_ratios(alerting: Alerting) -> None:
         value = getattr(alerting, name)
         if not 0 < value <= 1:
             raise ConfigError(f"alerting.{name} = {value}: must be above 0 and at most 1 (0.05 is 5 %)")
+    if not alerting.false_pages_per_week > 0:
+        raise ConfigError(
+            f"alerting.false_pages_per_week = {alerting.false_pages_per_week}: "
+            "must be above 0 (0.25 is one in four weeks)"
+        )
     if alerting.critical_ratio <= alerting.warning_ratio:
         raise ConfigError(
             f"alerting.critical_ratio = {alerting.critical_ratio}: "

@@ -78,7 +78,11 @@ class Station:
         self._between = between
         self._book = RuleBook.of(settings.rules, settings.sources, settings.code_tables)
         alerting = settings.alerting
-        self._policy = Policy(warning=alerting.warning_ratio, critical=alerting.critical_ratio)
+        self._policy = Policy(
+            warning=alerting.warning_ratio,
+            critical=alerting.critical_ratio,
+            false_pages_per_week=alerting.false_pages_per_week / max(len(self._book.names), 1),
+        )
         self._state = decide.begin(self._policy, self._book.names)
         self._assembler = Assembler()
         self._known: dict[str, Incident] = {}
@@ -109,6 +113,10 @@ class Station:
             try:
                 state = snapshot.restore(records)
                 if [r.rule for r in state.rules] == list(self._book.names):
+                    if state.policy != self._policy:
+                        log.info(
+                            "the policy has changed: it holds from bucket %d on", state.bucket_s + BUCKET_S
+                        )
                     return state
                 log.warning("the rules have changed since the snapshot: charts begin anew")
             except snapshot.SnapshotError as e:

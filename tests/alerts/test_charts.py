@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -24,13 +25,16 @@ NORMS = Norms(
 """One scope that is well known: what limits it is its wobble."""
 
 
-def fed(pairs: list[tuple[int, int]], pi: float = 0.02) -> Charts:
+AT = np.array([0])
+
+
+def fed(pairs: list[tuple[int, int]], pi: float = 0.02, doubt: float = 0.001) -> Charts:
     """Charts of one scope after (failures, outcomes) in buckets 10, 20, ..."""
     charts = Charts.empty(J, 1)
     for i, (k, n) in enumerate(pairs, 1):
         ks, ns = np.array([float(k)]), np.array([float(n)])
         llr = bank.likelihoods(POLICY, ks, ns, np.array([pi]))
-        charts = bank.advance(charts, llr, ks, ns, ns * pi, np.array([0.001]), 10 * i)
+        charts = bank.advance(charts, llr, ks, ns, ns * pi, np.array([doubt]), 10 * i)
         charts = bank.latch(charts, POLICY, llr, bank.alarms(charts, POLICY, NORMS, 10 * i), 10 * i)
     return charts
 
@@ -75,6 +79,48 @@ def test_a_flag_holds_until_recovery_is_proved_and_two_minutes_are_over() -> Non
     assert fed(ill).flagged_s[0] == 10
     assert fed(ill + well * 5).flagged_s[0] == 10
     assert fed(ill + well * 12).flagged_s[0] == 0
+
+
+def test_a_bigger_fleet_and_a_smaller_budget_ask_for_more_evidence() -> None:
+    assert POLICY.evidence(100) == POLICY.threshold
+    assert POLICY.evidence(5000) == pytest.approx(16 + math.log(5 / 0.5))
+    seldom = msgspec.structs.replace(POLICY, false_pages_per_week=0.25)
+    assert seldom.evidence(5000) == pytest.approx(16 + math.log(5 / 0.125))
+
+
+def test_wide_scopes_have_half_of_the_budget_to_themselves() -> None:
+    index = Index().grown((f"c{i}", f"r{j}") for i in range(70) for j in range(70))
+    h = bank.thresholds(POLICY, index)
+    assert h[: index.first_leaf] == pytest.approx(16)
+    assert h[index.first_leaf :] == pytest.approx(16 + math.log(4.9 / 0.5))
+
+
+def test_what_is_not_known_limits_the_evidence_of_the_whole_segment() -> None:
+    """A 9 % stream against an expected 2 % of which nothing was learned."""
+    known, unknown = (
+        bank.evidence(fed([(9, 100)] * 20, doubt=d), POLICY, NORMS, AT, 200) for d in (0.001, 0.1)
+    )
+    assert known.max() > POLICY.threshold > unknown.max()
+
+
+@pytest.mark.parametrize(("typical", "alarms"), [(0, 1), (1000, 1), (10, 0)])
+def test_in_a_blast_the_odds_must_rise_further(typical: int, alarms: int) -> None:
+    """5.6 % over an expected 2 % are odds x2.9: an outage, but not within a blast."""
+    index = Index().grown([("a", "x")])
+    leaf = index.size - 1
+    wide = Charts.empty(J, index.size)
+    one = fed([(56, 1000)] * 5)
+    for name in ("w", "k", "n", "m", "v", "start_s"):
+        getattr(wide, name)[:, leaf] = getattr(one, name)[:, 0]
+    volume = np.full((24, 1), typical * 60 / 1, dtype=np.float32)
+    norms = Norms(
+        index,
+        np.full(index.size, 16.0),
+        np.full((4, index.size), 0.08**2),
+        np.full(index.size, 0.001),
+        volume,
+    )
+    assert len(bank.alarms(wide, POLICY, norms, 50).scopes) == alarms
 
 
 def test_reset_empties_only_the_scopes_named() -> None:
