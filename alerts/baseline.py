@@ -109,10 +109,11 @@ class Baseline:
         new = prior[old:]
         return replace(wider, prior=np.concatenate((self.prior, new)), mean=np.concatenate((self.mean, new)))
 
-    def expected(self, policy: Policy, bucket_s: int) -> Floats:
-        """Failure probability in (0, 1) of each leaf for one bucket [L]."""
+    def expected(self, policy: Policy, bucket_s: int, offset: Floats | float = 0.0) -> Floats:
+        """Failure probability in (0, 1) of each leaf for one bucket [L]; `offset` moves its log-odds."""
         level = np.log((self.level[0] + policy.level_events) / (self.level[1] + policy.level_events))
-        return expit(self._hours(policy, bucket_s) + np.clip(level, -policy.level_most, policy.level_most))
+        lifted = self._hours(policy, bucket_s) + np.clip(level, -policy.level_most, policy.level_most)
+        return expit(lifted + offset)
 
     def by_hour(self, policy: Policy, bucket_s: int) -> Floats:
         """The same without the level [L]."""

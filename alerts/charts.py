@@ -73,6 +73,10 @@ class Alarms:
     """Which were not flagged before."""
 
 
+_NOBODY = np.zeros(0, dtype=np.int64)
+NO_ALARMS = Alarms(_NOBODY, _NOBODY, np.zeros(0), _NOBODY, _NOBODY > 0)
+
+
 @dataclass(frozen=True)
 class Norms:
     """What limits the evidence of each scope."""
@@ -105,6 +109,11 @@ def likelihoods(policy: Policy, k: Floats, n: Floats, pi: Floats) -> Floats:
     theta = np.array(policy.thetas).reshape(-1, *([1] * k.ndim))
     ratios: Floats = k * np.log(theta) - n * np.log1p((theta - 1) * pi)
     return ratios
+
+
+def mirrors(policy: Policy) -> Ints:
+    """The chart [J] that tests recovery from each odds ratio."""
+    return np.array([policy.mirror_chart(theta) for theta in policy.thetas], dtype=np.int64)
 
 
 def advance(
@@ -143,12 +152,15 @@ def alarms(charts: Charts, policy: Policy, norms: Norms, bucket_s: int) -> Alarm
     """The scopes that alarm. Evidence never exceeds W, so only charts with W >= h are looked at."""
     scopes = np.flatnonzero((charts.w >= norms.threshold).any(axis=0))
     if not len(scopes):
-        none = np.zeros(0, dtype=np.int64)
-        return Alarms(none, none, np.zeros(0), none, none > 0)
-    found = evidence(charts, policy, norms, scopes, bucket_s)
-    winner = found.argmax(axis=0)
-    best = found[winner, np.arange(len(scopes))]
-    hit = best >= norms.threshold[scopes]
+        return NO_ALARMS
+    return winners(charts, scopes, evidence(charts, policy, norms, scopes, bucket_s), norms.threshold)
+
+
+def winners(charts: Charts, scopes: Ints, reached: Floats, threshold: Floats) -> Alarms:
+    """The alarms of some `scopes` whose charts have `reached` [J, scopes] evidence."""
+    winner = reached.argmax(axis=0)
+    best = reached[winner, np.arange(len(scopes))]
+    hit = best >= threshold[scopes]
     at, chart = scopes[hit], winner[hit]
     return Alarms(at, chart, best[hit], charts.start_s[chart, at], charts.flagged_s[at] == 0)
 
@@ -186,8 +198,9 @@ def _until(by_hour: Floats, at_s: Ints | int) -> Floats:
     return sums
 
 
-def latch(charts: Charts, policy: Policy, llr: Floats, hits: Alarms, bucket_s: int) -> Charts:
-    """Flags what alarms; frees, by the mirror test (detection, 5), what has recovered.
+def latch(charts: Charts, policy: Policy, llr: Floats, hits: Alarms, bucket_s: int, mirrors: Ints) -> Charts:
+    """Flags what alarms; frees, by the mirror test (detection, 5), what has recovered. `mirrors` [J]
+    is the chart that tests recovery from each.
 
     While a scope is still ill its mirror follows the chart that knows it best; from the first
     good bucket on it stays.
@@ -197,7 +210,7 @@ def latch(charts: Charts, policy: Policy, llr: Floats, hits: Alarms, bucket_s: i
     flagged_s = charts.flagged_s.copy()
     flagged_s[hits.scopes[hits.fresh]] = bucket_s
     on = np.flatnonzero(flagged_s)
-    follow = np.array([policy.mirror_chart(t) for t in policy.thetas])[charts.w[:, on].argmax(axis=0)]
+    follow = mirrors[charts.w[:, on].argmax(axis=0)]
     chart, mirror = charts.mirror_chart.copy(), charts.mirror.copy()
     chart[on] = np.where(mirror[on] == 0, follow, chart[on])
     mirror[on] = np.maximum(0.0, mirror[on] - llr[chart[on], on])

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alerts.scopes import Leaf
-from streams.records import LATENCY_BOUNDS_S, Cells, SeriesKey
+from streams.records import LATENCY_BOUNDS_S, Cells
 from streams.rules import RuleBook
 from streams.settings import Rule
 
@@ -20,6 +20,10 @@ Bools = NDArray[np.bool_]
 
 OLD_S = 3600
 """A receipt that took longer tells of the past, not of now."""
+DELAYS_S = (10, 60, 600, 3600, 14_400)
+"""Time constants of the mixture that stands for the delay of receipts."""
+_DELAY_OF_BIN = np.array((0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 4, 4))
+"""The time constant by column of LATENCY_BOUNDS_S and +Inf."""
 _FIRST_OLD_BIN = LATENCY_BOUNDS_S.index(OLD_S) + 1
 
 
@@ -53,11 +57,22 @@ class Table:
     sends: Int32s
     old_n: Int32s
     old_k: Int32s
+    delays: Int32s = field(default_factory=lambda: np.zeros((2, len(DELAYS_S), 1), dtype=np.int32))
+    """[2, 5, leaves] successes and failures by delay, as DELAYS_S; [2, 5, 1] of zeros where not known."""
 
     @classmethod
     def of(cls, counts: LeafCounts) -> Table:
         columns = np.array(list(counts.values()), dtype=np.int32).reshape(-1, len(Count._fields)).T
         return cls(tuple(counts), *columns)
+
+    def without_old(self, leaves: Bools) -> Table:
+        """The table without old receipts as evidence of some of its `leaves`; people still see them."""
+        if not leaves.any():
+            return self
+        n, k = (
+            np.where(leaves, all_ - old, all_) for all_, old in ((self.n, self.old_n), (self.k, self.old_k))
+        )
+        return replace(self, n=n, k=k)
 
     def by_leaf(self) -> dict[Leaf, Count]:
         columns = (getattr(self, name).tolist() for name in Count._fields)
@@ -66,9 +81,8 @@ class Table:
 
 def tables(cells: Cells, book: RuleBook) -> dict[str, Table]:
     """Counts by rule of one bucket's cells, all parts merged; only leaves with outcomes or sends."""
-    at = np.array(cells.key, dtype=np.int64)
     columns = _columns(cells)
-    return {rule.name: _table(cells.keys, at, columns, book, rule) for rule in book.rules}
+    return {rule.name: _table(cells, columns, book, rule) for rule in book.rules}
 
 
 def leaves(cells: Cells, book: RuleBook) -> dict[str, dict[Leaf, Count]]:
@@ -88,45 +102,62 @@ class _Columns(NamedTuple):
     old_k: Ints
 
 
+_OF_FAILURES = ("k", "failed", "old_k")
+
+
 def _columns(cells: Cells) -> _Columns:
     """Failures that name no recipient at all (neither new nor repeated) are counted as they are,
     else a source without numbers would never alarm."""
-    finals = np.array(cells.finals, dtype=np.int64)
+    finals = _ints(cells.finals)
     repeats, distinct, sends = (
-        np.array(column if len(column) == len(finals) else [0] * len(finals), dtype=np.int64)
+        _ints(column) if len(column) == len(finals) else np.zeros_like(finals)
         for column in (cells.repeats, cells.distinct, cells.sends)
     )
     n = finals - repeats
     k = np.where((distinct == 0) & (repeats == 0), n, np.minimum(distinct, n))
     old = np.zeros_like(finals)
-    late = np.array(cells.latency_bin, dtype=np.int64) >= _FIRST_OLD_BIN
-    slow, times = (np.array(column, dtype=np.int64)[late] for column in (cells.latency_cell, cells.latency_n))
-    np.add.at(old, slow, times)
+    late = _ints(cells.latency_bin) >= _FIRST_OLD_BIN
+    np.add.at(old, _ints(cells.latency_cell)[late], _ints(cells.latency_n)[late])
     return _Columns(n, k, finals, finals, sends, np.minimum(old, n), np.minimum(old, k))
 
 
-def _table(keys: list[SeriesKey], at: Ints, columns: _Columns, book: RuleBook, rule: Rule) -> Table:
+def _table(cells: Cells, columns: _Columns, book: RuleBook, rule: Rule) -> Table:
     number: dict[Leaf, int] = {}
-    asked = [book.eligible(rule, key) for key in keys]
-    failing = np.array([book.failing(rule, key) for key in keys], dtype=bool)
-    leaf_of = np.array(
-        [
-            number.setdefault((key.carrier, key.region), len(number)) if ask else -1
-            for key, ask in zip(keys, asked, strict=True)
-        ],
-        dtype=np.int64,
-    )
-    used = leaf_of[at] >= 0 if len(at) else np.zeros(0, dtype=bool)
-    used &= (columns.finals > 0) | (columns.sends > 0)
-    leaf, fails = leaf_of[at[used]], failing[at[used]]
+    leaf_of_key = [
+        number.setdefault((key.carrier, key.region), len(number)) if book.eligible(rule, key) else -1
+        for key in cells.keys
+    ]
+    at = _ints(cells.key)
+    leaf = _ints(leaf_of_key)[at]
+    fails = np.array([book.failing(rule, key) for key in cells.keys], dtype=bool)[at]
     sums = {
-        name: _summed(leaf, column[used] * (fails if name in ("k", "failed", "old_k") else 1), len(number))
-        for name, column in columns._asdict().items()
+        name: _summed(leaf, values * (fails if name in _OF_FAILURES else 1), len(number))
+        for name, values in columns._asdict().items()
     }
-    present = np.flatnonzero((sums["finals"] > 0) | (sums["sends"] > 0)).tolist()
+    present = np.flatnonzero((sums["finals"] > 0) | (sums["sends"] > 0))
     names = list(number)
-    return Table(tuple(names[i] for i in present), **{name: own[present] for name, own in sums.items()})
+    return Table(
+        tuple(names[i] for i in present.tolist()),
+        **{name: own[present] for name, own in sums.items()},
+        delays=_delays(cells, leaf, fails, len(number))[..., present],
+    )
+
+
+def _delays(cells: Cells, leaf: Ints, fails: Bools, leaves: int) -> Int32s:
+    """Outcomes [2, 5, leaves] by success or failure and delay."""
+    delays = np.zeros((2, len(DELAYS_S), leaves), dtype=np.int32)
+    cell = _ints(cells.latency_cell)
+    own = leaf[cell] >= 0
+    which, times = _DELAY_OF_BIN[_ints(cells.latency_bin)], _ints(cells.latency_n)
+    np.add.at(delays, (fails[cell[own]].astype(np.int64), which[own], leaf[cell[own]]), times[own])
+    return delays
 
 
 def _summed(leaf: Ints, values: Ints, leaves: int) -> Int32s:
-    return np.bincount(leaf, weights=values, minlength=leaves).astype(np.int32)
+    """By leaf; cells of none (-1) are left out."""
+    own = leaf >= 0
+    return np.bincount(leaf[own], weights=values[own], minlength=leaves).astype(np.int32)
+
+
+def _ints(column: Sequence[int]) -> Ints:
+    return np.array(column, dtype=np.int64)

@@ -19,6 +19,8 @@ from alerts.charts import Alarms, Charts, Norms
 from alerts.counts import Count, LeafCounts, Table, leaves
 from alerts.learn import Learned, Seen, learn
 from alerts.policy import Policy
+from alerts.receipts import Due, Receipts, missing, released, timely
+from alerts.receipts import learn as learn_receipts
 from alerts.records import Scope
 from alerts.scopes import Index, moved
 
@@ -66,6 +68,7 @@ class RuleState:
 
     rule: str
     charts: Charts
+    receipts: Receipts
     index: Index = field(default_factory=Index)
     learned: Learned = field(default_factory=Learned.empty)
     ring: tuple[Row, ...] = ()
@@ -77,6 +80,8 @@ class Step:
     """What one bucket said of one rule."""
 
     alarms: Alarms
+    overdue: Alarms
+    """Scopes in which successes are missing."""
     llr: Floats
     """[J, S] of this bucket alone: the mirror tests of incidents read it."""
     pi: Floats
@@ -87,7 +92,8 @@ class Step:
 
 def fresh(rule: str, policy: Policy) -> RuleState:
     """A rule of which nothing was seen yet."""
-    return RuleState(rule, Charts.empty(len(policy.thetas), Index().size))
+    charts = Charts.empty(len(policy.thetas), Index().size)
+    return RuleState(rule, charts, receipts=Receipts.empty(policy))
 
 
 def step(
@@ -106,10 +112,11 @@ def step(
     """
     table = counts if isinstance(counts, Table) else Table.of(counts)
     state = _grown(state, policy, bucket_s, table)
-    index, learned = state.index, state.learned
-    row = _row(bucket_s, index, table)
+    index, learned, where = state.index, state.learned, state.index.numbers(table.leaves).astype(np.int64)
+    receipts, table, due = _due(state, policy, table, where)
+    row = _row(bucket_s, where, table)
     n, k = (_dense(row, values, index) for values in (row.n, row.k))
-    pi = learned.baseline.expected(policy, bucket_s)
+    pi = learned.baseline.expected(policy, bucket_s, due.offset)
     llr = index.sums(bank.likelihoods(policy, k, n, pi))
     m, known = n * pi, learned.baseline.known(policy, bucket_s)
     k_s, n_s, m_s, q_s, known_s = index.sums(np.stack((k, n, m, m * (1 - pi), known)))
@@ -123,12 +130,26 @@ def step(
         learned.baseline.typical(bucket_s),
     )
     hits = bank.alarms(charts, policy, norms, bucket_s)
-    charts = bank.latch(charts, policy, llr, hits, bucket_s)
+    charts = bank.latch(charts, policy, llr, hits, bucket_s, bank.mirrors(policy))
+    usual = learned.baseline.expected(policy, bucket_s) if due.offset.any() else pi
+    receipts, overdue = missing(receipts, policy, index, due, usual, n - k, norms.threshold, bucket_s)
     if whole:
+        ill = _ill(index, charts, hits, held)
         seen = Seen(bucket_s, k, n, k_s - m_s, q_s, known_s)
-        learned = learn(learned, index, policy, charts, seen, _ill(index, charts, hits, held))
+        learned = learn(learned, index, policy, charts, seen, ill)
+        receipts = learn_receipts(receipts, policy, due, table, where, ill > 0, bucket_s)
     ring = (*_kept(state.ring, bucket_s - policy.ring_s), row)
-    return RuleState(state.rule, charts, index, learned, ring), Step(hits, llr, pi, norms)
+    after = RuleState(state.rule, charts, receipts, index, learned, ring)
+    return after, Step(hits, overdue, llr, pi, norms)
+
+
+def _due(state: RuleState, policy: Policy, table: Table, where: Ints) -> tuple[Receipts, Table, Due]:
+    """What is due of receipts, and the counts without a backlog that is flushed."""
+    sends, old_n = np.zeros((2, len(state.index.leaves)))
+    sends[where], old_n[where] = table.sends, table.old_n
+    receipts, due = released(state.receipts, policy, state.index, sends)
+    receipts, backlog = timely(receipts, policy, old_n)
+    return receipts, table.without_old(backlog[where]), due
 
 
 def _grown(state: RuleState, policy: Policy, bucket_s: int, table: Table) -> RuleState:
@@ -138,7 +159,8 @@ def _grown(state: RuleState, policy: Policy, bucket_s: int, table: Table) -> Rul
         return state
     charts = state.charts.relaid(moved(state.index, index), index.size)
     learned = state.learned.grown(state.index, index, policy, bucket_s)
-    return replace(state, charts=charts, index=index, learned=learned)
+    receipts = state.receipts.grown(state.index, index)
+    return replace(state, charts=charts, index=index, learned=learned, receipts=receipts)
 
 
 def _ill(index: Index, charts: Charts, hits: Alarms, held: Mapping[Scope, int]) -> Ints:
@@ -209,9 +231,9 @@ def _without(row: Row, members: Bools) -> Row:
     return Row(row.bucket_s, *(column[outside] for column in row[1:]))
 
 
-def _row(bucket_s: int, index: Index, table: Table) -> Row:
+def _row(bucket_s: int, where: Ints, table: Table) -> Row:
     """Sorted by leaf, so that the order in which a bucket names its series decides nothing."""
-    leaf = index.numbers(table.leaves)
+    leaf = where.astype(np.int32)
     order = np.argsort(leaf, kind="stable")
     columns = (np.ascontiguousarray(c[order]) for c in (table.n, table.k, table.finals, table.failed))
     return Row(bucket_s, leaf[order], *columns)

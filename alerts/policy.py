@@ -94,6 +94,19 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     confirm_events: int = 100
     """An alarm of a single bucket waits for the next one unless critical on so many outcomes."""
 
+    missing: tuple[float, ...] = (0.9, 0.75, 0.5, 0.25, 0.05)
+    missing_least: float = 0.8
+    """Shares of the successes that are due for which the charts of overdue receipts look, and the share
+    above which none are missed."""
+    returned_least: float = 100.0
+    """Receipts to be expected from sends are judged once so many sends are known to have been answered."""
+    delay_events: float = 200.0
+    offset_most: float = 3.0
+    """Delays are a carrier's own after so many receipts; they move the log-odds by at most so much."""
+    old_memory_s: int = 86_400
+    backlog_least: float = 5.0
+    """More old receipts in a bucket than this, and than `blast` times the usual, are a backlog."""
+
     isolated_people: float = 5.0
     isolated_repeating_people: float = 50.0
     isolated_share: float = 0.3

@@ -22,6 +22,7 @@ from alerts.detect import Row, RuleState
 from alerts.incident import Case, Watch
 from alerts.learn import Block, Learned
 from alerts.policy import Policy
+from alerts.receipts import Receipts
 from alerts.records import VERSION, Incident
 from alerts.scopes import Index, Leaf
 from alerts.wobble import Wobble
@@ -68,6 +69,7 @@ class RuleImage(msgspec.Struct, frozen=True):
     leaves: list[Leaf]
     charts: dict[str, Array]
     learned: dict[str, Array]
+    receipts: dict[str, Array]
     blocks_s: list[int]
     look: tuple[int, int]
     buckets_s: list[int]
@@ -177,6 +179,7 @@ def _image(rule: RuleState, look: Look) -> RuleImage:
         leaves=list(rule.index.leaves),
         charts={name: _packed(array) for name, array in vars(rule.charts).items()},
         learned={name: _packed(array) for name, array in _learned_arrays(rule.learned).items()},
+        receipts={name: _packed(array) for name, array in _receipts_arrays(rule.receipts).items()},
         blocks_s=[block.start_s for block in rule.learned.blocks],
         look=(look.until_s, look.last_s),
         buckets_s=[row.bucket_s for row in rule.ring],
@@ -205,7 +208,8 @@ def _rows(image: RuleImage) -> tuple[Row, ...]:
 
 def _rule(image: RuleImage) -> RuleState:
     charts = Charts(**{name: _unpacked(array) for name, array in image.charts.items()})
-    return RuleState(image.rule, charts, Index().grown(image.leaves), _learned(image), _rows(image))
+    index = Index().grown(image.leaves)
+    return RuleState(image.rule, charts, _receipts(image), index, _learned(image), _rows(image))
 
 
 def _learned_arrays(learned: Learned) -> dict[str, NDArray[Any]]:
@@ -228,6 +232,19 @@ def _learned(image: RuleImage) -> Learned:
         arrays["n"],
         arrays["ill_s"],
     )
+
+
+def _receipts_arrays(receipts: Receipts) -> dict[str, NDArray[Any]]:
+    own = {name: array for name, array in vars(receipts).items() if isinstance(array, np.ndarray)}
+    charts = {f"charts.{name}": array for name, array in vars(receipts.charts).items()}
+    return own | charts | {f"wobble.{name}": array for name, array in vars(receipts.wobble).items()}
+
+
+def _receipts(image: RuleImage) -> Receipts:
+    arrays = {name: _unpacked(array) for name, array in image.receipts.items()}
+    own = {name: array for name, array in arrays.items() if "." not in name}
+    charts, wobble = Charts(**_under("charts.", arrays)), Wobble(**_under("wobble.", arrays))
+    return Receipts(**own, charts=charts, wobble=wobble)
 
 
 def _under(prefix: str, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

@@ -15,6 +15,7 @@ from alerts.scopes import Index
 
 POLICY = Policy()
 J = len(POLICY.thetas)
+MIRRORS = bank.mirrors(POLICY)
 NORMS = Norms(
     Index(),
     threshold=np.array([POLICY.threshold]),
@@ -35,7 +36,7 @@ def fed(pairs: list[tuple[int, int]], pi: float = 0.02, doubt: float = 0.001) ->
         ks, ns = np.array([float(k)]), np.array([float(n)])
         llr = bank.likelihoods(POLICY, ks, ns, np.array([pi]))
         charts = bank.advance(charts, llr, ks, ns, ns * pi, np.array([doubt]), 10 * i)
-        charts = bank.latch(charts, POLICY, llr, bank.alarms(charts, POLICY, NORMS, 10 * i), 10 * i)
+        charts = bank.latch(charts, POLICY, llr, bank.alarms(charts, POLICY, NORMS, 10 * i), 10 * i, MIRRORS)
     return charts
 
 

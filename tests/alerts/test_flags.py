@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from alerts import detect
 from alerts.baseline import moved_to
 from alerts.counts import Table
 from alerts.decide import Decided, DetectorState, begin, decide
-from alerts.detect import Count, RuleState
+from alerts.detect import Count
 from alerts.explain import why_isolated
 from alerts.flags import Nature, flags
 from alerts.incident import Case
@@ -76,16 +78,10 @@ def test_a_series_that_is_always_bad_is_a_matter_of_list_quality() -> None:
     table = Table((("a", "x"), ("b", "x")), n, none, n, none, none, none, none)
     state, said = detect.step(detect.fresh("r", policy), policy, START_S, table)
     base = moved_to(state.learned.baseline, policy, np.array([True, False]), np.array([0.09, 0.09]), START_S)
-    state = RuleState(
-        "r", state.charts, state.index, msgspec_replace(state.learned, baseline=base), state.ring
-    )
+    state = replace(state, learned=replace(state.learned, baseline=base))
     (flag,) = flags(state, policy, said, START_S)
     assert (flag.carrier, flag.nature, flag.severity) == ("a", Nature.PERSISTENT, Severity.INFO)
     assert "9.0% is normal here" in flag.explanation
-
-
-def msgspec_replace(learned: object, **changes: object) -> object:
-    return type(learned)(**(vars(learned) | changes))
 
 
 def case_of(state: DetectorState) -> Case:

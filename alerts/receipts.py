@@ -1,0 +1,204 @@
+"""Receipts that should have come: the delay of receipts, what it does to the expected ratio, and
+charts of successes that are missing (docs/detection.md, 4).
+
+Sends wait in pools, one for each time constant of a mixture of exponentials; what leaves them in a
+bucket are the receipts to be expected. Arrays end in leaves [L] or scopes [S].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alerts import charts as bank
+from alerts import wobble as wander
+from alerts.baseline import BLOCK_S, decay, padded
+from alerts.charts import Alarms, Charts
+from alerts.counts import DELAYS_S, Table
+from alerts.policy import Policy
+from alerts.scopes import Index, moved
+from alerts.wobble import Wobble
+from streams.records import BUCKET_S
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+QUICK = np.array([0.5, 0.3, 0.2, 0.0, 0.0])
+"""Shares of DELAYS_S until a carrier's own are learned: seconds to minutes."""
+LEAVING = 1 - np.exp(-BUCKET_S / np.array(DELAYS_S))
+"""Share of each pool that leaves it in a bucket."""
+
+
+@dataclass(frozen=True)
+class Receipts:
+    """What is known of the receipts of a rule's leaves."""
+
+    pools: Floats
+    """[2, 5, L] sends whose success or failure would still come, by time constant."""
+    delays: Floats
+    """[2, 5, L] successes and failures by delay, discounted."""
+    returned: Floats
+    """[2, L] outcomes, and the sends that let expect them, discounted; of healthy times."""
+    block: Floats
+    """[2, L] the same of the 10 min under way."""
+    old: Floats
+    """[L] receipts older than an hour in a bucket, typically."""
+    charts: Charts
+    """[R, S] of missing successes: K successes, N and M those to be expected."""
+    wobble: Wobble
+
+    @classmethod
+    def empty(cls, policy: Policy) -> Receipts:
+        pairs = np.zeros((2, 0))
+        charts = Charts.empty(len(policy.missing), 1)
+        pools = np.zeros((2, len(DELAYS_S), 0))
+        return cls(pools, pools, pairs, pairs, np.zeros(0), charts, Wobble.empty(1))
+
+    def grown(self, old: Index, index: Index) -> Receipts:
+        size, where = len(index.leaves), moved(old, index)
+        return Receipts(
+            padded(self.pools, size),
+            padded(self.delays, size),
+            padded(self.returned, size),
+            padded(self.block, size),
+            padded(self.old, size),
+            self.charts.relaid(where, index.size),
+            self.wobble.relaid(where, index.size),
+        )
+
+    def restarted(self, policy: Policy, index: Index) -> Receipts:
+        """The same with empty charts, for other shares that may be missing."""
+        return replace(self, charts=Charts.empty(len(policy.missing), index.size))
+
+
+class Due(NamedTuple):
+    """What is due in one bucket by leaf [L]: sends whose success, or failure, would come now."""
+
+    successes: Floats
+    failures: Floats
+    offset: Floats
+    """What the delays add to the log-odds of a failure; 0 where they are not known."""
+
+
+def released(receipts: Receipts, policy: Policy, index: Index, sends: Floats) -> tuple[Receipts, Due]:
+    """One bucket on for the pools."""
+    if not sends.any() and not receipts.pools.any():
+        none = np.zeros(len(index.leaves))
+        return receipts, Due(none, none, none)
+    shares, known = _shares(receipts, policy, index)
+    pools = receipts.pools + shares * sends
+    leaving = pools * LEAVING[:, np.newaxis]
+    success, failure = leaving.sum(axis=1)
+    both = known & (success > 0) & (failure > 0)
+    ratio = np.where(both, failure, 1.0) / np.where(both, success, 1.0)
+    offset = np.clip(np.log(ratio), -policy.offset_most, policy.offset_most)
+    return replace(receipts, pools=pools - leaving), Due(success, failure, offset)
+
+
+def _shares(receipts: Receipts, policy: Policy, index: Index) -> tuple[Floats, Bools]:
+    """Shares of the time constants [2, 5, L] by carrier, and where those of both outcomes are learned."""
+    carriers = len(index.carriers)
+    rows = receipts.delays.reshape(-1, len(index.leaves))
+    sums = np.array([np.bincount(index.carrier_of, weights=row, minlength=carriers) for row in rows])
+    by_carrier = sums.reshape(2, len(DELAYS_S), carriers)
+    total = by_carrier.sum(axis=1, keepdims=True)
+    drawn = (by_carrier + policy.delay_events * QUICK[:, np.newaxis]) / (total + policy.delay_events)
+    known: Bools = (total >= policy.delay_events).all(axis=(0, 1))
+    return drawn[..., index.carrier_of], known[index.carrier_of]
+
+
+def timely(receipts: Receipts, policy: Policy, old_n: Floats) -> tuple[Receipts, Bools]:
+    """One bucket on for what is usual of old receipts; where [L] there are far more: a backlog, flushed,
+    tells of the past. While successes are overdue, late failures are what was waited for."""
+    most = policy.blast * receipts.old + policy.backlog_least
+    overdue = receipts.charts.flagged_s[len(receipts.charts.flagged_s) - len(old_n) :] > 0
+    gain = 1 - decay(BUCKET_S, policy.old_memory_s)
+    usual = receipts.old + gain * (np.minimum(old_n, most) - receipts.old)
+    return replace(receipts, old=usual), (old_n > most) & ~overdue
+
+
+def missing(
+    receipts: Receipts,
+    policy: Policy,
+    index: Index,
+    due: Due,
+    pi: Floats,
+    seen: Floats,
+    threshold: Floats,
+    bucket_s: int,
+) -> tuple[Receipts, Alarms]:
+    """One bucket on for the charts of missing successes; `seen` [L] successes came."""
+    share = (receipts.returned[0] + policy.level_events) / (receipts.returned[1] + policy.level_events)
+    known = receipts.returned[1] >= policy.returned_least
+    expected = np.where(known, due.successes * share * (1 - pi), 0.0)
+    came = np.where(known, seen, 0.0)
+    if not expected.any():
+        return receipts, bank.NO_ALARMS
+    ratios = np.array(policy.missing)[:, np.newaxis]
+    llr = index.sums(came * np.log(ratios) + expected * (1 - ratios))
+    k, m, sure = index.sums(np.stack((came, expected, receipts.returned[0])))
+    charts = bank.advance(receipts.charts, llr, k, m, m, 1 / (sure + policy.level_events), bucket_s)
+    hits = _alarms(charts, policy, receipts.wobble.variance(policy), threshold, bucket_s)
+    charts = bank.latch(charts, policy, llr, hits, bucket_s, MIRROR)
+    wobble = wander.watch(receipts.wobble, policy, k - m, m, m > 0, bucket_s)
+    return replace(receipts, charts=charts, wobble=wobble), hits
+
+
+MIRROR = np.array([0, 0, 1, 2, 3])
+"""Recovery is tested against the square root of the ratio that is missing, the next milder of the grid."""
+
+
+def _alarms(charts: Charts, policy: Policy, variance: Floats, threshold: Floats, bucket_s: int) -> Alarms:
+    """Scopes whose evidence, limited by the wobble of their receipts, has reached the threshold."""
+    scopes = np.flatnonzero((charts.w >= threshold).any(axis=0))
+    if not len(scopes):
+        return bank.NO_ALARMS
+    w, k, m, v = (a[:, scopes] for a in (charts.w, charts.k, charts.m, charts.v))
+    start_s = charts.start_s[:, scopes]
+    length_s = np.maximum(bucket_s + BUCKET_S - start_s, BUCKET_S).astype(np.float64)
+    sigma2 = np.maximum(wander.between_lengths(variance[:, scopes], length_s), v / np.where(m > 0, m, 1.0))
+    delta = np.log((m + 0.5) / (k + 0.5))
+    reached = bank.limited(w, delta, sigma2, -np.log(policy.missing_least))
+    return bank.winners(charts, scopes, reached, threshold)
+
+
+def learn(
+    receipts: Receipts,
+    policy: Policy,
+    due: Due,
+    table: Table,
+    where: Ints,
+    ill: Bools,
+    bucket_s: int,
+) -> Receipts:
+    """One bucket on for what is learned, of leaves that are not `ill` [L]; `where` are the table's."""
+    if not due.successes.any() and not table.delays.any():
+        return receipts
+    delays = receipts.delays
+    if table.delays.any():
+        delays = delays.copy()
+        delays[..., where] += table.delays * ~ill[where]
+    block = receipts.block.copy()
+    block[0, where] += table.finals
+    block[1] += due.successes
+    receipts = replace(receipts, delays=delays, block=block)
+    end_s = bucket_s + BUCKET_S
+    return receipts if end_s % BLOCK_S else _settled(receipts, policy, ill, end_s)
+
+
+def _settled(receipts: Receipts, policy: Policy, ill: Bools, now_s: int) -> Receipts:
+    """After a block: healthy leaves teach how many of their sends come back."""
+    charts, first = receipts.charts, len(receipts.charts.flagged_s) - len(ill)
+    suspect: Bools = (charts.w > policy.suspect_evidence).max(axis=0)
+    healthy = ~ill & ~suspect[first:]
+    return replace(
+        receipts,
+        delays=receipts.delays * decay(BLOCK_S, policy.memory_s),
+        returned=receipts.returned * decay(BLOCK_S, policy.level_memory_s) + healthy * receipts.block,
+        block=np.zeros_like(receipts.block),
+        wobble=wander.settle(receipts.wobble, policy, suspect, charts.flagged_s > 0, now_s),
+    )
