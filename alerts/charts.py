@@ -7,6 +7,7 @@ last zero; K, N, M are failures, outcomes and expected failures in it.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,6 +91,11 @@ class Norms:
     """[S] variance of the expected log-odds for want of counts: 1 / failures on which they rest."""
     volume: Float32s
     """[24, L] typical outcomes in 10 min by hour of day, 0 where not known yet."""
+
+    @cached_property
+    def by_hour(self) -> Floats:
+        """[24, S] typical outcomes of each hour of day."""
+        return self.index.sums(self.volume.astype(np.float64)) * (HOUR_S / BLOCK_S)
 
     @property
     def doubt(self) -> Floats:
@@ -183,7 +189,7 @@ def evidence(charts: Charts, policy: Policy, norms: Norms, scopes: Ints, bucket_
 
 def _is_blast(norms: Norms, policy: Policy, scopes: Ints, n: Floats, start_s: Ints, bucket_s: int) -> Bools:
     """Which segments hold far more outcomes than is typical of their hours; none where nothing is known."""
-    by_hour = norms.index.sums(norms.volume.astype(np.float64))[:, scopes] * (HOUR_S / BLOCK_S)
+    by_hour = norms.by_hour[:, scopes]
     usual = _until(by_hour, bucket_s + BUCKET_S) - _until(by_hour, start_s)
     return (usual > 0) & (n > policy.blast * usual)
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from alerts import detect, incident
+from alerts.case import Case, Watch
 from alerts.charts import Charts
 from alerts.counts import LeafCounts, Table
 from alerts.detect import RuleState
 from alerts.flags import Flag
 from alerts.flags import flags as flags_of
-from alerts.incident import Case, Watch
-from alerts.localise import Finding, localise
+from alerts.localise import Finding, localise, overdue
 from alerts.measure import Now, scope_of
 from alerts.policy import Policy
 from alerts.records import Decision, Incident, Scope, State, Transition
@@ -101,6 +101,7 @@ def decide(
         rule, said = detect.step(rule, policy, bucket_s, counts.get(rule.rule, {}), held, whole=whole)
         now = Now(rule, said, policy, bucket_s)
         findings, look = _look(now, own, look)
+        findings = (*findings, *_overdue(now, own, findings))
         after = incident.apply(own, findings, now)
         rule = _forget_resolved(rule, after, now)
         rules.append(rule)
@@ -153,6 +154,16 @@ def _look(now: Now, cases: Sequence[Case], look: Look) -> tuple[tuple[Finding, .
     onsets_s = [i.onset_ms // 1000 for i in opened]
     found = localise(now.state, now.policy, now.step.pi, hits, onsets_s, now.bucket_s)
     return _alarming(found, now, opened), look._replace(last_s=now.bucket_s)
+
+
+def _overdue(now: Now, cases: Iterable[Case], findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Successes that are missing where nothing else is known to be wrong."""
+    finding = overdue(now.state, now.policy, now.step.overdue, now.bucket_s)
+    known = [scope_of(c.incident) for c in cases if _is_open(c.incident, now.bucket_s)]
+    known += [f.scope for f in findings]
+    if finding is None or any(contains(s, finding.scope) or contains(finding.scope, s) for s in known):
+        return ()
+    return (finding,)
 
 
 def _anything_new(now: Now, opened: Sequence[Incident]) -> bool:

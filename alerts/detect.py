@@ -19,7 +19,7 @@ from alerts.charts import Alarms, Charts, Norms
 from alerts.counts import Count, LeafCounts, Table, leaves
 from alerts.learn import Learned, Seen, learn
 from alerts.policy import Policy
-from alerts.receipts import Due, Receipts, missing, released, timely
+from alerts.receipts import Due, Receipts, missing, released, without_old
 from alerts.receipts import learn as learn_receipts
 from alerts.records import Scope
 from alerts.scopes import Index, moved
@@ -120,7 +120,7 @@ def step(
     llr = index.sums(bank.likelihoods(policy, k, n, pi))
     m, known = n * pi, learned.baseline.known(policy, bucket_s)
     k_s, n_s, m_s, q_s, known_s = index.sums(np.stack((k, n, m, m * (1 - pi), known)))
-    unknown = 1 / (known_s + policy.prior_failures)
+    unknown = 1 / (known_s + policy.prior_failures) + _delay_doubt(index, policy, due, m, m_s)
     charts = bank.advance(state.charts, llr, k_s, n_s, m_s, unknown, bucket_s)
     norms = Norms(
         index,
@@ -148,8 +148,16 @@ def _due(state: RuleState, policy: Policy, table: Table, where: Ints) -> tuple[R
     sends, old_n = np.zeros((2, len(state.index.leaves)))
     sends[where], old_n[where] = table.sends, table.old_n
     receipts, due = released(state.receipts, policy, state.index, sends)
-    receipts, backlog = timely(receipts, policy, old_n)
-    return receipts, table.without_old(backlog[where]), due
+    receipts, past = without_old(receipts, policy, state.index, old_n)
+    return receipts, table.without_old(past[where]), due
+
+
+def _delay_doubt(index: Index, policy: Policy, due: Due, m: Floats, m_s: Floats) -> Floats | float:
+    """Variance [S] of the expected log-odds for what is not known of the delays: they were moved by them."""
+    if not due.offset.any():
+        return 0.0
+    doubt: Floats = index.sums(m * (policy.offset_doubt * due.offset) ** 2) / np.where(m_s > 0, m_s, 1.0)
+    return doubt
 
 
 def _grown(state: RuleState, policy: Policy, bucket_s: int, table: Table) -> RuleState:
@@ -186,12 +194,11 @@ class Recent(NamedTuple):
 
 def recent(state: RuleState, from_s: int) -> Recent:
     """Sums over the kept buckets at or after `from_s`."""
-    n, k, failed = np.zeros((3, len(state.index.leaves)))
-    for row in _since(state.ring, from_s):
-        n[row.leaf] += row.n
-        k[row.leaf] += row.k
-        failed[row.leaf] += row.failed
-    return Recent(n, k, failed)
+    rows, size = list(_since(state.ring, from_s)), len(state.index.leaves)
+    if not rows:
+        return Recent(*np.zeros((3, size)))
+    leaf, n, k, _, failed = (np.concatenate(c) for c in zip(*(row[1:] for row in rows), strict=True))
+    return Recent(*(np.bincount(leaf, weights=column, minlength=size) for column in (n, k, failed)))
 
 
 def tally(state: RuleState, pi: Floats, scope: Scope, from_s: int) -> Tally:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerts.baseline import expit, logit
+from alerts.charts import Charts
 from alerts.policy import Policy
 
 Floats = NDArray[np.float64]
@@ -66,6 +67,17 @@ def why_isolated(policy: Policy, people: float, repeats: float) -> str:
     if people < policy.isolated_repeating_people and repeats * policy.isolated_share > 1:
         return f"Isolated: {people:.0f} recipients fail {repeats:.1f} times each, as in a retry loop."
     return ""
+
+
+def missing_words(charts: Charts, scope: int) -> str:
+    """What of the receipts that are due has come, by the chart that knows most of it."""
+    best = int(charts.w[:, scope].argmax())
+    came, due = charts.k[best, scope], charts.m[best, scope]
+    return (
+        f"{came:.0f} of {due:.0f} successes that are due have come since "
+        f"{clock(int(charts.start_s[best, scope]))} UTC: an outage whose failures are still to come, or "
+        "receipts that are late."
+    )
 
 
 def clock(at_s: int) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from alerts import charts as bank
 from alerts.baseline import logit
 from alerts.detect import RuleState, Step, recent
-from alerts.explain import NORMAL_RANGE_Z, Numbers, interval, why_isolated
+from alerts.explain import NORMAL_RANGE_Z, Numbers, interval, missing_words, why_isolated
 from alerts.policy import Policy
 from alerts.records import Severity
 from streams.records import BUCKET_S
@@ -26,6 +26,8 @@ class Nature(StrEnum):
     SYSTEMIC = "systemic"
     ISOLATED = "isolated"
     """Few recipients, or few that fail again and again: no outage."""
+    OVERDUE = "overdue"
+    """Successes do not come: an outage whose failures are still to come, or late receipts."""
     PERSISTENT = "persistent"
     """Always above the warning line: a matter of list quality."""
 
@@ -64,7 +66,7 @@ def flags(state: RuleState, policy: Policy, said: Step, bucket_s: int) -> tuple[
     """The leaf series that are flagged after bucket `bucket_s`, then those that are always bad."""
     leaves = np.flatnonzero(state.charts.flagged_s[state.index.first_leaf :])
     spikes = _spikes(state, policy, said, leaves, bucket_s) if len(leaves) else ()
-    return spikes + _persistent(state, policy, said, bucket_s)
+    return spikes + _overdue(state, policy, said, bucket_s) + _persistent(state, policy, said, bucket_s)
 
 
 def _spikes(state: RuleState, policy: Policy, said: Step, leaves: Ints, bucket_s: int) -> tuple[Flag, ...]:
@@ -106,6 +108,26 @@ def _figures(state: RuleState, policy: Policy, said: Step, leaves: Ints, bucket_
         repeats=late.failed[leaves] / np.maximum(late.k[leaves], 1),
         evidence=bank.evidence(charts, policy, said.norms, at, bucket_s).max(axis=0),
     )
+
+
+def _overdue(state: RuleState, policy: Policy, said: Step, bucket_s: int) -> tuple[Flag, ...]:
+    """Leaves in which successes are missing; the ratio is the share of them."""
+    charts, first = state.receipts.charts, state.index.first_leaf
+    missing = (charts.flagged_s[first:] > 0) & (state.charts.flagged_s[first:] == 0)
+    found = []
+    for leaf in np.flatnonzero(missing).tolist():
+        at = first + leaf
+        best = int(charts.w[:, at].argmax())
+        came, due, pi = float(charts.k[best, at]), float(charts.m[best, at]), float(said.pi[leaf])
+        numbers = Numbers(
+            *(0, round(came), 0, pi, pi, pi, float(charts.w[best, at]), float(said.norms.threshold[at])),
+            *(int(charts.start_s[best, at]), bucket_s + BUCKET_S),
+        )
+        carrier, region = state.index.leaves[leaf]
+        ratio = max(0.0, 1 - came / due) if due else 0.0
+        named = (state.rule, carrier, region, Severity.WARNING, ratio, int(charts.flagged_s[at]))
+        found.append(Flag(*named, Nature.OVERDUE, missing_words(charts, at), numbers))
+    return tuple(found)
 
 
 def _persistent(state: RuleState, policy: Policy, said: Step, bucket_s: int) -> tuple[Flag, ...]:

@@ -18,6 +18,7 @@ from alerts import charts as bank
 from alerts.charts import Alarms
 from alerts.detect import RuleState
 from alerts.policy import Policy
+from alerts.receipts import evidence
 from alerts.records import Scope, ScopeKind
 from alerts.scopes import Index, contains
 
@@ -40,6 +41,8 @@ class Finding(NamedTuple):
     """Nats over what the other findings explain, less the price of its kind."""
     lead: float = math.inf
     """Nats by which it is better than the next scope that contains it or lies in it."""
+    overdue: bool = False
+    """Successes are missing; failures may follow."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,20 @@ def localise(
     old = _older_than_the_ring(state, policy, alarms)
     if old is not None:
         return (old,)
-    evidence = gather(state, pi, _starts(alarms, onsets_s, now_s))
-    return _findings(evidence, policy, _best_explanation(evidence, policy))
+    counted = gather(state, pi, _starts(alarms, onsets_s, now_s))
+    return _findings(counted, policy, _best_explanation(counted, policy))
+
+
+def overdue(state: RuleState, policy: Policy, alarms: Alarms, now_s: int) -> Finding | None:
+    """The scope in which most successes are missing, once any of them alarms."""
+    if not len(alarms.scopes):
+        return None
+    index, charts = state.index, state.receipts.charts
+    reached = evidence(state.receipts, policy, np.arange(index.size), now_s)
+    worth = np.where((reached >= policy.further_evidence) & index.named, charts.w - index.penalties, -np.inf)
+    chart, number = divmod(int(worth.argmax()), index.size)
+    start_s = int(charts.start_s[chart, number])
+    return Finding(index.scope(number), start_s, policy.thetas[0], float(worth[chart, number]), overdue=True)
 
 
 def gather(state: RuleState, pi: Floats, starts_s: Ints) -> Evidence:

@@ -11,9 +11,9 @@ import numpy as np
 from alerts import charts as bank
 from alerts import detect
 from alerts.detect import RuleState, Step, Tally
-from alerts.explain import Numbers, interval, why_isolated
+from alerts.explain import Numbers, interval, missing_words, why_isolated
 from alerts.policy import Policy
-from alerts.records import ALL, Incident, Scope, ScopeKind
+from alerts.records import ALL, Decision, Incident, Scope, ScopeKind
 from streams.records import BUCKET_S
 
 FEW = 50
@@ -72,9 +72,17 @@ def why_no_outage(now: Now, scope: Scope, onset_s: int) -> str:
     return why_isolated(now.policy, people, recent.failed / max(recent.k, 1))
 
 
+def still_overdue(now: Now, scope: Scope) -> bool:
+    """Whether successes are missing in a scope."""
+    return bool(now.state.receipts.charts.flagged_s[now.state.index.number(scope)])
+
+
 def explained(incident: Incident, now: Now) -> Incident:
     """The incident with the numbers of this bucket in words: of late, as far as its ratio looks."""
     scope = scope_of(incident)
+    if incident.reason is Decision.OVERDUE:
+        words = missing_words(now.state.receipts.charts, now.state.index.number(scope))
+        return msgspec.structs.replace(incident, explanation=words)
     from_s = max(incident.onset_ms // 1000, now.bucket_s - now.policy.segment_cap_s + BUCKET_S)
     own = detect.tally(now.state, now.step.pi, scope, from_s)
     whole = detect.tally(now.state, now.step.pi, Scope(ScopeKind.GLOBAL, ALL, ALL), from_s)

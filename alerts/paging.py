@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from alerts.measure import scope_of
-from alerts.records import ALL, Incident, Page, Scope, ScopeKind, Severity, State
+from alerts.records import ALL, Decision, Incident, Page, Scope, ScopeKind, Severity, State
 from streams.records import UNKNOWN
 
 CRITICAL_SUFFIX = ":critical"
@@ -43,10 +43,15 @@ def summary(incident: Incident, display: Display = str) -> str:
     normal = f"normal {incident.expected_ratio:.1%}"
     people = f"{incident.distinct_recipients} recipients"
     counts = f"{incident.failed} of {incident.outcomes} failed, {people}"
-    text = (
+    if incident.reason is Decision.OVERDUE:
+        return _cut(f"Receipts overdue: {incident.rule}, {where}: {incident.explanation}")
+    return _cut(
         f"Reachability anomaly: {incident.rule}, {where}: {incident.ratio:.1%} failing ({normal}); "
         f"{counts} since {_clock(incident.onset_ms)} UTC"
     )
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= SUMMARY_MAX else text[: SUMMARY_MAX - 1] + "…"
 
 

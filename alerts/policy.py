@@ -98,11 +98,16 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     missing_least: float = 0.8
     """Shares of the successes that are due for which the charts of overdue receipts look, and the share
     above which none are missed."""
+    missing_doubt: float = 0.25
+    """What is due is right to within this share of the log ratio of it to what is sent: after a blast
+    it rests on the slow delays alone."""
     returned_least: float = 100.0
     """Receipts to be expected from sends are judged once so many sends are known to have been answered."""
     delay_events: float = 200.0
     offset_most: float = 3.0
-    """Delays are a carrier's own after so many receipts; they move the log-odds by at most so much."""
+    offset_doubt: float = 0.5
+    """Delays are a carrier's own after so many receipts; they move the log-odds by at most so much,
+    and that is right to within this share of it."""
     old_memory_s: int = 86_400
     backlog_least: float = 5.0
     """More old receipts in a bucket than this, and than `blast` times the usual, are a backlog."""

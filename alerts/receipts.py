@@ -29,6 +29,9 @@ Bools = NDArray[np.bool_]
 
 QUICK = np.array([0.5, 0.3, 0.2, 0.0, 0.0])
 """Shares of DELAYS_S until a carrier's own are learned: seconds to minutes."""
+MINUTE = DELAYS_S.index(60)
+OLD = DELAYS_S.index(14_400)
+"""The time constant of receipts that took more than an hour."""
 LEAVING = 1 - np.exp(-BUCKET_S / np.array(DELAYS_S))
 """Share of each pool that leaves it in a bucket."""
 
@@ -80,6 +83,10 @@ class Due(NamedTuple):
 
     successes: Floats
     failures: Floats
+    sends: Bools
+    """Where there were sends: where nothing at all is heard, nothing is known."""
+    doubt: Floats
+    """Variance of the logarithm of `successes`: how far what is due is from what is sent."""
     offset: Floats
     """What the delays add to the log-odds of a failure; 0 where they are not known."""
 
@@ -88,7 +95,7 @@ def released(receipts: Receipts, policy: Policy, index: Index, sends: Floats) ->
     """One bucket on for the pools."""
     if not sends.any() and not receipts.pools.any():
         none = np.zeros(len(index.leaves))
-        return receipts, Due(none, none, none)
+        return receipts, Due(none, none, none > 0, none, none)
     shares, known = _shares(receipts, policy, index)
     pools = receipts.pools + shares * sends
     leaving = pools * LEAVING[:, np.newaxis]
@@ -96,29 +103,61 @@ def released(receipts: Receipts, policy: Policy, index: Index, sends: Floats) ->
     both = known & (success > 0) & (failure > 0)
     ratio = np.where(both, failure, 1.0) / np.where(both, success, 1.0)
     offset = np.clip(np.log(ratio), -policy.offset_most, policy.offset_most)
-    return replace(receipts, pools=pools - leaving), Due(success, failure, offset)
+    return replace(receipts, pools=pools - leaving), Due(
+        success, failure, sends > 0, _doubt(policy, leaving, shares, success), offset
+    )
+
+
+def _doubt(policy: Policy, leaving: Floats, shares: Floats, success: Floats) -> Floats:
+    """Against the sends of the last minute, as the pool of that time constant knows them."""
+    sent = leaving[0, MINUTE] / np.maximum(shares[0, MINUTE], 1e-9)
+    both = (sent > 0) & (success > 0)
+    ratio = np.where(both, success, 1.0) / np.where(both, sent, 1.0)
+    doubt: Floats = (policy.missing_doubt * np.log(ratio)) ** 2
+    return doubt
 
 
 def _shares(receipts: Receipts, policy: Policy, index: Index) -> tuple[Floats, Bools]:
     """Shares of the time constants [2, 5, L] by carrier, and where those of both outcomes are learned."""
-    carriers = len(index.carriers)
-    rows = receipts.delays.reshape(-1, len(index.leaves))
-    sums = np.array([np.bincount(index.carrier_of, weights=row, minlength=carriers) for row in rows])
-    by_carrier = sums.reshape(2, len(DELAYS_S), carriers)
-    total = by_carrier.sum(axis=1, keepdims=True)
-    drawn = (by_carrier + policy.delay_events * QUICK[:, np.newaxis]) / (total + policy.delay_events)
+    delays = _by_carrier(receipts, index)
+    total = delays.sum(axis=1, keepdims=True)
+    drawn = (delays + policy.delay_events * QUICK[:, np.newaxis]) / (total + policy.delay_events)
+    timely = _timely(delays, policy)
+    drawn[:, OLD] *= ~timely
+    drawn /= drawn.sum(axis=1, keepdims=True)
     known: Bools = (total >= policy.delay_events).all(axis=(0, 1))
     return drawn[..., index.carrier_of], known[index.carrier_of]
 
 
-def timely(receipts: Receipts, policy: Policy, old_n: Floats) -> tuple[Receipts, Bools]:
-    """One bucket on for what is usual of old receipts; where [L] there are far more: a backlog, flushed,
-    tells of the past. While successes are overdue, late failures are what was waited for."""
+def _by_carrier(receipts: Receipts, index: Index) -> Floats:
+    """`delays` [2, 5, C] by carrier."""
+    carriers = len(index.carriers)
+    rows = receipts.delays.reshape(-1, len(index.leaves))
+    sums = np.array([np.bincount(index.carrier_of, weights=row, minlength=carriers) for row in rows])
+    return sums.reshape(2, len(DELAYS_S), carriers)
+
+
+def _timely(delays: Floats, policy: Policy) -> Bools:
+    """Carriers [C] most of whose failures are known to come within an hour."""
+    failures = delays[1].sum(axis=0)
+    timely: Bools = (failures >= policy.delay_events) & (delays[1, OLD] < failures / 2)
+    return timely
+
+
+def without_old(receipts: Receipts, policy: Policy, index: Index, old_n: Floats) -> tuple[Receipts, Bools]:
+    """One bucket on for what is usual of old receipts; where [L] they are no evidence of now.
+
+    That is where most failures come in time, and where there are far more old ones than usual: a
+    backlog is flushed. While successes are overdue, late failures are what was waited for.
+    """
+    if not old_n.any() and not receipts.old.any():
+        return receipts, np.zeros(len(old_n), dtype=bool)
     most = policy.blast * receipts.old + policy.backlog_least
-    overdue = receipts.charts.flagged_s[len(receipts.charts.flagged_s) - len(old_n) :] > 0
     gain = 1 - decay(BUCKET_S, policy.old_memory_s)
     usual = receipts.old + gain * (np.minimum(old_n, most) - receipts.old)
-    return replace(receipts, old=usual), (old_n > most) & ~overdue
+    overdue = receipts.charts.flagged_s[index.first_leaf :] > 0
+    timely = _timely(_by_carrier(receipts, index), policy)[index.carrier_of]
+    return replace(receipts, old=usual), (timely | (old_n > most)) & ~overdue
 
 
 def missing(
@@ -133,16 +172,17 @@ def missing(
 ) -> tuple[Receipts, Alarms]:
     """One bucket on for the charts of missing successes; `seen` [L] successes came."""
     share = (receipts.returned[0] + policy.level_events) / (receipts.returned[1] + policy.level_events)
-    known = receipts.returned[1] >= policy.returned_least
+    known = (receipts.returned[1] >= policy.returned_least) & (due.sends | (seen > 0))
     expected = np.where(known, due.successes * share * (1 - pi), 0.0)
     came = np.where(known, seen, 0.0)
     if not expected.any():
         return receipts, bank.NO_ALARMS
     ratios = np.array(policy.missing)[:, np.newaxis]
     llr = index.sums(came * np.log(ratios) + expected * (1 - ratios))
-    k, m, sure = index.sums(np.stack((came, expected, receipts.returned[0])))
-    charts = bank.advance(receipts.charts, llr, k, m, m, 1 / (sure + policy.level_events), bucket_s)
-    hits = _alarms(charts, policy, receipts.wobble.variance(policy), threshold, bucket_s)
+    k, m, sure, doubt = index.sums(np.stack((came, expected, receipts.returned[0], expected * due.doubt)))
+    unknown = 1 / (sure + policy.level_events) + doubt / np.where(m > 0, m, 1.0)
+    charts = bank.advance(receipts.charts, llr, k, m, m, unknown, bucket_s)
+    hits = _alarms(replace(receipts, charts=charts), policy, threshold, bucket_s)
     charts = bank.latch(charts, policy, llr, hits, bucket_s, MIRROR)
     wobble = wander.watch(receipts.wobble, policy, k - m, m, m > 0, bucket_s)
     return replace(receipts, charts=charts, wobble=wobble), hits
@@ -152,18 +192,27 @@ MIRROR = np.array([0, 0, 1, 2, 3])
 """Recovery is tested against the square root of the ratio that is missing, the next milder of the grid."""
 
 
-def _alarms(charts: Charts, policy: Policy, variance: Floats, threshold: Floats, bucket_s: int) -> Alarms:
-    """Scopes whose evidence, limited by the wobble of their receipts, has reached the threshold."""
-    scopes = np.flatnonzero((charts.w >= threshold).any(axis=0))
+SUSPECT_FROM = 2
+"""Charts that look for less than this one teach: what is a tenth off is learned, not suspected."""
+
+
+def _alarms(receipts: Receipts, policy: Policy, threshold: Floats, bucket_s: int) -> Alarms:
+    """Scopes whose evidence has reached the threshold."""
+    scopes = np.flatnonzero((receipts.charts.w >= threshold).any(axis=0))
     if not len(scopes):
         return bank.NO_ALARMS
+    reached = evidence(receipts, policy, scopes, bucket_s)
+    return bank.winners(receipts.charts, scopes, reached, threshold)
+
+
+def evidence(receipts: Receipts, policy: Policy, scopes: Ints, bucket_s: int) -> Floats:
+    """E [R, scopes] of missing successes, limited by the wobble of the scopes' receipts."""
+    charts, variance = receipts.charts, receipts.wobble.variance(policy)
     w, k, m, v = (a[:, scopes] for a in (charts.w, charts.k, charts.m, charts.v))
-    start_s = charts.start_s[:, scopes]
-    length_s = np.maximum(bucket_s + BUCKET_S - start_s, BUCKET_S).astype(np.float64)
+    length_s = np.maximum(bucket_s + BUCKET_S - charts.start_s[:, scopes], BUCKET_S).astype(np.float64)
     sigma2 = np.maximum(wander.between_lengths(variance[:, scopes], length_s), v / np.where(m > 0, m, 1.0))
     delta = np.log((m + 0.5) / (k + 0.5))
-    reached = bank.limited(w, delta, sigma2, -np.log(policy.missing_least))
-    return bank.winners(charts, scopes, reached, threshold)
+    return bank.limited(w, delta, sigma2, -np.log(policy.missing_least))
 
 
 def learn(
@@ -193,7 +242,7 @@ def learn(
 def _settled(receipts: Receipts, policy: Policy, ill: Bools, now_s: int) -> Receipts:
     """After a block: healthy leaves teach how many of their sends come back."""
     charts, first = receipts.charts, len(receipts.charts.flagged_s) - len(ill)
-    suspect: Bools = (charts.w > policy.suspect_evidence).max(axis=0)
+    suspect: Bools = (charts.w[SUSPECT_FROM:] > policy.suspect_evidence).max(axis=0)
     healthy = ~ill & ~suspect[first:]
     return replace(
         receipts,

@@ -49,6 +49,7 @@ class Decision(StrEnum):
     RECOVERED = "recovered_mirror_test"
     REOPENED = "reopened_within_30_min"
     PAGED_AGAIN = "page_due_after_reopen"
+    OVERDUE = "receipts_overdue"
     PERSISTENT = "persistent_list_quality"
     ACCEPTED = "accepted_as_normal"
     ATTACHED = "explained_by_open_incident"

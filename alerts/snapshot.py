@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerts.baseline import Baseline
+from alerts.case import Case, Watch
 from alerts.charts import Charts
 from alerts.decide import DetectorState, Look
 from alerts.detect import Row, RuleState
-from alerts.incident import Case, Watch
 from alerts.learn import Block, Learned
 from alerts.policy import Policy
 from alerts.receipts import Receipts

@@ -14,8 +14,8 @@ import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
+from alerts.case import RANK
 from alerts.demo.receiver import Entry, Receiver
-from alerts.incident import RANK
 from alerts.records import Incident, State
 from streams.exposition import PREFIX
 from streams.settings import Settings
