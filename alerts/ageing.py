@@ -18,6 +18,8 @@ def aged(case: Case, now: Now) -> Case:
     incident = case.incident
     if incident.last_bucket_s >= now.bucket_s or incident.state is State.RESOLVED:
         return case
+    if not now.state.index.members(scope_of(incident)).any():
+        return case  # taken over without its charts, and no outcome of it since
     recent = of_late(now, scope_of(incident), incident.onset_ms // 1000)
     if incident.opened_bucket_s < now.bucket_s:
         case = replace(case, incident=added(incident, now))

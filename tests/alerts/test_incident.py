@@ -10,7 +10,7 @@ import math
 
 import pytest
 
-from alerts.decide import Decided, DetectorState, begin, decide
+from alerts.decide import Decided, DetectorState, adopt, begin, decide
 from alerts.detect import Count
 from alerts.paging import pages, summary
 from alerts.policy import Policy
@@ -176,3 +176,14 @@ def test_a_blip_of_one_bucket_at_tiny_volume_pages_nobody() -> None:
         counts = {RULE: {("a", "x"): Count(5, k, 5, k)}}
         state, decided = decide(state, POLICY, START_S + 10 * at, counts)
         assert not [p for i in decided.incidents for p in pages(i)]
+
+
+def test_an_incident_taken_over_without_its_charts_waits_for_outcomes() -> None:
+    _, incident, _ = play("..CCC")
+    assert incident is not None
+    state = adopt(begin(POLICY, (RULE,)), [incident])
+    for at in range(30, 36):
+        state, decided = decide(state, POLICY, START_S + 10 * at, {RULE: {}})
+        assert not decided.transitions and decided.incidents == (incident,)
+    state, decided = decide(state, POLICY, START_S + 360, bucket(".", 36))
+    assert decided.incidents[0].last_bucket_s == START_S + 360

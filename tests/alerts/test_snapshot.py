@@ -18,7 +18,10 @@ from tests.alerts.traffic import RULE, Counts, Fault, Network, names
 POLICY = Policy(quarantine_s=0, wobble_least=0.5)
 """Learns within these minutes: nothing waits longer than its block."""
 FAULTS = (Fault(104, 300, 0.4, carrier="c1"), Fault(450, 600, 0.5, carrier="c1"))
-STREAM = list(Network(7, names("c", 4), names("r", 3), 30, faults=FAULTS).buckets(1300))
+PLAIN = Network(7, names("c", 4), names("r", 3), 30, faults=FAULTS).buckets(1300)
+STREAM = [
+    (at, {RULE: {leaf: c._replace(sends=c.n) for leaf, c in counts[RULE].items()}}) for at, counts in PLAIN
+]
 
 
 def follow(state: DetectorState, stream: list[tuple[int, Counts]]) -> tuple[DetectorState, list[Decided]]:
@@ -44,6 +47,7 @@ def test_the_stream_of_these_tests_has_incidents() -> None:
 def test_the_state_of_these_tests_has_learned_something() -> None:
     learned = END.rules[0].learned
     assert learned.baseline.total.any() and learned.wobble.weight.any()
+    assert END.rules[0].receipts.returned.any() and END.rules[0].receipts.wobble.weight.any()
 
 
 @settings(max_examples=15, deadline=None)
