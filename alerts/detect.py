@@ -120,12 +120,14 @@ def step(
     llr = index.sums(bank.likelihoods(policy, k, n, pi))
     m, known = n * pi, learned.baseline.known(policy, bucket_s)
     k_s, n_s, m_s, q_s, known_s = index.sums(np.stack((k, n, m, m * (1 - pi), known)))
+    variance = learned.wobble.variance(policy)
     unknown = 1 / (known_s + policy.prior_failures) + _delay_doubt(index, policy, due, m, m_s)
+    unknown += _few_leaves(index, m, m_s, variance)
     charts = bank.advance(state.charts, llr, k_s, n_s, m_s, unknown, bucket_s)
     norms = Norms(
         index,
         bank.thresholds(policy, index),
-        learned.wobble.variance(policy),
+        variance,
         unknown,
         learned.baseline.typical(bucket_s),
     )
@@ -150,6 +152,15 @@ def _due(state: RuleState, policy: Policy, table: Table, where: Ints) -> tuple[R
     receipts, due = released(state.receipts, policy, state.index, sends)
     receipts, past = without_old(receipts, policy, state.index, old_n)
     return receipts, table.without_old(past[where]), due
+
+
+def _few_leaves(index: Index, m: Floats, m_s: Floats, variance: Floats) -> Floats:
+    """Variance [S] that the wobble of a wide scope's leaves leaves over: little of many, all of one. In
+    a blast one leaf is most of its carrier, which did not wander like that before."""
+    first = index.first_leaf
+    left: Floats = index.sums(m**2 * variance[2, first:]) / np.where(m_s > 0, m_s, 1.0) ** 2
+    left[first:] = 0
+    return left
 
 
 def _delay_doubt(index: Index, policy: Policy, due: Due, m: Floats, m_s: Floats) -> Floats | float:
@@ -194,11 +205,12 @@ class Recent(NamedTuple):
 
 def recent(state: RuleState, from_s: int) -> Recent:
     """Sums over the kept buckets at or after `from_s`."""
-    rows, size = list(_since(state.ring, from_s)), len(state.index.leaves)
-    if not rows:
-        return Recent(*np.zeros((3, size)))
-    leaf, n, k, _, failed = (np.concatenate(c) for c in zip(*(row[1:] for row in rows), strict=True))
-    return Recent(*(np.bincount(leaf, weights=column, minlength=size) for column in (n, k, failed)))
+    rows, sums = list(_since(state.ring, from_s)), np.zeros((3, len(state.index.leaves)))
+    if rows:
+        leaf, n, k, _, failed = (np.concatenate(c) for c in zip(*(row[1:] for row in rows), strict=True))
+        for i, column in enumerate((n, k, failed)):
+            sums[i] = np.bincount(leaf, weights=column, minlength=sums.shape[1])
+    return Recent(sums[0], sums[1], sums[2])
 
 
 def tally(state: RuleState, pi: Floats, scope: Scope, from_s: int) -> Tally:

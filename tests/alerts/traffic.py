@@ -107,8 +107,7 @@ def run(network: Network, seconds: int, policy: Policy | None = None, keep: bool
 
 
 def decide_one(state: DetectorState, bucket_s: int, counts: Counts) -> tuple[DetectorState, Decided]:
-    policy = Policy()
-    return decide(state, policy, PlainPrior(policy.prior), bucket_s, counts)
+    return decide(state, KNOWN, bucket_s, counts)
 
 
 def decide_all(rules: Sequence[str], buckets: Iterable[tuple[int, Counts]]) -> dict[str, Incident]:
