@@ -17,7 +17,7 @@ from alerts import charts as bank
 from alerts.baseline import moved_to
 from alerts.charts import Alarms, Charts, Norms
 from alerts.counts import Count, LeafCounts, Table, leaves
-from alerts.learn import Learned, Seen, learn
+from alerts.learn import Learned, Seen, in_blast, learn
 from alerts.policy import Policy
 from alerts.receipts import Due, Receipts, missing, released, without_old
 from alerts.receipts import learn as learn_receipts
@@ -122,7 +122,8 @@ def step(
     k_s, n_s, m_s, q_s, known_s = index.sums(np.stack((k, n, m, m * (1 - pi), known)))
     variance = learned.wobble.variance(policy)
     unknown = 1 / (known_s + policy.prior_failures) + _delay_doubt(index, policy, due, m, m_s)
-    unknown += _few_leaves(index, m, m_s, variance)
+    blast = in_blast(learned, policy, n, bucket_s)
+    unknown += _few_leaves(index, m, m_s, variance[2, index.first_leaf :] + blast * policy.blast_sigma**2)
     charts = bank.advance(state.charts, llr, k_s, n_s, m_s, unknown, bucket_s)
     norms = Norms(
         index,
@@ -155,11 +156,10 @@ def _due(state: RuleState, policy: Policy, table: Table, where: Ints) -> tuple[R
 
 
 def _few_leaves(index: Index, m: Floats, m_s: Floats, variance: Floats) -> Floats:
-    """Variance [S] that the wobble of a wide scope's leaves leaves over: little of many, all of one. In
-    a blast one leaf is most of its carrier, which did not wander like that before."""
-    first = index.first_leaf
-    left: Floats = index.sums(m**2 * variance[2, first:]) / np.where(m_s > 0, m_s, 1.0) ** 2
-    left[first:] = 0
+    """Variance [S] of a wide scope from that of its leaves [L]: little is left of many, all of one. In a
+    blast one leaf is most of its carrier, which did not wander like that before."""
+    left: Floats = index.sums(m**2 * variance) / np.where(m_s > 0, m_s, 1.0) ** 2
+    left[index.first_leaf :] = 0
     return left
 
 

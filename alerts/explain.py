@@ -75,8 +75,8 @@ def missing_words(charts: Charts, scope: int) -> str:
     came, due = charts.k[best, scope], charts.m[best, scope]
     return (
         f"{came:.0f} of {due:.0f} successes that are due have come since "
-        f"{clock(int(charts.start_s[best, scope]))} UTC: an outage whose failures are still to come, or "
-        "receipts that are late."
+        f"{clock(int(charts.start_s[best, scope]))} UTC: people are not reached and the failures are "
+        "still to come, or receipts are late."
     )
 
 

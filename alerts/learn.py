@@ -142,6 +142,14 @@ def _blast(base: Baseline, index: Index, policy: Policy, block: Block) -> Bools:
     return blast
 
 
+def in_blast(learned: Learned, policy: Policy, n: Floats, bucket_s: int) -> Bools:
+    """Leaves [L] with far more outcomes in the 10 min under way, this bucket's `n` included, than typical."""
+    typical = learned.baseline.typical(bucket_s)[bin_of(bucket_s) % HOURS]
+    share = (bucket_s % BLOCK_S + BUCKET_S) / BLOCK_S
+    blast: Bools = (typical > 0) & (learned.n + n > policy.blast * share * typical)
+    return blast
+
+
 def _offered(
     base: Baseline, policy: Policy, block: Block, suspect_s: Ints, learned: Learned, now_s: int
 ) -> tuple[Baseline, Block]:

@@ -40,7 +40,7 @@ def pages(incident: Incident, links: Links = (), display: Display = str) -> tupl
 def summary(incident: Incident, display: Display = str) -> str:
     """One line for a phone: what, where, how bad, since when. Never more than SUMMARY_MAX."""
     where = in_words(scope_of(incident), display)
-    normal = f"normal {incident.expected_ratio:.1%}"
+    normal = f"normal at most {incident.expected_ratio:.1%}"
     people = f"{incident.distinct_recipients} recipients"
     counts = f"{incident.failed} of {incident.outcomes} failed, {people}"
     if incident.reason is Decision.OVERDUE:
