@@ -2,7 +2,7 @@
 
 1, 2  what the record itself says: the destination's MCC and MNC, or the operator's name
 3     what Lookup answered for the number
-4     the `carrier` parameter of the callback URL
+4     the user's own word: the `carrier` parameter of the callback URL, a tag
 5     the connection that the record came over, by configuration
 6     the number's prefix, where numbers do not port
 7     unknown
@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from streams.networks import Networks
 from streams.networks.rows import NETWORK
-from streams.records import CONNECTOR, UNKNOWN
+from streams.records import CONNECTOR, LABEL, UNKNOWN
 
 
 class CarrierSource(StrEnum):
@@ -41,7 +41,7 @@ class Told(NamedTuple):
     """Everything that is told of a record's carrier, when it is more than the record's own words."""
 
     given: str | None
-    """As in a reading: an id, a name, or CONNECTOR and an id."""
+    """As in a reading: an id, a name, CONNECTOR and an id, or LABEL and either."""
     lookup: str = ""
     """An id, as Lookup's answer was understood; '' for none."""
     prefix: str = ""
@@ -65,7 +65,7 @@ class CarrierOf:
     def __init__(
         self, networks: Networks, default: str, connectors: Mapping[str, str], parameter: bool = False
     ) -> None:
-        """`parameter`: what readings call the carrier is the callback URL's parameter, not the record's."""
+        """`parameter`: what readings call the carrier is always the callback URL's parameter."""
         self._networks, self._parameter = networks, parameter
         self._default = networks.id_of(default)
         self._connectors = {name: networks.id_of(carrier) for name, carrier in connectors.items()}
@@ -73,10 +73,13 @@ class CarrierOf:
     def __call__(self, told: str | Told | None, country: str = "") -> Carrier:
         """`country`: the number's, ISO 3166-1, where it is known."""
         given, lookup, prefix = told if isinstance(told, Told) else (told, "", "")
+        own_word = self._parameter
+        if given and given.startswith(LABEL):
+            given, own_word = given[len(LABEL) :], True
         over = given[len(CONNECTOR) :] if given and given.startswith(CONNECTOR) else None
         said = self._networks.id_of(given, country) if over is None else UNKNOWN
         checked = _compare(said, lookup)
-        if said != UNKNOWN and not (lookup and self._parameter):
+        if said != UNKNOWN and not (lookup and own_word):
             return Carrier(said, CarrierSource.RECORD, checked)
         if lookup:
             return Carrier(lookup, CarrierSource.LOOKUP, checked)

@@ -75,13 +75,16 @@ class Malformed(NamedTuple):
 
 CONNECTOR = "connector:"
 """Begins a reading's `carrier` that is the id of a connection, which only the configuration can name."""
+LABEL = "label:"
+"""Begins a reading's `carrier` that is the user's own word where others of the format are the provider's."""
 
 
 class Reading(Protocol):
     """What a decoder takes out of one provider record, in the provider's own words.
 
     Times are epoch milliseconds. `code` may be a number where the provider sends one. `carrier` is
-    MCC-MNC, a name, or `CONNECTOR` and the id of the connection that the record came over.
+    MCC-MNC, a name, `CONNECTOR` and the id of the connection that the record came over, or `LABEL` and
+    the user's own word.
     """
 
     @property

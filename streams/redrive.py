@@ -3,20 +3,25 @@
     letter -> fits what is configured now? -> [the topic it came from] + mark, in one transaction
 
 Key, value, headers and both times stay: it counts when it was received, not when it was re-driven.
-Two headers are added: `redriven_from`, the letter's id, and `attempts`.
+Two headers are added: `redriven_from`, the letter's id, and `attempts`. What the gateway buried was in
+no topic before: it is written as the gateway would write it now, by its message id and without text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from enum import StrEnum
+from typing import NamedTuple
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, ProducerFencedError
 
 from streams.codes import CodeBook
 from streams.errors import Fenced, Unreachable
+from streams.gateway.accept import NO_TOPIC_BEFORE, PARAMETERS_HEADER, Record, Taken, take
+from streams.gateway.doors import Endpoint
+from streams.gateway.form import fields_of
 from streams.intake import MAX_FAST_CLOCK_MS
 from streams.letters import Letter, Mark, bound_topics, number
 from streams.privacy import DEMO_KEY, RecipientHasher
@@ -34,6 +39,7 @@ OWN_HEADERS = frozenset(
         "source_partition",
         "source_offset",
         "source_timestamp_ms",
+        PARAMETERS_HEADER,
         "redriven_from",
         "attempts",
     }
@@ -58,11 +64,13 @@ class Judge:
 
     def __init__(self, settings: Settings, now_ms: int) -> None:
         codes = CodeBook(settings.code_tables)
-        self._sources = {s.name: Source.of(s, codes) for s in settings.sources}
+        # Some message ids hold the recipient's hash.
+        self._hasher = RecipientHasher(settings.privacy.recipient_key or DEMO_KEY)
+        self._sources = {s.name: Source.of(s, codes, hasher=self._hasher) for s in settings.sources}
         self._bound = bound_topics(settings)
         self._outcomes = settings.topic(OUTCOMES)
         self._most_bytes, self._now_ms = settings.ingest.max_record_bytes, now_ms
-        self._region_of, self._hasher = RegionOf(), RecipientHasher(DEMO_KEY)
+        self._region_of = RegionOf()
 
     def topic(self, letter: Letter) -> str | None:
         """Where it goes: where it came from, or what no topic ever held to `outcomes`. None for a
@@ -90,8 +98,17 @@ class Judge:
         if received_ms > self._now_ms + MAX_FAST_CLOCK_MS:
             return Malformed(Reason.FUTURE_RECEIPT, "received more than 60 s ahead of now")
         value = letter.value or b""
+        if _is_of_gateway(letter) and (unreadable := _taken(source, letter).unreadable):
+            return unreadable[0].why  # all of it is written, or nothing
         results = [self._read(source, piece, received_ms) for piece in _pieces(source, value)]
         return None if None in results else results[0] if results else None
+
+    def records(self, letter: Letter) -> Sequence[Record]:
+        """What of a letter that goes is written: the record as it was, or what the gateway makes of it."""
+        source = self._sources.get(letter.source(self._bound))
+        if source is None or not _is_of_gateway(letter):
+            return [Record(letter.key, letter.value or b"")]
+        return _taken(source, letter).records
 
     def _read(self, source: Source, value: bytes, received_ms: int) -> Malformed | None:
         (reading,) = source.decoder.decode_batch([value])
@@ -103,6 +120,15 @@ class Judge:
 
 def _pieces(source: Source, value: bytes) -> Iterable[bytes]:
     return [value] if source.open is None else source.open(value)
+
+
+def _is_of_gateway(letter: Letter) -> bool:
+    return letter.header("source_partition") == NO_TOPIC_BEFORE
+
+
+def _taken(source: Source, letter: Letter) -> Taken:
+    given = dict(fields_of(letter.header(PARAMETERS_HEADER)))
+    return take(source, Endpoint.STATUS, letter.value or b"", given)
 
 
 def headers(letter: Letter) -> list[tuple[str, bytes]]:
@@ -119,16 +145,24 @@ def headers(letter: Letter) -> list[tuple[str, bytes]]:
     return own + added
 
 
-Batch = list[tuple[Letter, str]]
-"""Letters of one transaction, each with the topic it goes to."""
+class Going(NamedTuple):
+    """A letter that goes, where to, and as what."""
+
+    letter: Letter
+    topic: str
+    records: Sequence[Record]
 
 
-def batches(letters: Iterable[tuple[Letter, str]]) -> Iterator[Batch]:
+Batch = list[Going]
+"""What one transaction writes."""
+
+
+def batches(letters: Iterable[Going]) -> Iterator[Batch]:
     held: Batch = []
     size = 0
-    for letter, topic in letters:
-        held.append((letter, topic))
-        size += letter.size
+    for going in letters:
+        held.append(going)
+        size += going.letter.size
         if len(held) == MOST_LETTERS or size >= MOST_BYTES:
             yield held
             held, size = [], 0
@@ -174,17 +208,10 @@ class Redriver:
     def _send(self, batch: Batch, now_ms: int) -> None:
         sent = []
         offsets: dict[int, list[int]] = {}
-        for letter, topic in batch:
-            sent.append(
-                self._producer.send(
-                    topic,
-                    letter.value,
-                    letter.key,
-                    headers(letter),
-                    self._partition(letter, topic),
-                    letter.source_timestamp_ms,
-                )
-            )
+        for letter, topic, records in batch:
+            told, partition = headers(letter), self._partition(letter, topic)
+            at_ms = letter.source_timestamp_ms
+            sent += [self._producer.send(topic, r.value, r.key, told, partition, at_ms) for r in records]
             offsets.setdefault(letter.partition, []).append(letter.offset)
         for partition, those in offsets.items():
             value, marked = Mark(now_ms, those).record()

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from streams.carrier import Told
 from streams.prefix import PrefixOf
 from streams.privacy import RecipientHasher
-from streams.records import CONNECTOR, Reading
+from streams.records import CONNECTOR, LABEL, Reading
 from streams.source import Source
 
 Labels = tuple[str, str | int | None, str | None, str | None]
@@ -89,13 +89,16 @@ class Teller:
         hashes = list(map(self._hasher, numbers))
         found = list(map(known.get, hashes))
         if None in found:
-            told = not self._parameter
             self._missed = [
                 Missed(i, recipient)
                 for i, (answer, recipient) in enumerate(zip(found, hashes, strict=True))
-                if answer is None and numbers[i] and not (told and _says(labels[i][2]))
+                if answer is None and numbers[i] and not self._is_told(labels[i][2])
             ]
         return {i: answer for i, answer in enumerate(found) if answer}
+
+    def _is_told(self, carrier: str | None) -> bool:
+        """Whether the provider tells the carrier, which Lookup does not know better."""
+        return not self._parameter and _says(carrier) and not (carrier or "").startswith(LABEL)
 
     def ask(self, readings: Sequence[Reading], rows: Sequence[int], fails: NDArray[np.bool_]) -> None:
         """Offers what `tell` missed to Lookup: failed ones, and a sample of the rest."""
@@ -125,5 +128,5 @@ def tellers_of(
 
 
 def _says(carrier: str | None) -> bool:
-    """Whether a record says itself what its carrier is."""
+    """Whether a carrier is told with the record: by the provider, or by the user."""
     return carrier is not None and carrier != "" and not carrier.startswith(CONNECTOR)

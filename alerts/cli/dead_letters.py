@@ -21,7 +21,7 @@ from alerts.progress import Progress
 from alerts.settings import load
 from streams.letters import Letter, LetterLog, Wanted, Watcher, bound_topics
 from streams.records import Reason
-from streams.redrive import Fate, Judge, Redriver, batches
+from streams.redrive import Fate, Going, Judge, Redriver, batches
 
 LAST = 10
 _ID = re.compile(r"\d{1,9}-\d{1,18}", re.ASCII)
@@ -182,11 +182,11 @@ class Plan:
         self._shown.finish()
         return found
 
-    def going(self) -> Iterator[tuple[Letter, str]]:
+    def going(self) -> Iterator[Going]:
         for letter, (fate, _) in self._judged("re-driving"):
             topic = self._judge.topic(letter)
             if fate is Fate.GOES and topic is not None:
-                yield letter, topic
+                yield Going(letter, topic, self._judge.records(letter))
 
     def _judged(self, what: str) -> Iterator[tuple[Letter, tuple[Fate, str]]]:
         for letter in self._log.letters(self._wanted, self._bound, _watch(self._shown, what)):

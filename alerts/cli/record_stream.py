@@ -8,6 +8,7 @@ bytes held, as no record that Kafka takes is larger.
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +23,8 @@ LOOK_AHEAD = LARGE_BYTES
 Read = Callable[[int], bytes]
 """At most so many bytes, b'' at the end."""
 
+_MARK = codecs.BOM_UTF8
+
 _SPACE = re.compile(r"[ \t\r\n]*")
 # Only where a value ends is asked: numbers are not made, whatever their length.
 _scan = json.JSONDecoder(parse_int=str, parse_float=str).raw_decode
@@ -34,7 +37,7 @@ def records(read: Read, chunk: int = CHUNK, look_ahead: int = LOOK_AHEAD) -> Ite
     comes: where it breaks off, what is left is read by line. Any other file that begins with `[` or
     `{` and is no array and no object is read by line.
     """
-    source = _Source(read, chunk)
+    source = _Source(_without_mark(read), chunk)
     first = source.first()
     if first == b"[" and not source.goes_on_after_a_line(look_ahead):
         if source.hold(look_ahead):
@@ -45,6 +48,15 @@ def records(read: Read, chunk: int = CHUNK, look_ahead: int = LOOK_AHEAD) -> Ite
         yield source.head.strip()
     else:
         yield from _lines(source.chunks())
+
+
+def _without_mark(read: Read) -> Read:
+    """Reads the same without a byte order mark, which some editors put first and no record begins with."""
+    begun = b""
+    while len(begun) < len(_MARK) and (piece := read(len(_MARK) - len(begun))):
+        begun += piece
+    held = [begun.removeprefix(_MARK)]
+    return lambda most: (held.pop() if held else b"") or read(most)
 
 
 class _Source:

@@ -64,6 +64,7 @@ def _last_hour(settings: Settings) -> tuple[Share, ...]:
         bootstrap_servers=settings.kafka.bootstrap_servers.split(","),
         enable_auto_commit=False,
         consumer_timeout_ms=_TIMEOUT_MS,
+        bootstrap_timeout_ms=_TIMEOUT_MS,
     )
     try:
         if not consumer.partitions_for_topic(tp.topic):

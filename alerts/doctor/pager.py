@@ -16,6 +16,7 @@ from alerts.notify.pagerduty import PagerDuty
 from alerts.records import Page, Severity
 from alerts.settings import Settings, check_pager, key_id
 from streams.errors import ConfigError
+from streams.proxy import proxy_of
 
 _TIMEOUT_S = 5.0
 
@@ -64,7 +65,7 @@ async def _head(url: str) -> str | None:
     timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
     try:
         async with (
-            aiohttp.ClientSession(timeout=timeout) as session,
+            aiohttp.ClientSession(timeout=timeout, proxy=proxy_of(url)) as session,
             session.head(url, allow_redirects=False) as answer,
         ):
             return answer.headers.get("Date")

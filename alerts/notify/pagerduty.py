@@ -16,6 +16,7 @@ import msgspec
 from alerts.notify import Accepted, InDoubt, Refused, Retry, SendResult
 from alerts.records import Page
 from alerts.settings import PagerDuty as PagerDutySettings
+from streams.proxy import proxy_of
 
 PATH = "/v2/enqueue"
 TIMEOUT_S = 10.0
@@ -56,7 +57,7 @@ class PagerDuty:
     async def send(self, page: Page) -> SendResult:
         """One attempt, at most 10 s."""
         if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=self._timeout)
+            self._session = aiohttp.ClientSession(timeout=self._timeout, proxy=proxy_of(self._url))
         body = encode(event(page, self._key.reveal(), self._client_url))
         try:
             return await self._post(self._session, body)

@@ -6,7 +6,6 @@ Columns `code` and `class`, and if wanted `name`, `permanence`, `side`, `descrip
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -14,12 +13,10 @@ from streams import settings
 from streams.codes import builtin
 from streams.codes.code_table import CLASSES, MAX_CODE_LENGTH, PERMANENCES, SIDES, CodeRow, CodeTable
 from streams.errors import ConfigError
+from streams.networks.names import LIKE_A_NUMBER
 
 REQUIRED = ("code", "class")
 COLUMNS = (*REQUIRED, "name", "permanence", "side", "description")
-_LIKE_A_NUMBER = re.compile(
-    r"\d(?:[ ().\-]{0,2}\d){6}"
-)  # such a code may be a phone number and is never counted as itself
 
 
 class CodeBook:
@@ -126,7 +123,7 @@ def _check_head(head: list[str], path: Path) -> None:
 
 def _row(cells: Mapping[str, str], where: str) -> CodeRow:
     code, outcome_class = cells["code"], cells.get("class", "")
-    if not code or len(code) > MAX_CODE_LENGTH or _LIKE_A_NUMBER.search(code):
+    if not code or len(code) > MAX_CODE_LENGTH or LIKE_A_NUMBER.search(code):
         raise ConfigError(
             f"{where}: code = '{code}': must have 1 to {MAX_CODE_LENGTH} characters, and never seven "
             "digits in a row, which may be a phone number"

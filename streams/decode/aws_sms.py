@@ -17,7 +17,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from streams.decode.decoder import PLAIN, Options
-from streams.decode.record import Record
+from streams.decode.record import Record, network_or_label
 from streams.decode.report import INBOUND, Labels, Number, Text, came_in, network, read_each, typed
 from streams.decode.times import MAX_MS
 from streams.records import Malformed, Reading, Status
@@ -103,7 +103,7 @@ def _read(raw: dict[str, Any]) -> Record | Malformed:
         code=e.event_type,
         to=e.to,
         sender=e.sender,
-        carrier=network(e.mcc, e.mnc) or e.carrier_name or tags.carrier or e.carrier,
+        carrier=network_or_label(network(e.mcc, e.mnc) or e.carrier_name, tags.carrier or e.carrier),
         region=tags.region or e.region or e.country,
         traffic_class=tags.traffic_class or e.traffic_class,
         sent_time_ms=e.request_ms,

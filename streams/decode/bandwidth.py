@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Meta
 
 from streams.decode.decoder import PLAIN, Options, convert, decode_all, read_object
-from streams.decode.record import Record
+from streams.decode.record import Record, network_or_label
 from streams.decode.several import items
 from streams.decode.times import zoned_ms
 from streams.records import Malformed, Reading, Status
@@ -107,7 +107,7 @@ def _record(event: Event, zone: tzinfo | None) -> Record:
         event.code,
         event.to or None,
         message.sender or message.owner,
-        event.carrier_name or event.carrier,
+        network_or_label(event.carrier_name, event.carrier),
         event.region,
         event.traffic_class,
         zoned_ms(message.time or "", zone),

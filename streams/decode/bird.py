@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from streams.decode.decoder import PLAIN, Options, missing
-from streams.decode.record import Record
+from streams.decode.record import Record, network_or_label
 from streams.decode.report import (
     INBOUND,
     Labels,
@@ -168,7 +168,7 @@ class BirdDecoder:
             code=_telling(as_text(r.code), r.status, r.reason),
             to=to,
             sender=as_text(r.sender),
-            carrier=as_text(r.network) or r.carrier,
+            carrier=network_or_label(as_text(r.network), r.carrier),
             region=r.region,
             traffic_class=r.traffic_class,
             provider_time_ms=time_ms(r.moment, self._zone),
@@ -186,7 +186,7 @@ class BirdDecoder:
             code=_code(m),
             to=contacts[0].value if contacts else None,
             sender=connector.value if connector else None,
-            carrier=m.carrier,
+            carrier=network_or_label(None, m.carrier),
             region=m.region,
             traffic_class=m.traffic_class,
             sent_time_ms=time_ms(m.created_at, self._zone),

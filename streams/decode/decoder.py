@@ -31,8 +31,9 @@ PLAIN = Options()
 class Decoder(Protocol):
     """Reads one format of provider records. Has no state that changes a result.
 
-    A decoder whose readings' `carrier` is the parameter of a callback URL, the user's word and not
-    the provider's, has a `carrier_is = "parameter"`: Lookup is then trusted more.
+    A decoder whose readings' `carrier` always is the parameter of a callback URL, the user's word and
+    not the provider's, has a `carrier_is = "parameter"`: Lookup is then trusted more. One whose
+    `carrier` may be either begins the user's word with LABEL.
     """
 
     @property

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from streams.decode.decoder import PLAIN, Options, missing
-from streams.decode.record import Record
+from streams.decode.record import Record, network_or_label
 from streams.decode.report import (
     INBOUND,
     Labels,
@@ -122,7 +122,7 @@ class InfobipDecoder:
             code=_code(r.error or NONE, r.status, word),
             to=e164(r.to),
             sender=r.sender,
-            carrier=as_text(r.network) or r.carrier,
+            carrier=network_or_label(as_text(r.network), r.carrier),
             region=r.region,
             traffic_class=r.traffic_class,
             sent_time_ms=time_ms(r.sent_at, self._zone),

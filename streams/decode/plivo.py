@@ -16,7 +16,7 @@ from datetime import tzinfo
 from streams import privacy
 from streams.decode.decoder import PLAIN, Options, missing
 from streams.decode.form import read_fields
-from streams.decode.record import Record
+from streams.decode.record import Record, network_or_label
 from streams.decode.times import zoned_ms
 from streams.records import Malformed, Reading, Status
 
@@ -79,7 +79,7 @@ def _decode(value: bytes, zone: tzinfo | None) -> Record | Malformed:
         fields.get("ErrorCode"),
         _number(fields.get("To")),
         fields.get("From"),
-        _network(fields) or fields.get("carrier"),
+        network_or_label(_network(fields), fields.get("carrier")),
         fields.get("region"),
         fields.get("traffic_class"),
         zoned_ms(fields.get("SentTime", ""), zone),

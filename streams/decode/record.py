@@ -6,6 +6,8 @@ from typing import ClassVar
 
 import msgspec
 
+from streams.records import LABEL
+
 
 class Record(msgspec.Struct, gc=False):
     """A `Reading` (streams/records.py) of a provider that neither tells when we received it nor
@@ -23,3 +25,8 @@ class Record(msgspec.Struct, gc=False):
     provider_time_ms: int | None = None
     received_ms: ClassVar[None] = None
     recipient: ClassVar[None] = None
+
+
+def network_or_label(network: str | None, label: str | None) -> str | None:
+    """A reading's carrier: the provider's word, else the user's own."""
+    return network or (LABEL + label if label else None)

@@ -34,9 +34,9 @@ class Labels(msgspec.Struct, gc=False, kw_only=True):
     traffic_class: str | None = None
 
 
-def came_in(message_id: object) -> Record:
+def came_in(message_id: object, status: str = INBOUND) -> Record:
     """What is left of a message that somebody sent: nothing of who."""
-    return Record(message_id=message_id if isinstance(message_id, str) else "", status=INBOUND)
+    return Record(message_id=message_id if isinstance(message_id, str) else "", status=status)
 
 
 def read_each(

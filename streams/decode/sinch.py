@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from streams.decode.decoder import PLAIN, Options
-from streams.decode.record import Record
+from streams.decode.record import Record, network_or_label
 from streams.decode.report import (
     INBOUND,
     Labels,
@@ -96,7 +96,7 @@ class SinchDecoder:
             code=as_text(r.code),
             to=to,
             sender=r.applied_originator,
-            carrier=as_text(r.operator) or r.carrier,
+            carrier=network_or_label(as_text(r.operator), r.carrier),
             region=r.region,
             traffic_class=r.traffic_class,
             provider_time_ms=of_operator if at is None else at,

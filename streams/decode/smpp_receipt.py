@@ -13,13 +13,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import tzinfo
-from typing import ClassVar
 
 import msgspec
 
 from streams import privacy
 from streams.decode import smpp_tlv
 from streams.decode.decoder import PLAIN, Options, convert, missing, read_object
+from streams.decode.record import Record
 from streams.decode.times import receipt_ms
 from streams.records import Malformed, Reading, Reason, Status
 
@@ -41,23 +41,6 @@ RECEIPT_BIT, INTERMEDIATE_BIT = 0x04, 0x20  # of esm_class, section 5.2.12
 _PLAIN_RECEIPT = frozenset({None, RECEIPT_BIT})
 _BRACE = ord("{")
 INTERNATIONAL = 1  # type of number, section 5.2.5
-
-
-class Receipt(msgspec.Struct, gc=False):
-    """What a receipt says. `to` and the labels only come with the JSON form."""
-
-    message_id: str
-    status: str
-    code: str | None
-    to: str | None = None
-    sender: str | None = None
-    carrier: str | None = None
-    region: str | None = None
-    traffic_class: str | None = None
-    sent_time_ms: int | None = None
-    provider_time_ms: int | None = None
-    received_ms: ClassVar[None] = None
-    recipient: ClassVar[None] = None
 
 
 class JsonReceipt(msgspec.Struct, gc=False):
@@ -101,7 +84,7 @@ class SmppReceiptDecoder:
         usual = _USUAL(text)
         if usual is not None:
             message_id, status, code = usual.groups()
-            return Receipt(message_id, status, code)
+            return Record(message_id, status, code)
         if text.lstrip()[:1] == "{":
             return self._decode_json(value)
         return _read(*smpp_tlv.split_lines(text)) if "\n" in text else _read(text, {})
@@ -130,7 +113,7 @@ _DATES = re.compile(rb"(?<![^\s,;\"])(submit|done)[ _]?date\s*:\s*([\d+-]++)", r
 
 def _timed(result: Reading | Malformed, value: bytes, zone: tzinfo) -> Reading | Malformed:
     """The receipt with its dates, the first of each: they read the same in text and inside JSON."""
-    if isinstance(result, Receipt):
+    if isinstance(result, Record):
         dates: dict[bytes, bytes] = {}
         for name, date in _DATES.findall(value):
             dates.setdefault(name.lower(), date)
@@ -152,7 +135,7 @@ def _of_json(record: JsonReceipt) -> Reading | Malformed:
         sender = record.destination_addr or None
         message_id, status, code = usual.groups()
         labels = (record.carrier, record.region, record.traffic_class)
-        return Receipt(message_id, status, code, to, sender, *labels)
+        return Record(message_id, status, code, to, sender, *labels)
     return _of_unusual_json(record)
 
 
@@ -162,7 +145,7 @@ def _of_unusual_json(record: JsonReceipt) -> Reading | Malformed:
         return tlvs
     text = record.short_message or smpp_tlv.payload(tlvs)
     receipt = _read(text, tlvs, record.esm_class)
-    if isinstance(receipt, Receipt):
+    if isinstance(receipt, Record):
         receipt.to = _address(record.source_addr, record.source_addr_ton)
         receipt.sender = record.destination_addr or None
         receipt.carrier = record.carrier
@@ -171,11 +154,11 @@ def _of_unusual_json(record: JsonReceipt) -> Reading | Malformed:
     return receipt
 
 
-def _read(text: str, tlvs: smpp_tlv.Tlvs, esm_class: int | None = None) -> Receipt | Malformed:
+def _read(text: str, tlvs: smpp_tlv.Tlvs, esm_class: int | None = None) -> Record | Malformed:
     """One receipt. The TLV wins for the id, which the text may write in another base; the text
     wins for the state and the error, unless its error says nothing."""
     if esm_class is not None and not esm_class & (RECEIPT_BIT | INTERMEDIATE_BIT):
-        return Receipt("", INBOUND, None)
+        return Record("", INBOUND, None)
     fields = _fields(text, tlvs)
     status = fields.get("stat") or smpp_tlv.state(tlvs)
     if not status:
@@ -188,7 +171,7 @@ def _read(text: str, tlvs: smpp_tlv.Tlvs, esm_class: int | None = None) -> Recei
         code = _telling(code, smpp_tlv.error_code(tlvs))
     if not message_id:
         return missing("id (and receipted_message_id)")
-    return Receipt(message_id, status, code or None)
+    return Record(message_id, status, code or None)
 
 
 def _telling(text_code: str, tlv_code: str) -> str:

@@ -30,7 +30,8 @@ _STATES = (
 )
 """By value of message_state; 0 and 9 are of SMPP 5.0."""
 
-_LINE = re.compile(r"[ \t]*([0-9a-fA-F]{4})[ \t]+([0-9a-fA-F]{4})[ \t]+([0-9a-fA-F \t]*)")
+# Possessive: given back and tried again, blanks would cost the square of their number.
+_LINE = re.compile(r"[ \t]*+([0-9a-fA-F]{4})[ \t]++([0-9a-fA-F]{4})[ \t]++([0-9a-fA-F \t]*+)")
 
 Tlvs = Mapping[int, str]
 """Tag -> value as it was given, usually hexadecimal text."""

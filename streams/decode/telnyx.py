@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Meta
 
 from streams.decode.decoder import PLAIN, Options, convert, decode_all, missing, read_object
-from streams.decode.record import Record
+from streams.decode.record import Record, network_or_label
 from streams.decode.times import zoned_ms
 from streams.records import Malformed, Reading, Reason, Status
 
@@ -146,7 +146,7 @@ def _record(event: Event, zone: tzinfo | None) -> Record | Malformed:
         payload.errors[0].code if payload.errors and failed else None,
         to.phone_number or None,
         payload.sender.phone_number if payload.sender else None,
-        to.carrier or event.carrier,
+        network_or_label(to.carrier, event.carrier),
         event.region,
         event.traffic_class,
         zoned_ms(payload.sent_at or "", zone),

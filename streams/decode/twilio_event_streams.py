@@ -3,7 +3,10 @@
 One event or an array of them. The envelope is not judged: Twilio's own samples bend it. `mcc` and
 `mnc` are those of the sender's number and label nothing unless the source says so
 (`sender_network`); `tags` are the customer's own labels, among them carrier, region, traffic_class.
-Source: twilio.com/docs/events/event-types/messaging/outbound-message
+Inbound messages, and the test event that Twilio sends to try a sink, tell no outcome: they are
+dropped as inbound traffic is, and answered well.
+Source: twilio.com/docs/events/event-types/messaging/outbound-message and inbound-message,
+twilio.com/docs/events/event-streams/sink-resource/test (the test event)
 """
 
 from __future__ import annotations
@@ -16,12 +19,16 @@ import msgspec
 from msgspec import Meta
 
 from streams.decode.decoder import PLAIN, Options, convert, decode_all, missing, read_object
+from streams.decode.report import came_in
 from streams.decode.several import items
 from streams.decode.times import epoch_ms
 from streams.decode.twilio_status_callback import IN_FLIGHT, status_of
 from streams.records import Malformed, Reading, Reason, Status
 
 Text = Annotated[str, Meta(min_length=1)]
+INBOUND = "RECEIVED"
+NO_OUTCOME = ("com.twilio.messaging.inbound-message.", "com.twilio.eventstreams.")
+"""How the types of events begin that are about no outbound message."""
 FIRST_YEAR = 1970
 _TIMES = frozenset({"data.timestamp"})
 
@@ -98,7 +105,7 @@ class EventWithNetwork(msgspec.Struct, gc=False):
 
 
 class TwilioEventStreamsDecoder:
-    """Reads events about outbound messages. What is no such event is malformed."""
+    """Reads events about outbound messages. Other products' events are malformed."""
 
     in_flight = tuple(word.upper() for word in IN_FLIGHT)
     carrier_is = "parameter"  # tags are the user's word, as a callback URL's parameters are
@@ -123,18 +130,24 @@ class TwilioEventStreamsDecoder:
             raise ValueError("before the epoch")
         return data
 
-    def _slow(self, value: bytes) -> Message | Malformed:
+    def _slow(self, value: bytes) -> Reading | Malformed:
         raw = read_object(value)
         if isinstance(raw, Malformed):
             several = items(value)
             # An array of one is one event; `pieces` has taken longer ones apart.
             return self._slow(several[0]) if several and len(several) == 1 else raw
+        if str(raw.get("type", "")).startswith(NO_OUTCOME):
+            return _of_no_outcome(raw.get("data"))
         data = raw.get("data")
         if not isinstance(data, dict):
             return missing("data")
         bad = _read_time(data)
         event = bad or convert(raw, self._kind, _TIMES)
         return event if isinstance(event, Malformed) else event.data
+
+
+def _of_no_outcome(data: object) -> Reading:
+    return came_in(data.get("messageSid") if isinstance(data, dict) else None, INBOUND)
 
 
 def _read_time(data: dict[str, Any]) -> Malformed | None:

@@ -18,6 +18,7 @@ from msgspec import Meta
 
 from streams.decode.decoder import PLAIN, Options, convert, decode_all, missing, read_object
 from streams.decode.form import plain
+from streams.decode.record import Record
 from streams.records import Malformed, Reading, Reason, Status
 
 IN_FLIGHT = ("accepted", "scheduled", "queued", "sending", "sent")
@@ -37,23 +38,6 @@ NEVER_SENT_CODE = "30036"  # waited in Twilio's queue beyond the validity period
 _FAILURES = frozenset({Status.FAILED, Status.UNDELIVERED})
 
 Text = Annotated[str, Meta(min_length=1)]
-
-
-class Callback(msgspec.Struct, gc=False):
-    """What a form says."""
-
-    message_id: str
-    status: str
-    code: str | int | None = None
-    to: str | None = None
-    sender: str | None = None
-    carrier: str | None = None
-    region: str | None = None
-    traffic_class: str | None = None
-    received_ms: ClassVar[None] = None
-    sent_time_ms: ClassVar[None] = None
-    provider_time_ms: ClassVar[None] = None
-    recipient: ClassVar[None] = None
 
 
 class JsonCallback(
@@ -146,7 +130,7 @@ class FormReader:
     def __init__(self) -> None:
         self._layouts: list[Layout] = []
 
-    def read(self, value: bytes) -> Callback:
+    def read(self, value: bytes) -> Record:
         """Raises for everything that is not a plain form in a known layout."""
         text = value.decode().strip()
         # Nearly always the only encoded characters are the `+` of the numbers, and the `:` of their
@@ -155,8 +139,9 @@ class FormReader:
         if "%" in decoded:
             decoded = decoded.replace("%3A", ":")
         if "%" in decoded or "+" in text:
-            return Callback(*[f and plain(f) for f in self._fields(text)])
-        return Callback(*self._fields(decoded))
+            told: list[Any] = [f and plain(f) for f in self._fields(text)]
+            return Record(*told)
+        return Record(*self._fields(decoded))
 
     def _fields(self, text: str) -> tuple[Any, ...]:
         for match, groups in self._layouts:
@@ -193,7 +178,7 @@ def _layout(names: Sequence[str]) -> Layout:
     return re.compile("&".join(parts) + "(?:((?!)))?").fullmatch, tuple(indices)
 
 
-def _decode_form(value: bytes) -> Callback | Malformed:
+def _decode_form(value: bytes) -> Record | Malformed:
     try:
         text = value.decode("utf-8")
     except UnicodeDecodeError as e:
@@ -206,7 +191,8 @@ def _decode_form(value: bytes) -> Callback | Malformed:
     status = fields.get("MessageStatus") or fields.get("SmsStatus")
     if not sid or not status:
         return missing("MessageStatus" if sid else "MessageSid")
-    return Callback(sid, status, *(fields.get(name) or None for name in _NEEDED[2:]))
+    told: list[Any] = [fields.get(name) or None for name in _NEEDED[2:]]
+    return Record(sid, status, *told)
 
 
 def _decode_json(value: bytes) -> JsonCallback | Malformed:

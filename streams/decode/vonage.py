@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from streams.decode.decoder import PLAIN, Options, missing
-from streams.decode.record import Record
+from streams.decode.record import Record, network_or_label
 from streams.decode.report import (
     INBOUND,
     Labels,
@@ -132,7 +132,7 @@ class VonageDecoder:
             code=_code(r.error),
             to=e164(r.to),
             sender=as_text(r.sender),
-            carrier=as_text((r.destination or Destination()).network_code) or r.carrier,
+            carrier=network_or_label(as_text((r.destination or Destination()).network_code), r.carrier),
             region=r.region,
             traffic_class=r.traffic_class,
             provider_time_ms=time_ms(r.timestamp, self._zone),
@@ -149,7 +149,7 @@ def _receipt(raw: dict[str, Any]) -> Record | Malformed:
         code=as_text(r.code),
         to=e164(r.msisdn),
         sender=as_text(r.sender),
-        carrier=as_text(r.network) or r.carrier,
+        carrier=network_or_label(as_text(r.network), r.carrier),
         region=r.region,
         traffic_class=r.traffic_class,
         provider_time_ms=time_ms(r.moment, UTC),

@@ -14,6 +14,10 @@ from streams.gateway.text import without_text
 from streams.records import Malformed, Reason
 from streams.source import Source
 
+NO_TOPIC_BEFORE = "-1"
+"""Header `source_partition` of what the gateway buries: it was in no topic before."""
+PARAMETERS_HEADER = "parameters"
+"""Header with the URL's parameters that belong to a record: what is buried stays as it came."""
 NOT_TAKEN_APART = Malformed(
     Reason.NOT_JSON, "the JSON can not be taken apart to leave out the message's text"
 )

@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlencode
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
@@ -23,7 +24,7 @@ from streams.clock import WallClock
 from streams.codes import CodeBook
 from streams.exposition import Bins
 from streams.gateway import answers, request, signature
-from streams.gateway.accept import Taken, take
+from streams.gateway.accept import NO_TOPIC_BEFORE, PARAMETERS_HEADER, Taken, take
 from streams.gateway.answers import Reply
 from streams.gateway.discreet import discreet_logger
 from streams.gateway.doors import Door, Endpoint, doors, networks
@@ -120,7 +121,7 @@ class Gateway:
             return _settled(await asyncio.shield(known), Reply(Answer.REPEATED))
         value, given = request.record_of(door, asked, body)
         taken = take(self._sources[door.source], door.endpoint, value, given)
-        write = self._writer.send(self._items(door, taken))
+        write = self._writer.send(self._items(door, taken, given))
         if write is None:
             return answers.UNAVAILABLE
         if repeat and not taken.unreadable:
@@ -146,7 +147,7 @@ class Gateway:
         except web.RequestPayloadError:
             return answers.BROKEN
 
-    def _items(self, door: Door, taken: Taken) -> list[Item]:
+    def _items(self, door: Door, taken: Taken, given: Mapping[str, str]) -> list[Item]:
         """The records of a request, all with one receipt time; `source` and `received_ms` come first,
         where ingest reads them fastest."""
         came: Headers = [
@@ -160,8 +161,9 @@ class Gateway:
                 ("reason", why.reason.encode()),
                 ("detail", why.detail.encode()),
                 ("source_topic", door.topic.encode()),
-                ("source_partition", b"-1"),  # it has never been there
+                ("source_partition", NO_TOPIC_BEFORE.encode()),
                 ("source_offset", b"-1"),
+                *([(PARAMETERS_HEADER, urlencode(given).encode())] if given else []),
             ]
             items.append(Item(self._dead_letters, None, value, told))
         return items

@@ -12,6 +12,7 @@ import aiohttp
 
 from streams.lookup.answer import NOTHING, Answer, read
 from streams.metrics import Asked
+from streams.proxy import proxy_of
 from streams.settings import Lookup
 
 TIMEOUT_S = 10.0
@@ -40,7 +41,9 @@ class TwilioLookup:
 
     async def __aenter__(self) -> TwilioLookup:
         self._session = aiohttp.ClientSession(
-            headers={"Authorization": self._auth}, timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)
+            headers={"Authorization": self._auth},
+            timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
+            proxy=proxy_of(self._base),
         )
         return self
 

@@ -15,7 +15,7 @@ from alerts.dead_letters import described, each, groups, row_of
 from streams.letters import Letter, Wanted
 from streams.privacy import mask_numbers
 from streams.records import Reason
-from streams.redrive import MOST_BYTES, MOST_LETTERS, Fate, Judge, batches, headers
+from streams.redrive import MOST_BYTES, MOST_LETTERS, Fate, Going, Judge, batches, headers
 from streams.settings import Ingest, Settings, Source
 
 AT_MS = 1_784_289_600_000
@@ -29,6 +29,7 @@ SETTINGS = Settings(
     ingest=Ingest(max_record_bytes=2_000),
 )
 OUTCOMES = SETTINGS.topic("outcomes")
+EVENT = b'{"data":{"messageSid":"SM%d","messageStatus":"SENT","timestamp":"2026-07-17T12:00:00Z"}}'
 GOOD = b"MessageSid=SM1&MessageStatus=delivered&To=%2B12025550123"
 
 
@@ -168,6 +169,44 @@ def test_only_what_can_be_read_now_goes_back(one: Letter, fate: tuple[Fate, str]
     assert judged(one, redriven=True) == (Fate.DONE, "")
 
 
+def test_what_was_in_a_topic_goes_back_as_it_was() -> None:
+    value = GOOD + b"&Body=hello"
+    assert Judge(SETTINGS, AT_MS).records(letter(value)) == [(b"SM1", value)]
+
+
+def buried_by_the_gateway(value: bytes, source: str = "twilio", parameters: str | None = None) -> Letter:
+    more = {} if parameters is None else {"parameters": parameters}
+    return letter(value, source, source_partition="-1", source_offset="-1", **more)._replace(key=None)
+
+
+@pytest.mark.parametrize(
+    ("one", "records"),
+    [
+        (buried_by_the_gateway(GOOD + b"&Body=hello"), [(b"SM1", GOOD + b"&Body=-")]),
+        (
+            buried_by_the_gateway(GOOD, parameters="carrier=310-260&region=US%2DCA"),
+            [(b"SM1", GOOD + b"&carrier=310-260&region=US-CA")],
+        ),
+        (
+            buried_by_the_gateway(b'{"events":[%b,%b]}' % (EVENT % 1, EVENT % 2), "events"),
+            [(b"SM1", EVENT % 1), (b"SM2", EVENT % 2)],
+        ),
+    ],
+)
+def test_what_the_gateway_buried_is_written_as_it_writes_by_id_and_without_text(
+    one: Letter, records: list[tuple[bytes, bytes]]
+) -> None:
+    judge = Judge(SETTINGS, AT_MS)
+    assert judge.fate(one, False) == (Fate.GOES, "")
+    assert judge.records(one) == records
+    assert "parameters" not in dict(headers(one))
+
+
+def test_of_what_the_gateway_buried_all_is_written_or_nothing() -> None:
+    half = buried_by_the_gateway(b'{"events":[%b,{"data":{"body":"hello"}}]}' % (EVENT % 1), "events")
+    assert judged(half) == (Fate.FAILS, Reason.MISSING_FIELD)
+
+
 def test_what_no_topic_held_goes_to_outcomes() -> None:
     assert Judge(SETTINGS, AT_MS).topic(letter(source_topic="")) == OUTCOMES
 
@@ -200,10 +239,10 @@ def test_a_record_that_says_its_own_receipt_time_is_not_told_another() -> None:
 @given(st.lists(st.integers(0, MOST_BYTES), max_size=20), st.integers(0, 1_200))
 def test_transactions_hold_every_letter_once_and_stay_small(sizes: list[int], more: int) -> None:
     values = [letter()._replace(offset=i, value=bytes(n)) for i, n in enumerate([*sizes, *[1] * more])]
-    cut = list(batches((one, OUTCOMES) for one in values))
-    assert [one.offset for batch in cut for one, _ in batch] == list(range(len(values)))
+    cut = list(batches(Going(one, OUTCOMES, []) for one in values))
+    assert [going.letter.offset for batch in cut for going in batch] == list(range(len(values)))
     assert all(len(batch) <= MOST_LETTERS for batch in cut)
-    assert all(sum(one.size for one, _ in batch[:-1]) < MOST_BYTES for batch in cut)
+    assert all(sum(going.letter.size for going in batch[:-1]) < MOST_BYTES for batch in cut)
 
 
 @pytest.mark.parametrize("args", ["show 2:118", "redrive --reason x", "list --since soon"])

@@ -31,6 +31,10 @@ def carrier_of(default: str = "", parameter: bool = False) -> CarrierOf:
         # 3 before 4: Lookup knows better than the callback URL's parameter
         (True, "310260", "310-410", "", "", "310-410", "lookup"),
         (True, "310260", "", "", "", "310-260", "record"),
+        # the same where the format may name the network itself
+        (False, "label:310260", "310-410", "", "", "310-410", "lookup"),
+        (False, "label:310260", "", "460-00", "", "310-260", "record"),
+        (False, "label:", "", "460-00", "", "460-00", "prefix"),
         # 3 before 5 and 6
         (False, "connector:c1", "310-410", "460-00", "310-260", "310-410", "lookup"),
         (False, None, "310-410", "460-00", "310-260", "310-410", "lookup"),

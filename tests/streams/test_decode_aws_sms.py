@@ -56,7 +56,7 @@ def test_tags_label_what_the_record_does_not_say() -> None:
         {**EVENT, "context": tags}, {**EVENT, "context": tags, "mcc": "", "carrierName": None}
     )
     assert (told.carrier, told.region, told.traffic_class) == ("234-05", "GB-LND", "time_critical")
-    assert untold.carrier == "own name"
+    assert untold.carrier == "label:own name"
 
 
 def test_what_is_not_final_is_in_flight_whatever_it_says() -> None:

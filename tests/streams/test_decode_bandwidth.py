@@ -56,7 +56,7 @@ def test_the_carrier_is_the_records_else_the_users_label() -> None:
     assert decode({**EVENT, "carrier": "310-260"}).carrier == "AT&T"
     own = {k: v for k, v in EVENT.items() if k != "carrierName"}
     r = decode({**own, "carrier": "310-260", "region": "US-CA", "traffic_class": "otp"})
-    assert (r.carrier, r.region, r.traffic_class) == ("310-260", "US-CA", "otp")
+    assert (r.carrier, r.region, r.traffic_class) == ("label:310-260", "US-CA", "otp")
 
 
 @pytest.mark.parametrize(

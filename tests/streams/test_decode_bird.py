@@ -110,7 +110,7 @@ def test_what_came_in_is_inbound_and_says_nothing_of_who_sent_it() -> None:
 
 def test_labels_beside_the_payload_are_read() -> None:
     (r,) = decode({"payload": MESSAGE, "carrier": "204-08", "region": "NL"})
-    assert (r.carrier, r.region) == ("204-08", "NL")
+    assert (r.carrier, r.region) == ("label:204-08", "NL")
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def test_a_callback_is_read_as_form_and_as_json() -> None:
 def test_the_network_is_the_recipients_and_keeps_its_zeros() -> None:
     assert decode().carrier == "310-026"
     assert decode(carrier="Verizon").carrier == "310-026"
-    assert decode(MNC="", carrier="Verizon").carrier == "Verizon"
+    assert decode(MNC="", carrier="Verizon").carrier == "label:Verizon"
     assert decode(MCC=None, MNC=None).carrier is None
 
 

@@ -51,7 +51,7 @@ def test_an_error_belongs_to_a_failure_alone() -> None:
 def test_labels_of_ones_own_stand_beside_the_data() -> None:
     labels = {"carrier": "310-260", "region": "US-NY", "traffic_class": "otp"}
     r = decode(event({**ONE, "carrier": ""}, labels=labels))
-    assert (r.carrier, r.region, r.traffic_class) == ("310-260", "US-NY", "otp")
+    assert (r.carrier, r.region, r.traffic_class) == ("label:310-260", "US-NY", "otp")
     assert decode(event(labels=labels)).carrier == "T-MOBILE USA, INC."
 
 

@@ -116,6 +116,33 @@ def test_what_is_no_event_of_a_message_says_why(value: Any, reason: Reason) -> N
     assert result.reason is reason
 
 
+INBOUND_DATA = {
+    "messageSid": SID,
+    "timestamp": AT,
+    "from": "+12025550123",
+    "to": "+12025550100",
+    "body": "hi",
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "message_id"),
+    [
+        ("com.twilio.messaging.inbound-message.received", INBOUND_DATA, SID),
+        ("com.twilio.messaging.inbound-message.received", {**INBOUND_DATA, "messageSid": 7}, ""),
+        ("com.twilio.eventstreams.test-event", {"eventType": "test", "test_id": "1"}, ""),
+        ("com.twilio.eventstreams.test-event", None, ""),
+    ],
+)
+def test_inbound_messages_and_the_test_event_of_a_sink_are_no_outcomes_and_no_faults(
+    kind: str, data: Any, message_id: str
+) -> None:
+    r = reading_of({"specversion": "1.0", "type": kind, "id": "EZ1", "data": data})
+    assert (r.message_id, r.to, r.sender) == (message_id, None, None)
+    source = Source.of(settings.Source(name="s", format="twilio-event-streams"))
+    assert source.kind(r.status, r.code, r.carrier, r.region).result is Result.INBOUND
+
+
 def test_an_array_of_one_is_one_event() -> None:
     assert reading_of([event()]).message_id == SID
 

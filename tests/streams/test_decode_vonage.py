@@ -95,7 +95,7 @@ def test_labels_from_the_callback_url_are_read_and_the_network_code_goes_first()
         "GB-LND",
         "time_critical",
     )
-    assert without.carrier == "O2"
+    assert without.carrier == "label:O2"
 
 
 def test_a_time_that_can_not_be_read_costs_the_time_and_not_the_outcome() -> None:

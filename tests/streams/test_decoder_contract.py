@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -186,6 +187,33 @@ def test_no_detail_quotes_the_record(name: str, decoder: Decoder) -> None:
     for result in decoder.decode_batch(values):
         assert isinstance(result, Malformed)
         assert secret not in result.detail
+
+
+REPEATED = {
+    "a receipt": (b"id:1 stat:UNDELIV err:001\n0423 0003", b" ", b"x"),
+    "fields of receipts": (b"", b"id :stat:submit date:text ", b""),
+    "a form": (b"MessageSid=1&MessageStatus=failed&id=1&type=2&meta=", b"dlr_err=%3&To=+&", b""),
+    "lines of a log": (b"INFO 1 DLR [", b"[smpp-msgid:INFO  ", b""),
+    "reasons": (b'{"id":"1","channelId":"c","status":"delivery_failed","reason":"', b"; reason ", b'"}'),
+    "digits": (b'{"MessageSid":"1","messageId":"1","id":"1","type":2,"code":', b"7", b"}"),
+    "nested": (b"", b'{"data":[', b""),
+    "blanks": (b"id:1 stat:UNDELIV text", b"\t", b"x"),
+}
+
+
+@pytest.mark.parametrize("repeated", list(REPEATED))
+def test_a_huge_record_costs_linear_time(decoder: Decoder, repeated: str) -> None:
+    before, piece, after = REPEATED[repeated]
+
+    def cost_s(repeats: int) -> float:
+        value = before + piece * repeats + after
+        start = time.process_time()
+        decoder.decode_batch([value])
+        return time.process_time() - start
+
+    # 16 times the size: far below the 256 times that a square would cost. The best of three knows
+    # nothing of a garbage collection.
+    assert min(cost_s(32_000) for _ in range(3)) < 64 * max(cost_s(2_000), 0.001)
 
 
 def test_in_flight_words_fit_the_seven_bits_and_are_in_flight(decoder: Decoder) -> None:

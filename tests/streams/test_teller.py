@@ -29,6 +29,7 @@ SOURCES = {
         settings.Source(name="hooks", format="twilio-status-callback"),
         settings.Source(name="api", format="canonical"),
         settings.Source(name="mine", format="canonical", carrier="310-410"),
+        settings.Source(name="plivo", format="plivo"),
         settings.Source(name="off", format="canonical", lookup=False),
     )
 }
@@ -96,6 +97,17 @@ def test_lookup_outranks_the_parameter_and_not_the_record() -> None:
     intake = take(lookups, "api", canonical("m", number("a"), carrier="310410"))
     assert counted(intake) == {"310-410": 1}
     assert intake.checked == {("api", "ported"): 1}
+
+
+def test_lookup_outranks_a_parameter_where_the_format_may_name_the_network() -> None:
+    report = f"MessageUUID=%s&Status=failed&To={number('a')[1:]}".encode()
+    own_word, network = report % b"m" + b"&carrier=310410", report % b"n" + b"&MCC=310&MNC=410"
+    assert counted(take(Lookups(a="310-260"), "plivo", own_word)) == {"310-260": 1}
+    assert counted(take(Lookups(a="310-260"), "plivo", network)) == {"310-410": 1}
+    unasked = Lookups()
+    assert counted(take(unasked, "plivo", own_word, network)) == {"310-410": 2}
+    assert unasked.offered == [(number("a"), True)]
+    assert counted(take(None, "plivo", own_word)) == {"310-410": 1}
 
 
 def test_only_counted_outcomes_tell_the_share_of_ported_numbers() -> None:

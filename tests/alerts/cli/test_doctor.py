@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from alerts.cli.doctor import doctor
 from alerts.demo.receiver import Receiver
+from alerts.doctor.carriers import check_carriers
 from alerts.doctor.configuration import check_privacy, check_sources
 from alerts.doctor.finding import Finding, Level, clock_finding
 from alerts.doctor.kafka import check_kafka, check_rights, check_topics
@@ -240,3 +241,10 @@ def free_port() -> int:
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return int(s.getsockname()[1])
+
+
+def test_the_share_of_unknown_carriers_waits_little_for_a_kafka_that_is_away() -> None:
+    away = Settings(kafka=Kafka(bootstrap_servers="127.0.0.1:1"))
+    start_s = time.monotonic()
+    assert list(check_carriers(away)) == []
+    assert time.monotonic() - start_s < 20, "the client waits 30 s by itself"

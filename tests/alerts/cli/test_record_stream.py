@@ -123,3 +123,12 @@ def test_memory_does_not_grow_with_the_file(shape: str, tmp_path: Path) -> None:
         path.write_text(begin + between.join(line % (i, 1_784_289_600_000 + i) for i in range(n)) + end)
         peaks.append(_peak_mb(path))
     assert peaks[1] < peaks[0] + MORE_MB
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 1 << 20])
+@pytest.mark.parametrize(
+    "data",
+    [b"a=1\r\nb=2\r\n", b'{"a":1}\r\n{"a":2}', b'[{"a":1},{"a":2}]', b'{\n"a":1}', b"", b"\xef", b"\xef\xbb"],
+)
+def test_a_byte_order_mark_before_the_first_record_is_no_part_of_it(data: bytes, chunk: int) -> None:
+    assert taken(b"\xef\xbb\xbf" + data, chunk) == taken(data, chunk) == whole(data)

@@ -76,6 +76,11 @@ def test_an_array_of_events_becomes_a_record_each() -> None:
     assert [json.loads(r.value) for r in taken.records] == [event("SM1"), event("SM2")]
 
 
+def test_the_event_that_tries_a_sink_is_accepted() -> None:
+    body = b'[{"type":"com.twilio.eventstreams.test-event","id":"EZ1","data":{"test_id":"1"}}]'
+    assert take(EVENTS, Endpoint.EVENTS, body, {}) == Taken([Record(None, body[1:-1])], [])
+
+
 def test_one_event_is_one_record() -> None:
     body = json.dumps(event("SM1")).encode()
     assert take(EVENTS, Endpoint.EVENTS, body, {}) == Taken([Record(b"SM1", body)], [])
