@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from alerts import decide, detect
-from alerts.baseline import PlainPrior
 from alerts.decide import Decided
 from alerts.incident import RANK
 from alerts.policy import Policy
@@ -52,7 +51,6 @@ class Replay:
 
     def __post_init__(self) -> None:
         self._book = RuleBook(self.rules, self.reader.profiles)
-        self._baseline = PlainPrior(self.policy.prior)
         self._state = decide.begin(self.policy, self._book.names)
         self.looked = {name: Looked() for name in self._book.names}
 
@@ -63,7 +61,7 @@ class Replay:
         self.length_s, self.ended_s = bucket.length_s, bucket.start_s + bucket.length_s
         for bucket_s, cells in self.reader.slots(bucket):
             counts = detect.leaves(cells, self._book)
-            self._state, decided = decide.decide(self._state, self.policy, self._baseline, bucket_s, counts)
+            self._state, decided = decide.decide(self._state, self.policy, bucket_s, counts)
             self._count(counts)
             self._note(decided)
 
