@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from alerts import decide, detect
+from alerts import decide
+from alerts.counts import Table, tables
 from alerts.decide import Decided
 from alerts.incident import RANK
 from alerts.policy import Policy
@@ -60,7 +61,7 @@ class Replay:
             self.begun_s = bucket.start_s
         self.length_s, self.ended_s = bucket.length_s, bucket.start_s + bucket.length_s
         for bucket_s, cells in self.reader.slots(bucket):
-            counts = detect.leaves(cells, self._book)
+            counts = tables(cells, self._book)
             self._state, decided = decide.decide(self._state, self.policy, bucket_s, counts)
             self._count(counts)
             self._note(decided)
@@ -69,11 +70,11 @@ class Replay:
         """End of the folded bucket that holds the 10 s bucket `bucket_s`: nobody can know earlier."""
         return (bucket_s // self.length_s + 1) * self.length_s * 1000
 
-    def _count(self, counts: dict[str, dict[detect.Leaf, detect.Count]]) -> None:
-        for rule, leaves in counts.items():
+    def _count(self, counts: dict[str, Table]) -> None:
+        for rule, table in counts.items():
             looked = self.looked[rule]
-            looked.outcomes += sum(count.finals for count in leaves.values())
-            looked.failed += sum(count.failed for count in leaves.values())
+            looked.outcomes += int(table.finals.sum(dtype=int))
+            looked.failed += int(table.failed.sum(dtype=int))
 
     def _note(self, decided: Decided) -> None:
         for incident in decided.incidents:

@@ -9,19 +9,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from alerts import charts as bank
-from alerts import decide
-from alerts.charts import Charts, Norms
+from alerts import decide, detect
+from alerts.charts import Charts
+from alerts.counts import Table
 from alerts.decide import Decided, DetectorState
-from alerts.detect import Count, Leaf, _ill
-from alerts.learn import Learned, Seen, learn
+from alerts.detect import RuleState
+from alerts.learn import Learned
 from alerts.policy import Policy
-from alerts.scopes import Index
+from alerts.scopes import Index, Leaf
+from alerts.wobble import Wobble
 
 Floats = NDArray[np.float64]
+Int32s = NDArray[np.int32]
 Ints = NDArray[np.int64]
 RULE = "twilio_30003"
 REGIONS = 15
@@ -47,6 +50,12 @@ class Alone(Index):
     def size(self) -> int:
         return len(self.leaves)
 
+    def grown(self, seen: object) -> Alone:
+        return self
+
+    def numbers(self, leaves: object) -> Int32s:
+        return np.arange(len(self.leaves), dtype=np.int32)
+
     def sums(self, values: Floats) -> Floats:
         return values
 
@@ -55,40 +64,37 @@ class Alone(Index):
 
 
 class Leaves:
-    """State of series [S] that have nothing to do with each other, from `first_s` on."""
+    """State of series [S] that have nothing to do with each other, from `first_s` on; h is that of a
+    fleet of up to 500 (16 nats), however many are run here."""
 
     def __init__(self, policy: Policy, size: int, first_s: int) -> None:
-        self.policy, self.index = policy, Alone.of(size)
-        self.charts = Charts.empty(len(policy.thetas), size)
-        empty = Learned.empty()
-        base = empty.baseline.grown(self.index, policy, first_s)
-        none = np.zeros(size, dtype=np.float32)
-        ill_s = np.zeros(size, dtype=np.int64)
-        self.learned = Learned(base, type(empty.wobble).empty(size), (), none, none, ill_s)
-        self.threshold = np.full(size, policy.evidence(1))
+        self.policy = msgspec.structs.replace(policy, series_allowed=1e12)
+        index, empty = Alone.of(size), Learned.empty()
+        none, ill_s = np.zeros(size, dtype=np.float32), np.zeros(size, dtype=np.int64)
+        base = empty.baseline.grown(index, policy, first_s)
+        learned = Learned(base, Wobble.empty(size), (), none, none, ill_s)
+        self.state = RuleState(RULE, Charts.empty(len(policy.thetas), size), index, learned)
 
     def step(self, bucket_s: int, n: Ints, k: Ints) -> tuple[Ints, Ints]:
-        """One bucket on, as `detect.step` goes. The series that alarm now, and which of them were not
-        flagged before."""
-        policy, base = self.policy, self.learned.baseline
-        k_, n_ = k.astype(float), n.astype(float)
-        pi = base.expected(policy, bucket_s)
-        m, known = n_ * pi, base.known(policy, bucket_s)
-        llr = bank.likelihoods(policy, k_, n_, pi)
-        charts = bank.advance(self.charts, llr, k_, n_, m, bucket_s)
-        norms = Norms(
-            self.index, self.threshold, self.learned.wobble.variance(policy), known, base.typical(bucket_s)
-        )
-        hits = bank.alarms(charts, policy, norms, bucket_s)
-        self.charts = bank.latch(charts, policy, llr, hits, bucket_s)
-        seen = Seen(bucket_s, k_, n_, k_ - m, m * (1 - pi), known)
-        ill = _ill(self.index, self.charts, hits, (), bucket_s)
-        self.learned = learn(self.learned, self.index, policy, self.charts, seen, ill)
-        return hits.scopes, hits.scopes[hits.fresh]
+        """One bucket on. The series that alarm now, and which of them were not flagged before."""
+        counts = table(self.state.index.leaves, n, k)
+        self.state, said = detect.step(self.state, self.policy, bucket_s, counts)
+        return said.alarms.scopes, said.alarms.scopes[said.alarms.fresh]
 
     def expected(self, bucket_s: int) -> Floats:
         """The failure probability [S] that each series is measured against."""
-        return self.learned.baseline.expected(self.policy, bucket_s)
+        return self.state.learned.baseline.expected(self.policy, bucket_s)
+
+
+def table(
+    leaves: tuple[Leaf, ...], n: Ints, k: Ints, repeats: Ints | None = None, sends: Ints | None = None
+) -> Table:
+    """Counts [L] as `alerts.counts.tables` gives them."""
+    zeros = np.zeros(len(leaves), dtype=np.int32)
+    finals, failed = n.astype(np.int32), k.astype(np.int32)
+    again = zeros if repeats is None else repeats.astype(np.int32)
+    sent = zeros if sends is None else sends.astype(np.int32)
+    return Table(leaves, finals - again, failed - again, finals, failed, sent, zeros, zeros)
 
 
 class Whole:
@@ -106,16 +112,6 @@ class Whole:
         self, bucket_s: int, n: Ints, k: Ints, repeats: Ints | None = None, sends: Ints | None = None
     ) -> Decided:
         """One bucket on: outcomes, failures, how many of these are of recipients already counted."""
-        counts = self.counts(n, k, repeats, sends)
+        counts = table(self.leaves, n, k, repeats, sends)
         self.state, decided = decide.decide(self.state, self.policy, bucket_s, {RULE: counts})
         return decided
-
-    def counts(
-        self, n: Ints, k: Ints, repeats: Ints | None = None, sends: Ints | None = None
-    ) -> dict[Leaf, Count]:
-        """As `detect.leaves` gives them. This detector does not look at `sends`."""
-        again = np.zeros_like(k) if repeats is None else repeats
-        seen = np.flatnonzero(n).tolist()
-        columns = (n - again, k - again, n, k)
-        rows = zip(*(column[seen].tolist() for column in columns), strict=True)
-        return {self.leaves[i]: Count(*row) for i, row in zip(seen, rows, strict=True)}

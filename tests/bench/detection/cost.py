@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from alerts.policy import Policy
-from tests.bench.detection.adapter import RULE, Whole, decide
+from tests.bench.detection.adapter import RULE, Whole, decide, table
 from tests.bench.detection.series import BUCKET_S, T0_S
 
 
@@ -34,7 +34,9 @@ def measure(carriers: int, regions: int, ticks: int, seed: int = 1) -> Cost:
     for i in range(first, 2 * ticks):
         ratio = np.where(bad & (i >= ticks), 0.4, base)
         n = rng.poisson(rates)
-        counts = {RULE: whole.counts(n, rng.binomial(n, ratio))}
+        k = rng.binomial(n, ratio)
+        at = np.flatnonzero(n)
+        counts = {RULE: table(tuple(leaves[j] for j in at.tolist()), n[at], k[at])}
         began = perf_counter()
         whole.state, _ = decide.decide(whole.state, whole.policy, T0_S + 600 + (i - 10) * BUCKET_S, counts)
         times.append((perf_counter() - began) * 1e3)

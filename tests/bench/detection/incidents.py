@@ -134,7 +134,8 @@ def run(job: Ill, tell: Callable[[float], None] = lambda _: None) -> tuple[list[
     leaves, all_of_them = Leaves(job.policy, size, series.at_s), np.arange(size)
     rivals, scored = (Rivals(size), Scored(size)) if job.rivals else (None, None)
     oracle = {p1: Excursions(size) for p1 in SIZES}
-    start_s, warm_s = series.at_s, series.at_s + int(job.warm_weeks * WEEK_S)
+    start_s, block_s = series.at_s, BLOCK * BUCKET_S
+    warm_s = start_s + round(job.warm_weeks * WEEK_S / block_s) * block_s
     end_s = warm_s + int(job.weeks * WEEK_S)
     plan, cases = Plan(job, rng, warm_s), []
     levels: Floats = np.zeros(size)
@@ -142,7 +143,7 @@ def run(job: Ill, tell: Callable[[float], None] = lambda _: None) -> tuple[list[
         at_s = series.at_s
         if at_s == warm_s:
             levels = _calibrated(oracle, plan)
-        plan.begin(at_s + BLOCK * BUCKET_S, series.quiet_logit(), scored)
+        plan.begin(at_s + block_s, series.quiet_logit(), scored)
         times = at_s + BUCKET_S * np.arange(BLOCK)
         ill = plan.ill(times)
         block = series.block(plan.shift(times) if ill.any() else None)
@@ -153,7 +154,7 @@ def run(job: Ill, tell: Callable[[float], None] = lambda _: None) -> tuple[list[
         if rivals is not None and scored is not None:
             for i, (n, k) in enumerate(zip(*minutes(block, all_of_them), strict=True)):
                 scored.add(rivals.step(n, k), (at_s - start_s) // 60 + i + 1, ~ill[6 * i])
-        over = plan.over(at_s + BLOCK * BUCKET_S)
+        over = plan.over(at_s + block_s)
         cases += [_case(plan, s, scored, start_s) for s in over.tolist()]
         plan.next(over)
         tell((series.at_s - start_s) / (end_s - start_s))

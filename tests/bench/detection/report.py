@@ -163,7 +163,7 @@ def _scopes(results: Results) -> Iterator[str]:
         (sum(column) for column in zip(*results.false_whole, strict=True)) if results.false_whole else (0, 0)
     )
     yield ""
-    yield f"Undisturbed in between: {alarms} incidents in {weeks:,.0f} series-weeks, learning from nothing included."
+    yield f"Undisturbed in between: {alarms} incidents in {weeks:,.0f} series-weeks."
 
 
 def _decoys(results: Results) -> Iterator[str]:
