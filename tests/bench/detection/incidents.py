@@ -29,6 +29,8 @@ LENGTHS_S = {0.01: DAY_S, 0.1: 4 * 3600}
 """How long an incident lasts by volume; one hour at 1/s and more."""
 HABITS = Habits(base=(0.005, 0.02))
 NEVER = -1
+LEAST_DELTA = 0.4
+"""Where a series is nearly as bad anyway, an incident still adds so much to its log-odds."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class Plan:
     def begin(self, until_s: int, now: Floats, rivals: Scored | None) -> None:
         """Fixes the size, in log-odds over what is normal `now`, of what begins before `until_s`."""
         at = np.flatnonzero((self.onset_s < until_s) & (self.delta == 0))
-        self.delta[at] = logit(self.size[at]) - now[at]
+        self.delta[at] = np.maximum(logit(self.size[at]) - now[at], LEAST_DELTA)
         if rivals is not None and len(at):
             rivals.begin(at)
 

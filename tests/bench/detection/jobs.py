@@ -55,8 +55,8 @@ def run_all(
 ) -> Results:
     """Costs first, alone on the machine; the rest in two processes."""
     began, results = time.perf_counter(), Results(form.name, first_seed, seeds_from)
-    for carriers, regions in ((100, 50), (400, 250))[: 2 if form.large else 1]:
-        results.costs.append(cost.measure(carriers, regions, form.ticks))
+    for carriers, regions, ticks in ((100, 50, form.ticks), (400, 250, 15))[: 2 if form.large else 1]:
+        results.costs.append(cost.measure(carriers, regions, ticks))
         say(f"cost of a tick: {results.costs[-1]}")
     seeds = iter(range(first_seed, first_seed + 10_000))
     jobs = [*_jobs(form, seeds), *_nab_jobs(form, seeds, nab)]
