@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import msgspec
@@ -14,29 +15,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerts import decide, detect
-from alerts.charts import Charts
-from alerts.counts import Table
+from alerts.counts import DELAYS_S, OLD_S, Table
 from alerts.decide import Decided, DetectorState
-from alerts.detect import RuleState
-from alerts.learn import Learned
 from alerts.policy import Policy
 from alerts.scopes import Index, Leaf
-from alerts.wobble import Wobble
 
 Floats = NDArray[np.float64]
 Int32s = NDArray[np.int32]
 Ints = NDArray[np.int64]
 RULE = "twilio_30003"
 REGIONS = 15
+OLD = next(i for i, s in enumerate(DELAYS_S) if s > OLD_S)
+"""The row of `delays` with receipts that are too old to be evidence."""
 
 
 class Alone(Index):
     """Leaves that are all the scopes there are; for what is expected of a new one, 15 share a carrier."""
 
-    @classmethod
-    def of(cls, size: int) -> Alone:
-        leaves = tuple((f"c{i // REGIONS}", f"r{i % REGIONS}") for i in range(size))
-        return cls(leaves, {leaf: i for i, leaf in enumerate(leaves)})
+    def grown(self, seen: Iterable[Leaf]) -> Alone:
+        if self.leaves:
+            return self
+        leaves = tuple(seen)
+        return Alone(leaves, {leaf: i for i, leaf in enumerate(leaves)})
 
     @cached_property
     def carrier_of(self) -> Ints:
@@ -48,13 +48,11 @@ class Alone(Index):
 
     @property
     def size(self) -> int:
-        return len(self.leaves)
+        return max(len(self.leaves), 1)
 
-    def grown(self, seen: object) -> Alone:
-        return self
-
-    def numbers(self, leaves: object) -> Int32s:
-        return np.arange(len(self.leaves), dtype=np.int32)
+    @property
+    def first_leaf(self) -> int:
+        return 0
 
     def sums(self, values: Floats) -> Floats:
         return values
@@ -64,20 +62,17 @@ class Alone(Index):
 
 
 class Leaves:
-    """State of series [S] that have nothing to do with each other, from `first_s` on; h is that of a
-    fleet of up to 500 (16 nats), however many are run here."""
+    """State of `size` series [S] that have nothing to do with each other; h is that of a fleet of up to
+    500 (16 nats), however many are run here."""
 
-    def __init__(self, policy: Policy, size: int, first_s: int) -> None:
+    def __init__(self, policy: Policy, size: int) -> None:
         self.policy = msgspec.structs.replace(policy, series_allowed=1e12)
-        index, empty = Alone.of(size), Learned.empty()
-        none, ill_s = np.zeros(size, dtype=np.float32), np.zeros(size, dtype=np.int64)
-        base = empty.baseline.grown(index, policy, first_s)
-        learned = Learned(base, Wobble.empty(size), (), none, none, ill_s)
-        self.state = RuleState(RULE, Charts.empty(len(policy.thetas), size), index, learned)
+        self.leaves = tuple((f"c{i // REGIONS}", f"r{i % REGIONS}") for i in range(size))
+        self.state = replace(detect.fresh(RULE, self.policy), index=Alone())
 
     def step(self, bucket_s: int, n: Ints, k: Ints) -> tuple[Ints, Ints]:
         """One bucket on. The series that alarm now, and which of them were not flagged before."""
-        counts = table(self.state.index.leaves, n, k)
+        counts = table(self.state.index.leaves or self.leaves, n, k)
         self.state, said = detect.step(self.state, self.policy, bucket_s, counts)
         return said.alarms.scopes, said.alarms.scopes[said.alarms.fresh]
 
@@ -87,14 +82,23 @@ class Leaves:
 
 
 def table(
-    leaves: tuple[Leaf, ...], n: Ints, k: Ints, repeats: Ints | None = None, sends: Ints | None = None
+    leaves: tuple[Leaf, ...],
+    n: Ints,
+    k: Ints,
+    repeats: Ints | None = None,
+    sends: Ints | None = None,
+    delays: Ints | None = None,
 ) -> Table:
-    """Counts [L] as `alerts.counts.tables` gives them."""
+    """Counts [L] as `alerts.counts.tables` gives them; `delays` [2, 5, L] as in Table."""
     zeros = np.zeros(len(leaves), dtype=np.int32)
     finals, failed = n.astype(np.int32), k.astype(np.int32)
     again = zeros if repeats is None else repeats.astype(np.int32)
     sent = zeros if sends is None else sends.astype(np.int32)
-    return Table(leaves, finals - again, failed - again, finals, failed, sent, zeros, zeros)
+    if delays is None:
+        return Table(leaves, finals - again, failed - again, finals, failed, sent, zeros, zeros)
+    late = delays.astype(np.int32)
+    old_n, old_k = late[:, OLD].sum(axis=0, dtype=np.int32), late[1, OLD]
+    return Table(leaves, finals - again, failed - again, finals, failed, sent, old_n, old_k, late)
 
 
 class Whole:
@@ -108,10 +112,7 @@ class Whole:
         """A copy that goes on by itself: the state is a value."""
         return Whole(self.policy, self.leaves, self.state)
 
-    def step(
-        self, bucket_s: int, n: Ints, k: Ints, repeats: Ints | None = None, sends: Ints | None = None
-    ) -> Decided:
-        """One bucket on: outcomes, failures, how many of these are of recipients already counted."""
-        counts = table(self.leaves, n, k, repeats, sends)
+    def step(self, bucket_s: int, counts: Table) -> Decided:
+        """One bucket on."""
         self.state, decided = decide.decide(self.state, self.policy, bucket_s, {RULE: counts})
         return decided

@@ -43,7 +43,7 @@ def run(job: Twins, tell: Callable[[float], None] = lambda _: None) -> dict[floa
 def _expected(job: Twins, size: float | None, tell: Callable[[float], None]) -> Floats:
     """Expected log-odds [S], averaged over the third hour after the incident's end."""
     series = Series(np.random.default_rng(job.seed), np.repeat(job.volumes, job.a_volume), HABITS)
-    leaves = Leaves(job.policy, len(series.rates), series.at_s)
+    leaves = Leaves(job.policy, len(series.rates))
     begin_s = series.at_s
     onset_s = begin_s + int(job.warm_weeks * WEEK_S)
     end_s = onset_s + LENGTH_S

@@ -11,12 +11,16 @@ Each (carrier, region) is a series of its own (series.py); on top of it
 from __future__ import annotations
 
 import copy
+from bisect import bisect_left
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from alerts.counts import _DELAY_OF_BIN, DELAYS_S
+from streams.records import LATENCY_BOUNDS_S
 from tests.bench.detection.limit import logit
 from tests.bench.detection.series import BLOCK, BUCKET_S, Habits, Series
 
@@ -89,6 +93,9 @@ class NetBlock:
     k: Ints
     repeats: Ints
     sends: Ints
+    """0 where the source does not tell, as of networks that are not `delayed`."""
+    delays: Ints | None = None
+    """[T, 2, 5, L] successes and failures by delay, as in alerts.counts.Table."""
 
 
 class Traffic:
@@ -104,7 +111,9 @@ class Traffic:
         self.odds = rng.normal(0, shape.odds_spread, len(self.leaves))
         self.faults: tuple[Fault, ...] = ()
         self.decoys: tuple[Decoy, ...] = ()
-        self.coming = np.zeros((2, HORIZON, len(self.leaves)), dtype=np.int64) if shape.delayed else None
+        self.coming: Ints | None = None
+        if shape.delayed:
+            self.coming = np.zeros((HORIZON, 2, len(DELAYS_S), len(self.leaves)), dtype=np.int64)
         self.held = np.zeros((2, len(self.leaves)), dtype=np.int64)
         self.clock = 0
 
@@ -132,7 +141,7 @@ class Traffic:
         at = self.now_s + BUCKET_S * np.arange(BLOCK)
         quiet = self.series.quiet_logit()
         made = self.series.block(self._shift(at, quiet), self._busier(at, quiet))
-        block = NetBlock(made.bucket_s, made.n, made.k, np.zeros_like(made.k), made.n.copy())
+        block = NetBlock(made.bucket_s, made.n, made.k, *np.zeros((2, *made.k.shape), dtype=np.int64))
         if self.coming is not None:
             block = self._received(block, at, made.normal, made.logit)
         self._retries(block, at)
@@ -179,25 +188,27 @@ class Traffic:
     def _received(self, sent: NetBlock, at: Floats, normal: Floats, wrong: Floats) -> NetBlock:
         """The same by time of receipt."""
         assert self.coming is not None
-        dice, out = self.series.dice, NetBlock(*(a.copy() for a in vars(sent).values()))
+        dice, delays = self.series.dice, np.zeros((BLOCK, *self.coming.shape[1:]), dtype=np.int64)
         late_share = 1 - np.exp(normal - wrong)  # of the failures, those of the outage
         is_late = self._late(at)
         for t in range(BLOCK):
             late = dice.binomial(sent.k[t], late_share[t] * is_late[t])
-            for kind, counts, delays in (
-                (0, sent.n[t] - sent.k[t], SUCCESS),
-                (1, sent.k[t] - late, FAILURE),
-                (1, late, LATE),
-            ):
-                drawn = dice.multinomial(counts, list(delays.values()))
-                for delay, column in zip(delays, drawn.T, strict=True):
-                    self.coming[kind, (self.clock + delay) % HORIZON] += column
-            arrived = self.coming[:, self.clock % HORIZON].copy()
-            self.coming[:, self.clock % HORIZON] = 0
-            good, bad = self._let_through(arrived, float(at[t]))
-            out.n[t], out.k[t] = good + bad, bad
+            self._sent(0, sent.n[t] - sent.k[t], SUCCESS)
+            self._sent(1, sent.k[t] - late, FAILURE)
+            self._sent(1, late, LATE)
+            arrived = self.coming[self.clock % HORIZON].copy()
+            self.coming[self.clock % HORIZON] = 0
+            delays[t] = self._let_through(arrived, float(at[t]))
             self.clock += 1
-        return out
+        good, bad = delays.sum(axis=2).swapaxes(0, 1)
+        return NetBlock(sent.bucket_s, good + bad, bad, sent.repeats, sent.n, delays)
+
+    def _sent(self, kind: int, counts: Ints, delays: Mapping[int, float]) -> None:
+        """Receipts of `counts` [L] that will come after their delays."""
+        assert self.coming is not None
+        drawn = self.series.dice.multinomial(counts, list(delays.values()))
+        for delay, column in zip(delays, drawn.T, strict=True):
+            self.coming[(self.clock + delay) % HORIZON, kind, _class_of(delay)] += column
 
     def _late(self, at: Floats) -> Floats:
         late = np.zeros((len(at), len(self.leaves)))
@@ -212,8 +223,15 @@ class Traffic:
         for decoy in self.decoys:
             if decoy.kind == "backlog" and decoy.begin_s <= at:
                 inside = self.inside(decoy.carrier, decoy.region)
-                self.held = self.held + arrived * inside
+                self.held = self.held + arrived.sum(axis=1) * inside
                 flow = (self.held + 1) // 2 if at >= decoy.end_s else np.zeros_like(self.held)
                 self.held = self.held - flow
-                arrived = np.where(inside, flow, arrived)
+                arrived = np.where(inside, 0, arrived)
+                arrived[:, _class_of(int(decoy.end_s - decoy.begin_s) // BUCKET_S // 2)] += flow
         return arrived
+
+
+def _class_of(delay: int) -> int:
+    """The row of `delays` for a delay in buckets; half a bucket passes on average before."""
+    column = bisect_left(LATENCY_BOUNDS_S, delay * BUCKET_S + BUCKET_S / 2)
+    return int(_DELAY_OF_BIN[column])

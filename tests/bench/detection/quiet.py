@@ -79,7 +79,7 @@ def run(job: Quiet, tell: Callable[[float], None] = lambda _: None) -> QuietResu
     """Learns for `warm_weeks`, then counts. `tell` hears how far it is, 0 to 1."""
     began = perf_counter()
     series = Series(np.random.default_rng(job.seed), np.repeat(job.volumes, job.a_volume), job.habits)
-    leaves, found = Leaves(job.policy, job.size, series.at_s), Episodes(job.size)
+    leaves, found = Leaves(job.policy, job.size), Episodes(job.size)
     watched = np.concatenate([v * job.a_volume + np.arange(job.rivals) for v in range(len(job.volumes))])
     watched = watched.astype(int)
     rivals, scored = Rivals(len(watched)), Scored(len(watched))

@@ -75,8 +75,9 @@ def lines(block: NetBlock, traffic: Traffic) -> Iterator[dict[str, Any]]:
             if n or sends:
                 counts = {name: x for name, x in (("delivered", n - k), ("30003", k)) if x}
                 line = {"bucket_start_ms": bucket_s * 1000, "bucket_s": 10, "carrier": carrier}
-                line |= {"region": region, "source": "twilio", "counts": counts, "sends": sends}
-                yield line | ({"distinct": {"30003": k - repeats}} if k else {})
+                line |= {"region": region, "source": "twilio", "counts": counts}
+                line |= {"distinct": {"30003": k - repeats}} if k else {}
+                yield line | ({"sends": sends} if sends else {})
 
 
 def _truth(scenario: Scenario, seed: int, begin_s: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from alerts.policy import Policy
 from alerts.records import Incident, State
-from tests.bench.detection.adapter import Whole
+from tests.bench.detection.adapter import Whole, table
 from tests.bench.detection.network import ALL, Decoy, Fault, Shape, Traffic
 from tests.bench.detection.series import BLOCK, BUCKET_S
 
@@ -70,7 +70,9 @@ class Trunk:
         for _ in range(-(-buckets // BLOCK)):
             block = self.traffic.block()
             for t, bucket_s in enumerate(block.bucket_s.tolist()):
-                decided = self.whole.step(bucket_s, block.n[t], block.k[t], block.repeats[t], block.sends[t])
+                delays = None if block.delays is None else block.delays[t]
+                columns = (block.n[t], block.k[t], block.repeats[t], block.sends[t], delays)
+                decided = self.whole.step(bucket_s, table(self.whole.leaves, *columns))
                 opened = [i for i in decided.incidents if i.key not in self.known]
                 self.known |= {i.key for i in opened}
                 yield decided.incidents, opened
