@@ -75,8 +75,10 @@ class Plan:
         self.length_s = np.array([LENGTHS_S.get(v, 3600) for v in self.volume])
         self.onset_s = start_s + self._gap(size) - DAY_S
         self.size, self.delta, self.shape = np.zeros(size), np.zeros(size), np.zeros(size, dtype=int)
+        self.limit_s, self.oracle_s, self.found_s = np.full((3, size), NEVER)
+        self.divergence, self.w = np.zeros((2, size))
+        self.alarms = np.zeros(size, dtype=int)
         self._draw(np.arange(size))
-        self._anew(np.arange(size))
 
     def _gap(self, size: int) -> NDArray[np.int64]:
         return (self.rng.uniform(1.5, 2.5, size) * DAY_S).astype(int) // BUCKET_S * BUCKET_S
@@ -85,14 +87,6 @@ class Plan:
         self.size[at] = self.rng.choice(SIZES, len(at))
         slow = self.rng.integers(1, len(SHAPES), len(at))
         self.shape[at] = np.where(self.rng.random(len(at)) < self.steps, 0, slow)
-
-    def _anew(self, at: NDArray[np.int64]) -> None:
-        if not hasattr(self, "limit_s"):
-            self.limit_s, self.oracle_s, self.found_s = np.full((3, len(self.volume)), NEVER)
-            self.divergence, self.w = np.zeros((2, len(self.volume)))
-            self.alarms = np.zeros(len(self.volume), dtype=int)
-        self.limit_s[at] = self.oracle_s[at] = self.found_s[at] = NEVER
-        self.divergence[at] = self.w[at] = self.alarms[at] = 0
 
     def begin(self, until_s: int, now: Floats, rivals: Scored | None) -> None:
         """Fixes the size, in log-odds over what is normal `now`, of what begins before `until_s`."""
@@ -106,9 +100,9 @@ class Plan:
 
     def next(self, at: NDArray[np.int64]) -> None:
         self.onset_s[at] += self._gap(len(at))
-        self.delta[at] = 0
+        self.limit_s[at] = self.oracle_s[at] = self.found_s[at] = NEVER
+        self.delta[at] = self.divergence[at] = self.w[at] = self.alarms[at] = 0
         self._draw(at)
-        self._anew(at)
 
     def ill(self, bucket_s: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which series [T, S] are ill in which buckets."""
