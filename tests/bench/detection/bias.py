@@ -19,7 +19,7 @@ from tests.bench.detection.series import BLOCK, BUCKET_S, WEEK_S, Habits, Series
 
 Floats = NDArray[np.float64]
 HOUR_S = 3600
-LENGTH_S, SIZE = 12 * HOUR_S, 0.12
+SIZE = 0.12
 HABITS = Habits(base=(0.005, 0.02))
 
 
@@ -28,6 +28,7 @@ class Twins:
     seed: int
     a_volume: int
     warm_weeks: float
+    length_s: int = 12 * HOUR_S
     volumes: tuple[float, ...] = VOLUMES
     policy: Policy = field(default_factory=Policy)
 
@@ -46,7 +47,7 @@ def _expected(job: Twins, size: float | None, tell: Callable[[float], None]) -> 
     leaves = Leaves(job.policy, len(series.rates))
     begin_s = series.at_s
     onset_s = begin_s + int(job.warm_weeks * WEEK_S)
-    end_s = onset_s + LENGTH_S
+    end_s = onset_s + job.length_s
     found: list[Floats] = []
     while series.at_s < end_s + 3 * HOUR_S:
         shift = None

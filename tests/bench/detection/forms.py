@@ -30,6 +30,7 @@ class Form:
     large: bool
     """Whether the cost of 100,000 series is measured."""
     network_size: tuple[int, int, float] = (20, 15, 200.0)
+    bias_length_s: int = 12 * 3600
     receipts_settle_s: int = 6 * 3600
     """Before that the slowest receipts have not come yet."""
 
@@ -82,7 +83,7 @@ TINY = Form(
     quiet_weeks=0.02,
     ill_jobs=1,
     ill_a_volume=1,
-    ill_weeks=0.3,
+    ill_weeks=0.17,
     decoy_a_volume=1,
     decoy_weeks=0.01,
     bias_a_volume=1,
@@ -94,6 +95,7 @@ TINY = Form(
     ticks=3,
     large=False,
     network_size=(4, 3, 60.0),
+    bias_length_s=1800,
     receipts_settle_s=1200,
 )
 FORMS = {form.name: form for form in (FULL, QUICK, TINY)}

@@ -86,7 +86,11 @@ def _jobs(form: Form, seeds: Iterator[int]) -> Iterator[Job]:
             (Ill(next(seeds), form.ill_a_volume, form.warm_weeks, form.ill_weeks),),
         )
     yield "delayed", delayed, (form, next(seeds))
-    yield "bias", bias.run, (bias.Twins(next(seeds), form.bias_a_volume, form.warm_weeks),)
+    yield (
+        "bias",
+        bias.run,
+        (bias.Twins(next(seeds), form.bias_a_volume, form.warm_weeks, form.bias_length_s),),
+    )
     decoy = Quiet(0, form.decoy_a_volume, form.warm_weeks, form.decoy_weeks)
     ramp = Habits(
         ramp=1.8, ramp_from_s=form.warm_weeks * WEEK_S, ramp_s=min(3 * DAY_S, form.decoy_weeks * WEEK_S)

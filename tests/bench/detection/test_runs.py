@@ -13,8 +13,9 @@ from alerts.policy import Policy
 from tests.bench.detection import bias, incidents, plot, quiet, report, scenario
 from tests.bench.detection.bars import bars
 from tests.bench.detection.cost import Cost
+from tests.bench.detection.forms import FORMS
 from tests.bench.detection.incidents import Case, Ill
-from tests.bench.detection.jobs import Results
+from tests.bench.detection.jobs import KINDS, Results, run_all
 from tests.bench.detection.network import Decoy, Fault, Shape, Traffic
 from tests.bench.detection.quiet import VOLUMES, Quiet, QuietResult
 from tests.bench.detection.scopes import Trunk, observe
@@ -37,7 +38,7 @@ def test_a_loud_incident_is_found_near_the_limit() -> None:
 
 
 def test_twins_without_an_incident_expect_the_same() -> None:
-    job = bias.Twins(1, 1, 0.02, volumes=(10.0,))
+    job = bias.Twins(1, 1, 0.02, 1800, volumes=(10.0,))
     one, other = (bias._expected(job, None, lambda _: None) for _ in range(2))
     assert np.array_equal(one, other)
 
@@ -116,3 +117,12 @@ def test_results_are_shown_as_tables_data_and_a_plot() -> None:
     assert "| 100, 12% | 29 | 10 s | 10 s | 10 s | 1.00 |" in text
     assert json.loads(json.dumps(report.summary(found, [])))["false_alarms"]["0.01"][0] == 3
     assert ET.fromstring(plot.svg(found)).tag.endswith("svg")
+
+
+def test_the_tiny_form_runs_everything_and_says_so() -> None:
+    said: list[str] = []
+    done = run_all(FORMS["tiny"], 7, "a test", None, said.append)
+    assert len(bars(done)) >= 20
+    assert {s.kind for s in done.seen} == set(KINDS) and done.late and done.bias
+    assert done.decoys.keys() >= {"mix shift", "retry loop", "blast echo", "night pattern", "stress"}
+    assert "of 8" in said[-1]
