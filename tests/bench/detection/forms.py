@@ -33,6 +33,8 @@ class Form:
     bias_length_s: int = 12 * 3600
     receipts_settle_s: int = 6 * 3600
     """Before that the slowest receipts have not come yet."""
+    morning_s: int = 8 * 3600
+    """Second of the day at which the volume is about its mean: outages with late receipts begin then."""
 
 
 FULL = Form(
@@ -97,5 +99,6 @@ TINY = Form(
     network_size=(4, 3, 60.0),
     bias_length_s=1800,
     receipts_settle_s=1200,
+    morning_s=1200,
 )
 FORMS = {form.name: form for form in (FULL, QUICK, TINY)}

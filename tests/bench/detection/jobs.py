@@ -25,8 +25,6 @@ KINDS = ("pair", "carrier", "region", "global", "two")
 STRESS = Habits(tail=3.0, steps_a_week=1.0, step_sd=0.4)
 NIGHT = Habits(base=(0.005, 0.02), night_logit=1.2)
 DELAYED = Shape(carriers=6, regions=5, rate=90.0, delayed=True, blasts_a_day=1.0)
-MORNING_S = 8 * 3600
-"""When the volume is about its mean, as seconds of the day."""
 
 
 @dataclass
@@ -147,7 +145,7 @@ def delayed(form: Form, seed: int) -> tuple[list[Seen], dict[str, tuple[int, flo
     warm_s = max(form.network_warm_s / 2, form.receipts_settle_s)
     outage = Trunk.of(Shape(2, 1, 20.0, spread=0.0, delayed=True), seed, Policy())
     outage.advance(warm_s)
-    outage.advance((MORNING_S - outage.traffic.now_s) % DAY_S)
+    outage.advance((form.morning_s - outage.traffic.now_s) % DAY_S)
     late = []
     for i in range(form.late_runs):
         now_s = outage.traffic.now_s
