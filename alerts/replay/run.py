@@ -9,7 +9,7 @@ from typing import NamedTuple
 from alerts import decide
 from alerts.counts import Table, tables
 from alerts.decide import Decided
-from alerts.incident import RANK
+from alerts.case import RANK
 from alerts.policy import Policy
 from alerts.records import Incident, Severity, Transition
 from alerts.replay.folded import Bucket
