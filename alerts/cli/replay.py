@@ -69,7 +69,9 @@ def replay(
         raise click.UsageError("only counts can be replayed in this version: give --folded")
     try:
         settings = load(config)
-        run = Replay(_policy(settings, policy_file), settings.rules, Reader(settings.sources))
+        run = Replay(
+            _policy(settings, policy_file), settings.rules, Reader(settings.sources, settings.code_tables)
+        )
         for bucket in _shown(buckets(files, _span(from_time, to_time))):
             run.take(bucket)
     except ConfigError as e:

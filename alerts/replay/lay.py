@@ -9,21 +9,19 @@ and series alone: the same file gives the same incidents.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alerts.replay.folded import Bucket, Line
-from streams import codes, settings
-from streams.carrier import normalise
-from streams.codes import NO_FAULT_CLASS, CodeTable
+from streams import settings
+from streams.codes import CLASSES, NO_FAULT_CLASS, CodeBook, CodeTable, family
 from streams.decode import FORMATS
 from streams.errors import ConfigError
 from streams.records import BUCKET_S, UNKNOWN, Cells, SeriesKey
-from streams.source import IN_FLIGHT_CLASS, clean_code, profile_of
+from streams.source import IN_FLIGHT_CLASS, SUBMISSIONS, clean_code, profile_of
 
 Ints = NDArray[np.int64]
 DELIVERED = "delivered"
@@ -43,9 +41,16 @@ class Cell(NamedTuple):
 class Reader:
     """Says what the codes and classes of each source are, by its code profile."""
 
-    def __init__(self, sources: Iterable[settings.Source]) -> None:
-        self.profiles = {s.name: profile_of(s) for s in sources}
+    def __init__(
+        self, sources: Iterable[settings.Source], code_tables: Sequence[settings.CodeTable] = ()
+    ) -> None:
+        self._book, self._own_tables = CodeBook(code_tables), code_tables
+        self.profiles: dict[str, str] = {}
         """Code profile by source: those configured, and those met since."""
+        self.families: dict[str, frozenset[str]] = {}
+        """The same with what each extends: what rules are resolved against."""
+        for source in sources:
+            self._know(source.name, profile_of(source))
         self._keys: dict[tuple[str, str, str, str], SeriesKey | None] = {}
 
     def profile(self, source: str) -> str:
@@ -54,8 +59,12 @@ class Reader:
         Raises ConfigError where neither tells.
         """
         if source not in self.profiles:
-            self.profiles[source] = _guessed(source)
+            self._know(source, self._guessed(source))
         return self.profiles[source]
+
+    def _know(self, source: str, profile: str) -> None:
+        self.profiles[source] = profile
+        self.families[source] = family(profile, self._own_tables)
 
     def slots(self, bucket: Bucket) -> Iterator[tuple[int, Cells]]:
         """(bucket_s, cells) of each 10 s slot of a bucket, in order."""
@@ -68,8 +77,7 @@ class Reader:
                 given = line.distinct.get(name) if key.outcome_class != DELIVERED else None
                 yield Cell(key, finals, None if given is None else min(given, finals), 0)
         if line.sends:
-            carrier, region = normalise(line.carrier), line.region or UNKNOWN
-            yield Cell(SeriesKey(line.source, carrier, region, IN_FLIGHT_CLASS, ""), 0, None, line.sends)
+            yield Cell(SeriesKey(line.source, *_place(line), IN_FLIGHT_CLASS, ""), 0, None, line.sends)
 
     def _key(self, line: Line, name: str) -> SeriesKey | None:
         at = (line.source, line.carrier, line.region, name)
@@ -80,45 +88,44 @@ class Reader:
     def _resolved(self, line: Line, name: str) -> SeriesKey | None:
         """The series of a code or class; None where the fault is the sender's own, which is no outcome
         of the carrier."""
-        outcome_class, code, side = self._kind(codes.table(self.profile(line.source)), name)
+        outcome_class, code, side = self._kind(self._book.table(self.profile(line.source)), name)
         if side == _OWN:
             return None
-        return SeriesKey(line.source, normalise(line.carrier), line.region or UNKNOWN, outcome_class, code)
+        return SeriesKey(line.source, *_place(line), outcome_class, code)
 
     def _kind(self, table: CodeTable, name: str) -> tuple[str, str, str]:
         """(class, code, side)"""
         if name in (DELIVERED, NO_FAULT_CLASS):
             return DELIVERED, "", UNKNOWN
-        if name in self._classes:
+        if name in CLASSES:
             sides = {row.side for row in table.rows if row.outcome_class == name}
             return name, "", _OWN if sides == {_OWN} else UNKNOWN
         code = clean_code(name)
-        row = table.lookup(code)
+        row = table.lookup(code) or SUBMISSIONS.lookup(code)
         if row is None:
             return UNKNOWN, code, UNKNOWN
         if row.outcome_class == NO_FAULT_CLASS:
             return DELIVERED, "", UNKNOWN
-        return row.outcome_class, row.code, row.side
+        return row.outcome_class, row.code, _OWN if row.refused else row.side
 
-    @cached_property
-    def _classes(self) -> frozenset[str]:
-        tables = (codes.table(profile) for profile in codes.profiles())
-        return frozenset(row.outcome_class for table in tables for row in table.rows) | {UNKNOWN}
+    def _guessed(self, source: str) -> str:
+        """`twilio` and `smpp-east` say enough; what else a name may say is a format or a code profile."""
+        if source in self._book.profiles:
+            return source
+        if source in FORMATS:
+            return FORMATS[source].codes
+        known = _FAMILIES.get(source.split("-")[0])
+        if known is None:
+            raise ConfigError(
+                f"source '{source}' is not in the configuration, and its name is no format or code profile: "
+                "give --config with a [[sources]] of that name"
+            )
+        return known
 
 
-def _guessed(source: str) -> str:
-    """`twilio` and `smpp-east` say enough; what else a name may say is a format or a code profile."""
-    if source in codes.profiles():
-        return source
-    if source in FORMATS:
-        return FORMATS[source].codes
-    family = _FAMILIES.get(source.split("-")[0])
-    if family is None:
-        raise ConfigError(
-            f"source '{source}' is not in the configuration, and its name is no format or code profile: "
-            "give --config with a [[sources]] of that name"
-        )
-    return family
+def _place(line: Line) -> tuple[str, str]:
+    """Carrier and region as the metrics name them."""
+    return line.carrier or UNKNOWN, line.region or UNKNOWN
 
 
 def _slots(bucket: Bucket, cells: Iterable[Cell]) -> Iterator[tuple[int, Cells]]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from alerts import decide
+from alerts.case import RANK
 from alerts.counts import Table, tables
 from alerts.decide import Decided
-from alerts.case import RANK
 from alerts.policy import Policy
 from alerts.records import Incident, Severity, Transition
 from alerts.replay.folded import Bucket
@@ -51,7 +51,7 @@ class Replay:
     """End of the last one."""
 
     def __post_init__(self) -> None:
-        self._book = RuleBook(self.rules, self.reader.profiles)
+        self._book = RuleBook(self.rules, self.reader.families)
         self._state = decide.begin(self.policy, self._book.names)
         self.looked = {name: Looked() for name in self._book.names}
 

@@ -93,7 +93,14 @@ def _truth(scenario: Scenario, seed: int, begin_s: int) -> dict[str, Any]:
         for fault in scenario.fault
     ]
     decoys = [msgspec.to_builtins(decoy) for decoy in scenario.decoy]
-    return {"scenario": scenario.name, "seed": seed, "incidents": incidents, "decoys": decoys}
+    begin_ms = begin_s * 1000
+    return {
+        "scenario": scenario.name,
+        "seed": seed,
+        "begin_ms": begin_ms,
+        "incidents": incidents,
+        "decoys": decoys,
+    }
 
 
 def replayed(counts: Path) -> list[dict[str, Any]]:
@@ -112,13 +119,23 @@ def score(truth: dict[str, Any], incidents: list[dict[str, Any]]) -> Score:
         running = [t for t in open_ if t["onset_ms"] < one["detected_ms"] <= t["end_ms"]]
         exact = [t for t in running if _scope(t) == _scope(one)]
         if not running:
-            other += 1
+            other += not _held(truth, one)
             continue
         own = (exact or running)[0]
         open_.remove(own)
         found, named = found + 1, named + bool(exact)
         delays.append((one["detected_ms"] - own["onset_ms"]) / 1000)
     return Score(truth["scenario"], len(truth["incidents"]), found, named, other, tuple(delays))
+
+
+def _held(truth: dict[str, Any], one: dict[str, Any]) -> bool:
+    """Whether it says no more than that receipts, which are held back, are overdue."""
+    return any(
+        decoy["kind"] == "backlog"
+        and (one["carrier"], one["region"]) == (decoy["carrier"], decoy["region"])
+        and decoy["begin_s"] * 1000 < one["detected_ms"] - truth["begin_ms"] <= decoy["end_s"] * 1000
+        for decoy in truth["decoys"]
+    )
 
 
 def _scope(of: dict[str, Any]) -> tuple[str, str, str]:

@@ -138,11 +138,15 @@ class Series:
         """Log-odds [S] now without wobble, noise and blasts: what a baseline should say."""
         return self._of_day()[1]
 
+    def rates_now(self) -> Floats:
+        """Outcomes a second [S] to be expected at this time of day, without blasts."""
+        return self._of_day()[0] / BUCKET_S
+
     def _of_day(self) -> tuple[Floats, Floats]:
         h, habits = self.at_s % DAY_S / 3600, self.habits
         weekend = (self.at_s - T0_S) % WEEK_S >= 5 * DAY_S
         volume = 1 + habits.day_volume * np.cos((h - self.peak_h) * (2 * np.pi / 24))
-        volume = 10 * self.rates * volume * (habits.weekend if weekend else 1.0)
+        volume = BUCKET_S * self.rates * volume * (habits.weekend if weekend else 1.0)
         logit = self.base + self.day_logit * np.cos((h - self.day_phase) * (2 * np.pi / 24))
         logit = logit + self.drift + self.steps + self._ramp() + self._night(h, weekend)
         return volume, logit
