@@ -1,6 +1,6 @@
 # Needs git, make, Python 3.11+ and the network. Everything else is fetched into .tools and .venv.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check soak bench lint format lock clean
+.PHONY: help install demo test check soak bench bench-detection lint format lock clean
 
 ARGS ?=
 BIN := .venv/bin
@@ -23,7 +23,7 @@ endif
 
 help: ## This text.
 	@echo "make TARGET [ARGS=\"...\"]"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 install: $(STAMP) ## Makes .venv from the lock file; the other targets do it by themselves.
 
@@ -40,6 +40,9 @@ soak: $(STAMP) ## The long fault test: every role killed at random under load.
 
 bench: $(STAMP) ## Records per CPU-second of each stage. ARGS go to `carrier-health bench`.
 	@$(BIN)/carrier-health bench $(ARGS)
+
+bench-detection: $(STAMP) ## False alarms, delay, scopes against the bars. ARGS="--quick" takes minutes.
+	@$(BIN)/python -m tests.bench.detection $(ARGS)
 
 lint: $(STAMP) ## Ruff, mypy and the import layers, without tests.
 	@$(BIN)/ruff check .

@@ -1,0 +1,170 @@
+"""Files of folded counts as a stream of buckets, in constant memory (contract: replay --folded).
+
+One JSON object a line: a bucket's counts of one source, carrier and region. Several files are merged
+by time; each must be in order of time itself.
+"""
+
+from __future__ import annotations
+
+import gzip
+import heapq
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+from pathlib import Path
+from typing import IO, Annotated, NamedTuple, cast
+
+import cramjam
+import msgspec
+
+from streams.errors import MonitorError
+from streams.records import BUCKET_S
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+HOUR_S = 3600
+
+
+class ReplayError(MonitorError):
+    """A file can not be read, or a line of it: names file and line, never what is in it."""
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One line. `counts` are final outcomes by code or class, `delivered` among them; `distinct` the
+    failed recipients among them that had not failed in the series for an hour; both may leave out 0."""
+
+    bucket_start_ms: Annotated[int, msgspec.Meta(ge=0)]
+    bucket_s: Annotated[int, msgspec.Meta(gt=0, le=HOUR_S, multiple_of=BUCKET_S)]
+    carrier: str
+    region: str
+    source: str
+    counts: dict[str, Count]
+    distinct: dict[str, Count] = {}
+    sends: Count = 0
+
+
+class Bucket(NamedTuple):
+    """All lines of one bucket, of all files; none where nothing was counted."""
+
+    start_s: int
+    length_s: int
+    lines: tuple[Line, ...]
+
+
+class Span(NamedTuple):
+    """Event time [from_s, to_s) in epoch seconds; a bucket belongs to it by its start."""
+
+    from_s: float = 0
+    to_s: float = float("inf")
+
+
+EVER = Span()
+_decoder = msgspec.json.Decoder(Line)
+
+
+def buckets(paths: Sequence[Path], span: Span = EVER) -> Iterator[Bucket]:
+    """The buckets of all files from the first to the last, empty ones between them too.
+
+    Raises ReplayError for a line that can not be read, goes back in time or has another length.
+    """
+    merged = heapq.merge(*(_lines(path) for path in paths), key=lambda line: line.bucket_start_ms)
+    last: Bucket | None = None
+    for start_ms, group in groupby(merged, key=lambda line: line.bucket_start_ms):
+        if start_ms // 1000 >= span.to_s:
+            return
+        bucket = _bucket(start_ms, tuple(group))
+        if bucket.start_s < span.from_s:
+            continue
+        if last is not None:
+            yield from _between(last, bucket)
+        yield bucket
+        last = bucket
+
+
+def _bucket(start_ms: int, lines: tuple[Line, ...]) -> Bucket:
+    lengths = {line.bucket_s for line in lines}
+    if len(lengths) > 1:
+        raise ReplayError(f"bucket_s differs between files at {start_ms} ms: {_words(lengths)}")
+    return Bucket(start_ms // 1000, lines[0].bucket_s, lines)
+
+
+def _between(last: Bucket, then: Bucket) -> Iterator[Bucket]:
+    if last.length_s != then.length_s:
+        words = _words({last.length_s, then.length_s})
+        raise ReplayError(f"bucket_s differs between files at {then.start_s * 1000} ms: {words}")
+    for start_s in range(last.start_s + last.length_s, then.start_s, last.length_s):
+        yield Bucket(start_s, last.length_s, ())
+
+
+def _words(lengths: Iterable[int]) -> str:
+    return " and ".join(map(str, sorted(lengths)))
+
+
+def _lines(path: Path) -> Iterator[Line]:
+    last: Line | None = None
+    with _opened(path) as file:
+        for number, raw in _numbered(path, file):
+            line = _decoded(path, number, raw)
+            _check(line, last, f"{path}:{number}")
+            last = line
+            yield line
+
+
+def _numbered(path: Path, file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+    try:
+        for number, raw in enumerate(file, 1):
+            if raw.strip():
+                yield number, raw
+    except (OSError, EOFError) as e:
+        raise ReplayError(f"{path}: can not be read: {e}") from None
+
+
+def _decoded(path: Path, number: int, raw: bytes) -> Line:
+    try:
+        return _decoder.decode(raw)
+    except (msgspec.DecodeError, ValueError) as e:
+        raise ReplayError(f"{path}:{number}: no line of folded counts: {e}") from None
+
+
+def _check(line: Line, last: Line | None, where: str) -> None:
+    if line.bucket_start_ms % (line.bucket_s * 1000):
+        raise ReplayError(f"{where}: bucket_start_ms is no multiple of {line.bucket_s} s")
+    if last is None:
+        return
+    if line.bucket_s != last.bucket_s:
+        raise ReplayError(f"{where}: bucket_s is {line.bucket_s}, and {last.bucket_s} before it")
+    if line.bucket_start_ms < last.bucket_start_ms:
+        raise ReplayError(f"{where}: goes back in time: sort the file by bucket_start_ms")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    try:
+        with _unpacked(path) as file:
+            yield file
+    except OSError as e:
+        raise ReplayError(f"{path}: can not be read: {e.strerror or e}") from None
+
+
+@contextmanager
+def _unpacked(path: Path) -> Iterator[IO[bytes]]:
+    if path.suffix == ".gz":
+        with gzip.open(path, "rb") as packed:
+            yield cast("IO[bytes]", packed)
+    elif path.suffix == ".zst":
+        with tempfile.NamedTemporaryFile(suffix=".jsonl") as plain:
+            _unpack_zstd(path, plain.name)
+            with open(plain.name, "rb") as file:
+                yield file
+    else:
+        with path.open("rb") as file:
+            yield file
+
+
+def _unpack_zstd(path: Path, to: str) -> None:
+    """Into a file, since cramjam unpacks only whole frames, and a frame may be larger than memory."""
+    path.stat()
+    try:
+        cramjam.zstd.decompress_into(cramjam.File(str(path)), cramjam.File(to))
+    except cramjam.DecompressionError as e:
+        raise ReplayError(f"{path}: no Zstandard file: {e}") from None
