@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 from confluent_kafka import Message, Producer
+from kafka.partitioner.default import murmur2
 
 from alerts.cli.dead_letters import dead_letters
 from alerts.settings import Settings, load
@@ -216,6 +217,31 @@ def counted_when_received(site: Site, at_ms: int) -> None:
 
 def _has(message: Message, name: str) -> bool:
     return name in dict(message.headers() or [])
+
+
+def test_what_the_gateway_buried_meets_the_other_records_of_its_message(site: Site) -> None:
+    buried = [
+        ("source", b"twilio"),
+        ("received_ms", b"1784289600000"),
+        ("reason", b"bad_status"),
+        ("source_topic", site.settings.topic("outcomes").encode()),
+        ("source_partition", b"-1"),
+        ("source_offset", b"-1"),
+        ("parameters", b"carrier=310-260"),
+    ]
+    value = b"MessageSid=SM%d&MessageStatus=delivered&Body=hello"
+    site.produce("dead-letters", *({"value": value % i, "headers": buried} for i in range(5)))
+    assert "5 re-driven" in site.run("redrive", "--yes").stdout
+    back = read_all(site.settings, "outcomes")
+    cut = value.replace(b"hello", b"-") + b"&carrier=310-260"
+    assert {m.key(): m.value() for m in back} == {b"SM%d" % i: cut % i for i in range(5)}
+    assert all(m.partition() == (murmur2(m.key()) & 0x7FFFFFFF) % 12 for m in back)
+    assert {name for m in back for name, _ in m.headers()} == {
+        "source",
+        "received_ms",
+        "redriven_from",
+        "attempts",
+    }
 
 
 @pytest.mark.parametrize("codec", ["none", "gzip", "snappy", "lz4", "zstd"])
