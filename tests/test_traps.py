@@ -8,12 +8,17 @@ from __future__ import annotations
 import inspect
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
+from zlib import crc32
 
+import numpy as np
 import pytest
 
 from alerts import paging, snapshot
+from alerts.counts import Count
 from alerts.decide import begin
+from alerts.detect import RuleState, fresh, step
 from alerts.policy import Policy
 from alerts.records import Severity
 from streams import journal
@@ -31,6 +36,10 @@ SMPP = Source(name="smpp", format="smpp-receipt")
 API = Source(name="api", format="canonical")
 ABSENT = {"ErrorCode": "30003"}
 NUMBER = "12025550123"
+DAY_S = 86_400
+DAY = DAY_S // 10
+"""Buckets of a day."""
+START_S = 1_799_971_200
 
 
 def event(sid: str, status: str, code: object = None, at_s: float = 0.0, **data: object) -> Said:
@@ -41,6 +50,18 @@ def event(sid: str, status: str, code: object = None, at_s: float = 0.0, **data:
         "timestamp": "2026-07-17T12:00:00Z",
     }
     return Said("events", json.dumps({"data": {**said, **data}}).encode(), at_s)
+
+
+def watch(state: RuleState, begin: int, end: int, ratio: Callable[[int], float]) -> tuple[RuleState, int]:
+    """One series of 10/s over the 10 s buckets [begin, end): its state, and how often it alarmed anew."""
+    rng, alarms = np.random.default_rng(begin), 0
+    for bucket in range(begin, end):
+        n = int(rng.poisson(100))
+        k = int(rng.binomial(n, ratio(bucket)))
+        counts = {("310-260", "US"): Count(n, k, n, k)}
+        state, said = step(state, Policy(), START_S + 10 * bucket, counts)
+        alarms += int(said.alarms.fresh.sum())
+    return state, alarms
 
 
 # -- 1 to 4: what is counted ---------------------------------------------------------------------
@@ -85,6 +106,29 @@ def test_trap_03_a_late_receipt_is_counted_late_and_never_as_now() -> None:
     assert [sum(c.late.finals) for c in p.closed if c.late.finals] == [1]
 
 
+def flushed(age_s: float) -> Pipeline:
+    """Ten minutes of ordinary traffic, then 500 receipts at once, 40 % failed, sent `age_s` before."""
+    p = Pipeline(API)
+    for i in range(60):
+        fine = [ordinary(f"m{i}-{j}", "delivered", 10 * i + 5) for j in range(50)]
+        p.read(*fine, ordinary(f"m{i}-x", "undelivered", 10 * i + 5)).flush()
+    for i in range(500):
+        p.read(ordinary(f"late{i}", "undelivered" if i % 5 < 2 else "delivered", 605, age_s))
+    return p.close(700)
+
+
+def ordinary(message_id: str, status: str, at_s: float, age_s: float = 5) -> Said:
+    sent_ms = T0_MS + int(1000 * (at_s - age_s))
+    code = "30003" if status == "undelivered" else None
+    to = f"+1555{crc32(message_id.encode()) % 10**7:07}"
+    return canonical(message_id, status, at_s, code=code, to=to, carrier="310-260", sent_time_ms=sent_ms)
+
+
+def test_trap_03_a_flush_of_old_receipts_is_no_spike_and_a_spike_is_one() -> None:
+    assert flushed(age_s=3 * 3600).incidents() == {}
+    assert [i.severity for i in flushed(age_s=5).incidents().values()] == [Severity.CRITICAL]
+
+
 def test_trap_04_the_denominator_is_the_finals_not_callbacks_sends_or_own_faults() -> None:
     p = Pipeline(TWILIO)
     for sid, end in (("SM1", "delivered"), ("SM2", "delivered"), ("SM3", "undelivered")):
@@ -107,6 +151,32 @@ def test_trap_05_a_few_failures_of_a_small_series_are_no_outage(failed: int) -> 
     p.read(callback("SMok", "delivered", 5)).close(600)
     assert p.counts("twilio_30003") == (failed + 1, failed)
     assert p.incidents() == {}
+
+
+def night(ratio_by_day: float, ratio_by_night: float) -> Callable[[int], float]:
+    """Ratio by bucket: more phones are off from midnight to six (UTC)."""
+    return lambda bucket: ratio_by_night if bucket * 10 % DAY_S < 6 * 3600 else ratio_by_day
+
+
+def test_trap_06_phones_that_are_off_at_night_are_no_spike_and_as_many_by_day_are() -> None:
+    usual = night(0.01, 0.03)
+    week, alarms = watch(fresh(RULE, Policy()), 0, 3 * DAY, usual)
+    assert not alarms
+    _, alarms = watch(week, 3 * DAY, 4 * DAY, usual)
+    assert not alarms
+    noon = 3 * DAY + DAY // 2
+    to_noon, _ = watch(week, 3 * DAY, noon, usual)
+    assert watch(to_noon, noon, noon + 60, lambda _: 0.03)[1], "the same ratio at noon is a spike"
+
+
+def test_trap_07_an_outage_of_half_a_day_is_not_learned_as_normal() -> None:
+    state, _ = watch(fresh(RULE, Policy()), 0, DAY + DAY // 4, lambda _: 0.01)
+    ends = DAY + 3 * DAY // 4
+    state, alarms = watch(state, DAY + DAY // 4, ends, lambda _: 0.12)
+    assert alarms
+    state, _ = watch(state, ends, ends + DAY // 8, lambda _: 0.01)
+    expected = float(state.learned.baseline.expected(Policy(), START_S + 10 * (ends + DAY // 8))[0])
+    assert 0.009 < expected < 0.0111, "0.1 in log-odds"
 
 
 def test_trap_08_an_app_that_retries_one_handset_is_one_handset() -> None:
@@ -398,3 +468,8 @@ def test_trap_25_sliding_windows_are_full_again_after_a_restart() -> None:
                 restored.add(complete.cells)
     assert live.snapshot().any()
     assert (live.snapshot() == restored.snapshot()).all()
+
+
+def test_every_trap_has_its_test() -> None:
+    numbered = {int(name[len("test_trap_") :][:2]) for name in globals() if name.startswith("test_trap_")}
+    assert numbered == set(range(1, 27))
