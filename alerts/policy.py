@@ -11,6 +11,7 @@ import math
 import msgspec
 
 from alerts.records import Severity
+from alerts.settings import Settings
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -125,6 +126,16 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         """h (nats) for `scopes` charts with half of the budget: 16 + ln(N / 1000 / allowed), never less."""
         allowed = self.false_pages_per_week / 2
         return self.threshold + max(0.0, math.log(max(scopes, 1) / self.series_allowed / allowed))
+
+    @classmethod
+    def of(cls, settings: Settings) -> Policy:
+        """The policy in force; every rule has an equal share of the budget."""
+        alerting = settings.alerting
+        return cls(
+            warning=alerting.warning_ratio,
+            critical=alerting.critical_ratio,
+            false_pages_per_week=alerting.false_pages_per_week / max(len(settings.rules), 1),
+        )
 
     def level(self, ratio: float) -> Severity:
         """Severity of a failure ratio."""

@@ -77,12 +77,7 @@ class Station:
         self._settings, self._send, self._read, self._pager = settings, send, read, pager
         self._between = between
         self._book = RuleBook.of(settings.rules, settings.sources, settings.code_tables)
-        alerting = settings.alerting
-        self._policy = Policy(
-            warning=alerting.warning_ratio,
-            critical=alerting.critical_ratio,
-            false_pages_per_week=alerting.false_pages_per_week / max(len(self._book.names), 1),
-        )
+        self._policy = Policy.of(settings)
         self._state = decide.begin(self._policy, self._book.names)
         self._assembler = Assembler()
         self._known: dict[str, Incident] = {}

@@ -86,12 +86,7 @@ def replay(
 
 def _policy(settings: Settings, path: Path | None) -> Policy:
     """The policy of the configuration, with what the file says instead. Raises ConfigError."""
-    alerting = settings.alerting
-    policy = Policy(
-        warning=alerting.warning_ratio,
-        critical=alerting.critical_ratio,
-        false_pages_per_week=alerting.false_pages_per_week / max(len(settings.rules), 1),
-    )
+    policy = Policy.of(settings)
     if path is None:
         return policy
     try:
