@@ -23,6 +23,7 @@ COMMANDS = {
     "dead-letters": ("alerts.cli.dead_letters", "What could not be read, and another try."),
     "codes": ("alerts.cli.codes", "Searches and explains the code tables."),
     "decode": ("alerts.cli.decode", "Reads provider records, prints normalised outcomes."),
+    "learn": ("alerts.cli.learn", "What is normal, from history, before going live."),
     "replay": ("alerts.cli.replay", "A backtest: which incidents counts of the past would have raised."),
     "simulate": ("alerts.cli.simulate", "Labelled synthetic traffic, to the topic or a file."),
     "bench": ("alerts.cli.bench", "Records per CPU-second of each stage, in one run."),

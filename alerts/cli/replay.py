@@ -72,12 +72,12 @@ def replay(
         run = Replay(
             _policy(settings, policy_file), settings.rules, Reader(settings.sources, settings.code_tables)
         )
-        for bucket in _shown(buckets(files, _span(from_time, to_time))):
+        for bucket in shown(buckets(files, span(from_time, to_time))):
             run.take(bucket)
     except ConfigError as e:
-        raise _failure(str(e), 2) from None
+        raise failure(str(e), 2) from None
     except MonitorError as e:
-        raise _failure(str(e), 1) from None
+        raise failure(str(e), 1) from None
     for line in _told(run, form, key):
         click.echo(line)
     for line in told.summary_lines(run):
@@ -96,7 +96,7 @@ def _policy(settings: Settings, path: Path | None) -> Policy:
         raise ConfigError(f"--policy {path}: refused: {e}") from None
 
 
-def _span(from_time: str | None, to_time: str | None) -> Span:
+def span(from_time: str | None, to_time: str | None) -> Span:
     from_s = _time(from_time, "--from") if from_time else 0.0
     to_s = _time(to_time, "--to") if to_time else float("inf")
     if from_s >= to_s:
@@ -124,10 +124,10 @@ def _named(run: Replay, key: str) -> Seen:
     if key in run.seen:
         return run.seen[key]
     known = "\n".join(f"  {k}" for k in run.seen) or "  none"
-    raise _failure(f"no incident '{key}'; there are:\n{known}", 1)
+    raise failure(f"no incident '{key}'; there are:\n{known}", 1)
 
 
-def _shown(stream: Iterable[Bucket]) -> Iterator[Bucket]:
+def shown(stream: Iterable[Bucket]) -> Iterator[Bucket]:
     """Says how far it is: one line that changes on a terminal, plain lines otherwise."""
     terminal = sys.stderr.isatty()
     every_s = ON_TERMINAL_EVERY_S if terminal else PROGRESS_EVERY_S
@@ -146,7 +146,7 @@ def _shown(stream: Iterable[Bucket]) -> Iterator[Bucket]:
         click.echo("\r\033[K", err=True, nl=False)
 
 
-def _failure(text: str, code: int) -> click.ClickException:
+def failure(text: str, code: int) -> click.ClickException:
     failure = click.ClickException(text)
     failure.exit_code = code
     return failure

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from alerts import decide
 from alerts.case import RANK
 from alerts.counts import Table, tables
-from alerts.decide import Decided
+from alerts.decide import Decided, DetectorState
 from alerts.policy import Policy
 from alerts.records import Incident, Severity, Transition
 from alerts.replay.folded import Bucket
@@ -54,6 +54,11 @@ class Replay:
         self._book = RuleBook(self.rules, self.reader.families)
         self._state = decide.begin(self.policy, self._book.names)
         self.looked = {name: Looked() for name in self._book.names}
+
+    @property
+    def state(self) -> DetectorState:
+        """Everything that decides, after the last bucket."""
+        return self._state
 
     def take(self, bucket: Bucket) -> None:
         """One bucket on."""
