@@ -34,7 +34,8 @@ def scenario(
 
 def _carriers(n: int) -> tuple[Carrier, ...]:
     regions = ("US-CA", "US-NY", "US-TX", "US-FL", "US-IL")
-    return tuple(Carrier(id=f"313-{i:03}", weight=25, base_rate=0.03, regions=regions) for i in range(n))
+    # Of the country code for tests, where no network is another's brand.
+    return tuple(Carrier(id=f"001-{i:03}", weight=25, base_rate=0.03, regions=regions) for i in range(n))
 
 
 def by_carrier(at_s: float, carrier: str = "310-260", duration_s: float = 60) -> Incident:
