@@ -135,7 +135,8 @@ def step(
     hits = bank.alarms(charts, policy, norms, bucket_s)
     charts = bank.latch(charts, policy, llr, hits, bucket_s, bank.mirrors(policy))
     usual = learned.baseline.expected(policy, bucket_s) if due.offset.any() else pi
-    receipts, overdue = missing(receipts, policy, index, due, usual, n - k, norms.threshold, bucket_s)
+    born_s = learned.baseline.born_s
+    receipts, overdue = missing(receipts, policy, index, due, usual, n - k, born_s, norms.threshold, bucket_s)
     if whole:
         ill = _ill(index, charts, hits, held)
         seen = Seen(bucket_s, k, n, k_s - m_s, q_s, known_s)

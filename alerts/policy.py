@@ -99,6 +99,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     missing_least: float = 0.8
     """Shares of the successes that are due for which the charts of overdue receipts look, and the share
     above which none are missed."""
+    overdue_after_s: int = 3600
+    """Nothing is overdue of a series that is younger: how its receipts come is not known yet."""
     missing_doubt: float = 0.25
     """What is due is right to within this share of the log ratio of it to what is sent: after a blast
     it rests on the slow delays alone."""

@@ -167,12 +167,15 @@ def missing(
     due: Due,
     pi: Floats,
     seen: Floats,
+    born_s: Ints,
     threshold: Floats,
     bucket_s: int,
 ) -> tuple[Receipts, Alarms]:
-    """One bucket on for the charts of missing successes; `seen` [L] successes came."""
+    """One bucket on for the charts of missing successes; `seen` [L] successes came, of leaves that were
+    first seen at `born_s` [L]."""
     share = (receipts.returned[0] + policy.level_events) / (receipts.returned[1] + policy.level_events)
-    known = (receipts.returned[1] >= policy.returned_least) & (due.sends | (seen > 0))
+    grown = bucket_s - born_s >= policy.overdue_after_s
+    known = grown & (receipts.returned[1] >= policy.returned_least) & (due.sends | (seen > 0))
     expected = np.where(known, due.successes * share * (1 - pi), 0.0)
     came = np.where(known, seen, 0.0)
     if not expected.any():

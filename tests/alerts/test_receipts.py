@@ -27,7 +27,7 @@ from streams.rules import RuleBook
 from streams.settings import DEFAULT_RULES, Source
 from tests.alerts.traffic import RULE, START_S
 
-POLICY = Policy()
+POLICY = Policy(overdue_after_s=1200)
 LEAVES = [("ill", "x"), ("ill", "y"), ("well", "x"), ("well", "y")]
 ILL = np.array([True, True, False, False])
 MINUTE = 6
@@ -68,10 +68,10 @@ class World:
             }
 
 
-def follow(world: World, count: int) -> list[Decided]:
-    state, out = begin(POLICY, (RULE,)), []
+def follow(world: World, count: int, policy: Policy = POLICY) -> list[Decided]:
+    state, out = begin(policy, (RULE,)), []
     for i, counts in enumerate(world.buckets(count)):
-        state, decided = decide(state, POLICY, START_S + 10 * i, {RULE: counts})
+        state, decided = decide(state, policy, START_S + 10 * i, {RULE: counts})
         out.append(decided)
     return out
 
@@ -86,6 +86,11 @@ def test_an_outage_whose_failures_come_late_is_seen_by_the_successes_that_do_not
     assert [p.action for p in pages(incident)] == ["trigger"]
     natures = {(f.carrier, f.nature) for d in decided for f in d.flags}
     assert natures == {("ill", Nature.OVERDUE)}
+
+
+def test_of_a_series_that_is_new_nothing_is_overdue() -> None:
+    decided = follow(World(), 38 * MINUTE, Policy())
+    assert not any(d.incidents for d in decided)
 
 
 def test_it_is_promoted_when_the_failures_follow_and_ends_with_them() -> None:

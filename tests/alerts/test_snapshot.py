@@ -15,7 +15,7 @@ from alerts.policy import Policy
 from alerts.snapshot import Part, SnapshotError, restore, shard_of, snapshot
 from tests.alerts.traffic import RULE, Counts, Fault, Network, names
 
-POLICY = Policy(quarantine_s=0, wobble_least=0.5)
+POLICY = Policy(quarantine_s=0, wobble_least=0.5, overdue_after_s=0)
 """Learns within these minutes: nothing waits longer than its block."""
 FAULTS = (Fault(104, 300, 0.4, carrier="c1"), Fault(450, 600, 0.5, carrier="c1"))
 PLAIN = Network(7, names("c", 4), names("r", 3), 30, faults=FAULTS).buckets(1300)
