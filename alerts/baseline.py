@@ -165,9 +165,15 @@ class Baseline:
     def _total(self, policy: Policy, now_s: int) -> Floats:
         return self.total * decay(now_s - int(self.taken_s[0]), policy.memory_s)
 
+    def familiar(self, bucket_s: int) -> Bools:
+        """Leaves [L] that have been seen for a day: their `volume` is known."""
+        old: Bools = bucket_s - self.born_s > DAY_S + HOUR_S
+        return old
+
     def typical(self, bucket_s: int) -> Float32s:
-        """`volume` of leaves that have been seen for a day, 0 of younger ones."""
-        return np.where(bucket_s - self.born_s > DAY_S + HOUR_S, self.volume, np.float32(0))
+        """`volume` [L] of the hour of `bucket_s`, 0 where not known yet."""
+        usual: Float32s = self.volume[bin_of(bucket_s) % HOURS] * self.familiar(bucket_s)
+        return usual
 
 
 def learn(

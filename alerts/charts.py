@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from alerts.baseline import BLOCK_S, DAY_S, HOUR_S
 from alerts.policy import Policy
-from alerts.scopes import Index
+from alerts.scopes import Index, Moves
 from alerts.wobble import between_lengths
 from streams.records import BUCKET_S
 
@@ -48,11 +48,12 @@ class Charts:
         flagged_s, mirror_chart = np.zeros((2, scopes), dtype=np.int64)
         return cls(w, k, n, m, v, start_s, flagged_s, np.zeros(scopes), mirror_chart)
 
-    def relaid(self, where: Ints, scopes: int) -> Charts:
-        """The same with scope i at `where[i]` of `scopes`; the others are empty."""
+    def relaid(self, moves: Moves, scopes: int) -> Charts:
+        """The same with its scopes moved to their places among `scopes`; the others are empty."""
         wide = Charts.empty(len(self.w), scopes)
         for name, array in vars(wide).items():
-            array[..., where] = getattr(self, name)
+            for old, new in moves:
+                array[..., new] = getattr(self, name)[..., old]
         return wide
 
     def reset(self, scopes: Bools) -> Charts:
@@ -90,12 +91,22 @@ class Norms:
     unknown: Floats
     """[S] variance of the expected log-odds for want of counts: 1 / failures on which they rest."""
     volume: Float32s
-    """[24, L] typical outcomes in 10 min by hour of day, 0 where not known yet."""
+    """[24, L] typical outcomes in 10 min by hour of day."""
+    familiar: Bools
+    """[L] leaves of which that is known."""
 
     @cached_property
-    def by_hour(self) -> Floats:
-        """[24, S] typical outcomes of each hour of day."""
-        return self.index.sums(self.volume.astype(np.float64)) * (HOUR_S / BLOCK_S)
+    def _wide(self) -> Floats:
+        return self.index.wide((self.volume * self.familiar).astype(np.float64))
+
+    def by_hour(self, scopes: Ints) -> Floats:
+        """[24, scopes] typical outcomes of each hour of day, 0 where not known yet."""
+        pairs = scopes >= self.index.first_leaf
+        usual, leaves = np.zeros((len(self.volume), len(scopes))), scopes[pairs] - self.index.first_leaf
+        usual[:, pairs] = self.volume[:, leaves] * self.familiar[leaves]
+        if not pairs.all():
+            usual[:, ~pairs] = self._wide[:, scopes[~pairs]]
+        return usual * (HOUR_S / BLOCK_S)
 
     @property
     def doubt(self) -> Floats:
@@ -113,7 +124,10 @@ def thresholds(policy: Policy, index: Index) -> Floats:
 def likelihoods(policy: Policy, k: Floats, n: Floats, pi: Floats) -> Floats:
     """Log-likelihood ratios [J, ...]: l_j = k ln theta_j - n ln(1 + (theta_j - 1) pi) (detection, 2)."""
     theta = np.array(policy.thetas).reshape(-1, *([1] * k.ndim))
-    ratios: Floats = k * np.log(theta) - n * np.log1p((theta - 1) * pi)
+    against: Floats = (theta - 1) * pi
+    np.log1p(against, out=against)
+    ratios: Floats = k * np.log(theta)
+    ratios -= n * against
     return ratios
 
 
@@ -127,17 +141,25 @@ def advance(
 ) -> Charts:
     """One bucket on: `llr` [J, S] and by scope [S] the bucket's K, N, M, and the variance of the
     expected log-odds that stems from how little is known."""
-    w = np.maximum(0.0, charts.w + llr)
-    alive = w > 0
+    w = charts.w + llr
+    np.maximum(w, 0.0, out=w)
+    alive, begun = w > 0, charts.w != 0
     return replace(
         charts,
         w=w,
-        k=(charts.k + k) * alive,
-        n=(charts.n + n) * alive,
-        m=(charts.m + m) * alive,
-        v=(charts.v + m * doubt) * alive,
-        start_s=np.where(charts.w == 0, bucket_s, charts.start_s),
+        k=_added(charts.k, k, alive),
+        n=_added(charts.n, n, alive),
+        m=_added(charts.m, m, alive),
+        v=_added(charts.v, m * doubt, alive),
+        start_s=charts.start_s * begun + bucket_s * ~begun,
     )
+
+
+def _added(sums: Floats, more: Floats, alive: Bools) -> Floats:
+    """(sums + more) * alive: multiplied in place, since masks and new arrays cost most of a tick."""
+    added = sums + more
+    added *= alive
+    return added
 
 
 def shift(k: Floats, n: Floats, m: Floats) -> Floats:
@@ -189,7 +211,7 @@ def evidence(charts: Charts, policy: Policy, norms: Norms, scopes: Ints, bucket_
 
 def _is_blast(norms: Norms, policy: Policy, scopes: Ints, n: Floats, start_s: Ints, bucket_s: int) -> Bools:
     """Which segments hold far more outcomes than is typical of their hours; none where nothing is known."""
-    by_hour = norms.by_hour[:, scopes]
+    by_hour = norms.by_hour(scopes)
     usual = _until(by_hour, bucket_s + BUCKET_S) - _until(by_hour, start_s)
     return (usual > 0) & (n > policy.blast * usual)
 

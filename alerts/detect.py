@@ -111,8 +111,8 @@ def step(
     from counts that are not `whole`.
     """
     table = counts if isinstance(counts, Table) else Table.of(counts)
-    state = _grown(state, policy, bucket_s, table)
-    index, learned, where = state.index, state.learned, state.index.numbers(table.leaves).astype(np.int64)
+    state, where = _located(state, policy, bucket_s, table)
+    index, learned = state.index, state.learned
     receipts, table, due = _due(state, policy, table, where)
     row = _row(bucket_s, where, table)
     n, k = (_dense(row, values, index) for values in (row.n, row.k))
@@ -123,14 +123,16 @@ def step(
     variance = learned.wobble.variance(policy)
     unknown = 1 / (known_s + policy.prior_failures) + _delay_doubt(index, policy, due, m, m_s)
     blast = in_blast(learned, policy, n, bucket_s)
-    unknown += _few_leaves(index, m, m_s, variance[2, index.first_leaf :] + blast * policy.blast_sigma**2)
+    wide = index.first_leaf
+    unknown[:wide] += _few_leaves(index, m, m_s[:wide], variance[2, wide:] + blast * policy.blast_sigma**2)
     charts = bank.advance(state.charts, llr, k_s, n_s, m_s, unknown, bucket_s)
     norms = Norms(
         index,
         bank.thresholds(policy, index),
         variance,
         unknown,
-        learned.baseline.typical(bucket_s),
+        learned.baseline.volume,
+        learned.baseline.familiar(bucket_s),
     )
     hits = bank.alarms(charts, policy, norms, bucket_s)
     charts = bank.latch(charts, policy, llr, hits, bucket_s, bank.mirrors(policy))
@@ -157,10 +159,9 @@ def _due(state: RuleState, policy: Policy, table: Table, where: Ints) -> tuple[R
 
 
 def _few_leaves(index: Index, m: Floats, m_s: Floats, variance: Floats) -> Floats:
-    """Variance [S] of a wide scope from that of its leaves [L]: little is left of many, all of one. In a
-    blast one leaf is most of its carrier, which did not wander like that before."""
-    left: Floats = index.sums(m**2 * variance) / np.where(m_s > 0, m_s, 1.0) ** 2
-    left[index.first_leaf :] = 0
+    """Variance [S - L] of wide scopes from that of their leaves [L]: little is left of many, all of one.
+    In a blast one leaf is most of its carrier, which did not wander like that before."""
+    left: Floats = index.wide(m**2 * variance) / np.where(m_s > 0, m_s, 1.0) ** 2
     return left
 
 
@@ -172,11 +173,16 @@ def _delay_doubt(index: Index, policy: Policy, due: Due, m: Floats, m_s: Floats)
     return doubt
 
 
-def _grown(state: RuleState, policy: Policy, bucket_s: int, table: Table) -> RuleState:
-    """The state with room for leaves that were never seen before."""
-    index = state.index.grown(table.leaves)
-    if index is state.index:
-        return state
+def _located(state: RuleState, policy: Policy, bucket_s: int, table: Table) -> tuple[RuleState, Ints]:
+    """The numbers of the table's leaves, and the state with room for those never seen before."""
+    try:
+        return state, state.index.numbers(table.leaves)
+    except KeyError:
+        grown = _grown(state, policy, bucket_s, state.index.grown(table.leaves))
+        return grown, grown.index.numbers(table.leaves)
+
+
+def _grown(state: RuleState, policy: Policy, bucket_s: int, index: Index) -> RuleState:
     charts = state.charts.relaid(moved(state.index, index), index.size)
     learned = state.learned.grown(state.index, index, policy, bucket_s)
     receipts = state.receipts.grown(state.index, index)
@@ -197,30 +203,40 @@ def _ill(index: Index, charts: Charts, hits: Alarms, held: Mapping[Scope, int]) 
 
 
 class Recent(NamedTuple):
-    """Sums by leaf [L] over the kept buckets since some moment."""
+    """Sums of some leaves over the kept buckets since some moment."""
 
     n: Floats
     k: Floats
     failed: Floats
 
 
-def recent(state: RuleState, from_s: int) -> Recent:
-    """Sums over the kept buckets at or after `from_s`."""
-    rows, sums = list(_since(state.ring, from_s)), np.zeros((3, len(state.index.leaves)))
-    if rows:
-        leaf, n, k, _, failed = (np.concatenate(c) for c in zip(*(row[1:] for row in rows), strict=True))
-        for i, column in enumerate((n, k, failed)):
-            sums[i] = np.bincount(leaf, weights=column, minlength=sums.shape[1])
-    return Recent(sums[0], sums[1], sums[2])
+def recent(state: RuleState, from_s: int, leaves: Ints) -> Recent:
+    """Sums of some `leaves`, rising, over the kept buckets at or after `from_s`."""
+    sums = Recent(*np.zeros((3, len(leaves))))
+    for row in _since(state.ring, from_s):
+        at, held = _positions(row, leaves)
+        sums.n[held] += row.n[at]
+        sums.k[held] += row.k[at]
+        sums.failed[held] += row.failed[at]
+    return sums
+
+
+def _positions(row: Row, leaves: Ints) -> tuple[Ints, Bools]:
+    """Where in a row some `leaves` are, and which of them it holds. Rows are sorted by leaf."""
+    at = np.searchsorted(row.leaf, leaves)
+    held: Bools = at < len(row.leaf)
+    held[held] = row.leaf[at[held]] == leaves[held]
+    return at[held], held
 
 
 def tally(state: RuleState, pi: Floats, scope: Scope, from_s: int) -> Tally:
     """Counts of `scope` in the kept buckets at or after `from_s`."""
-    members = state.index.members(scope)
+    members = np.flatnonzero(state.index.members(scope)).astype(np.int32)
+    everything = len(members) == len(pi)
     n = k = finals = failed = 0
     m = 0.0
     for row in _since(state.ring, from_s):
-        inside = members[row.leaf]
+        inside = slice(None) if everything else _positions(row, members)[0]
         n += int(row.n[inside].sum())
         k += int(row.k[inside].sum())
         m += float((row.n[inside] * pi[row.leaf[inside]]).sum())
@@ -231,7 +247,7 @@ def tally(state: RuleState, pi: Floats, scope: Scope, from_s: int) -> Tally:
 
 def accept(state: RuleState, policy: Policy, pi: Floats, scope: Scope, bucket_s: int) -> RuleState:
     """The state with the ratio of the kept hour as what is normal in `scope`."""
-    late = recent(state, 0)
+    late = recent(state, 0, np.arange(len(pi)))
     ratio = (late.k + policy.prior_events * pi) / (late.n + policy.prior_events)
     members = state.index.members(scope)
     base = moved_to(state.learned.baseline, policy, members, ratio, bucket_s)

@@ -98,14 +98,14 @@ def _figures(state: RuleState, policy: Policy, said: Step, leaves: Ints, bucket_
     best = charts.w[:, at].argmax(axis=0)
     start_s, k, n = (a[best, at] for a in (charts.start_s, charts.k, charts.n))
     capped_s = bucket_s - policy.segment_cap_s + 1
-    late = recent(state, capped_s)
+    late = recent(state, capped_s, leaves)
     old = (start_s < capped_s) | (n == 0)
     return Figures(
         from_s=np.where(old, capped_s - 1 + BUCKET_S, start_s),
-        n=np.where(old, late.n[leaves], n),
-        k=np.where(old, late.k[leaves], k),
-        people=np.maximum(k, late.k[leaves]),
-        repeats=late.failed[leaves] / np.maximum(late.k[leaves], 1),
+        n=np.where(old, late.n, n),
+        k=np.where(old, late.k, k),
+        people=np.maximum(k, late.k),
+        repeats=late.failed / np.maximum(late.k, 1),
         evidence=bank.evidence(charts, policy, said.norms, at, bucket_s).max(axis=0),
     )
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from alerts import baseline as normal
 from alerts import wobble as wander
-from alerts.baseline import BLOCK_S, HOURS, Baseline, bin_of, padded
+from alerts.baseline import BLOCK_S, Baseline, padded
 from alerts.charts import Charts
 from alerts.policy import Policy
 from alerts.scopes import Index, moved
@@ -136,7 +136,7 @@ def _suspect_since(charts: Charts, policy: Policy) -> Ints:
 
 def _blast(base: Baseline, index: Index, policy: Policy, block: Block) -> Bools:
     """Scopes [S] with far more volume in the block than is typical of the hour."""
-    typical = base.typical(block.start_s)[bin_of(block.start_s) % HOURS]
+    typical = base.typical(block.start_s)
     n, usual = index.sums(np.stack((block.n, typical)).astype(np.float64))
     blast: Bools = (usual > 0) & (n > policy.blast * usual)
     return blast
@@ -144,7 +144,7 @@ def _blast(base: Baseline, index: Index, policy: Policy, block: Block) -> Bools:
 
 def in_blast(learned: Learned, policy: Policy, n: Floats, bucket_s: int) -> Bools:
     """Leaves [L] with far more outcomes in the 10 min under way, this bucket's `n` included, than typical."""
-    typical = learned.baseline.typical(bucket_s)[bin_of(bucket_s) % HOURS]
+    typical = learned.baseline.typical(bucket_s)
     share = (bucket_s % BLOCK_S + BUCKET_S) / BLOCK_S
     blast: Bools = (typical > 0) & (learned.n + n > policy.blast * share * typical)
     return blast

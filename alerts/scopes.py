@@ -6,9 +6,11 @@ Leaves are numbered in order of first sight. Scopes are laid out in blocks:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +19,11 @@ from alerts.records import ALL, Scope, ScopeKind
 from streams.records import UNKNOWN
 
 Floats = NDArray[np.float64]
-Int32s = NDArray[np.int32]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Leaf = tuple[str, str]
+Moves = tuple[tuple[slice, slice], ...]
+"""From where to where blocks of an array go."""
 
 
 def _numbered(names: Iterable[str]) -> dict[str, int]:
@@ -41,22 +44,22 @@ class Index:
         new = tuple(dict.fromkeys(leaf for leaf in seen if leaf not in self.of_leaf))
         if not new:
             return self
-        leaves = self.leaves + new
-        return Index(leaves, {leaf: i for i, leaf in enumerate(leaves)})
+        size = len(self.leaves)
+        return Index(self.leaves + new, self.of_leaf | {leaf: size + i for i, leaf in enumerate(new)})
 
-    def numbers(self, leaves: Sequence[Leaf]) -> Int32s:
-        """The numbers of some known leaves, in their order."""
+    def numbers(self, leaves: Sequence[Leaf]) -> Ints:
+        """The numbers of some leaves, in their order. Raises KeyError where one was never seen."""
         if leaves is self.leaves:
-            return np.arange(len(leaves), dtype=np.int32)
-        return np.fromiter((self.of_leaf[leaf] for leaf in leaves), dtype=np.int32, count=len(leaves))
+            return np.arange(len(leaves), dtype=np.int64)
+        return np.fromiter(map(self.of_leaf.__getitem__, leaves), dtype=np.int64, count=len(leaves))
 
     @cached_property
     def carriers(self) -> dict[str, int]:
-        return _numbered(c for c, _ in self.leaves)
+        return _numbered(map(itemgetter(0), self.leaves))
 
     @cached_property
     def regions(self) -> dict[str, int]:
-        return _numbered(r for _, r in self.leaves)
+        return _numbered(map(itemgetter(1), self.leaves))
 
     @cached_property
     def _carrier_names(self) -> tuple[str, ...]:
@@ -69,19 +72,11 @@ class Index:
     @cached_property
     def carrier_of(self) -> Ints:
         """Number of each leaf's carrier [L]; `region_of` likewise."""
-        return np.array([self.carriers[c] for c, _ in self.leaves], dtype=np.int64)
+        return _looked_up(self.carriers, map(itemgetter(0), self.leaves))
 
     @cached_property
     def region_of(self) -> Ints:
-        return np.array([self.regions[r] for _, r in self.leaves], dtype=np.int64)
-
-    @cached_property
-    def _by_carrier(self) -> tuple[Ints, Ints]:
-        return _grouped(self.carrier_of)
-
-    @cached_property
-    def _by_region(self) -> tuple[Ints, Ints]:
-        return _grouped(self.region_of)
+        return _looked_up(self.regions, map(itemgetter(1), self.leaves))
 
     @property
     def size(self) -> int:
@@ -94,21 +89,21 @@ class Index:
         return self.size - len(self.leaves)
 
     def sums(self, values: Floats) -> Floats:
-        """`values` [..., L] by leaf as sums [..., S] by scope.
+        """`values` [..., L] by leaf as sums [..., S] by scope."""
+        return np.concatenate((self.wide(values), values), axis=-1)
 
-        reduceat, not a matrix product: its order of addition is the same on every machine.
+    def wide(self, values: Floats) -> Floats:
+        """`values` [..., L] by leaf as sums [..., S - L] of the wide scopes alone.
+
+        Added leaf by leaf, not by a matrix product: the order is the same on every machine.
         """
-        if not self.leaves:
-            return np.zeros((*values.shape[:-1], 1))
-        order_c, starts_c = self._by_carrier
-        order_r, starts_r = self._by_region
-        parts = (
-            values.sum(axis=-1, keepdims=True),
-            np.add.reduceat(values[..., order_c], starts_c, axis=-1),
-            np.add.reduceat(values[..., order_r], starts_r, axis=-1),
-            values,
-        )
-        return np.concatenate(parts, axis=-1)
+        rows = values.reshape(math.prod(values.shape[:-1]), len(self.leaves))
+        sums, region = np.zeros((len(rows), self.first_leaf)), 1 + len(self.carriers)
+        for row, own in zip(rows, sums, strict=True):
+            own[0] = row.sum()
+            own[1:region] = np.bincount(self.carrier_of, row, len(self.carriers))
+            own[region:] = np.bincount(self.region_of, row, len(self.regions))
+        return sums.reshape(*values.shape[:-1], self.first_leaf)
 
     def scope(self, number: int) -> Scope:
         """The scope with that number."""
@@ -173,12 +168,15 @@ class Index:
                 (carriers if unknown else regions)[c if unknown else r] = False
 
 
-def moved(old: Index, new: Index) -> Ints:
-    """Where the scopes of `old` stand in `new`, which has grown from it."""
-    carriers = 1 + np.arange(len(old.carriers))
-    regions = 1 + len(new.carriers) + np.arange(len(old.regions))
-    pairs = new.first_leaf + np.arange(len(old.leaves))
-    return np.concatenate(([0], carriers, regions, pairs)).astype(np.int64)
+def moved(old: Index, new: Index) -> Moves:
+    """Where the scopes of `old` stand in `new`, which has grown from it: each kind as a whole."""
+    blocks = (
+        (0, 0, 1),
+        (1, 1, len(old.carriers)),
+        (1 + len(old.carriers), 1 + len(new.carriers), len(old.regions)),
+        (old.first_leaf, new.first_leaf, len(old.leaves)),
+    )
+    return tuple((slice(a, a + size), slice(b, b + size)) for a, b, size in blocks)
 
 
 def contains(outer: Scope, inner: Scope) -> bool:
@@ -186,8 +184,5 @@ def contains(outer: Scope, inner: Scope) -> bool:
     return outer.covers(inner.carrier, inner.region)
 
 
-def _grouped(group_of: Ints) -> tuple[Ints, Ints]:
-    """Order that brings equal groups together, and where each group starts in it."""
-    order = np.argsort(group_of, kind="stable").astype(np.int64)
-    starts = np.searchsorted(group_of[order], np.arange(group_of.max() + 1)).astype(np.int64)
-    return order, starts
+def _looked_up(number: dict[str, int], names: Iterable[str]) -> Ints:
+    return np.fromiter(map(number.__getitem__, names), dtype=np.int64)

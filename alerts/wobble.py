@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerts.policy import Policy
+from alerts.scopes import Moves
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -44,11 +45,12 @@ class Wobble:
         held_s = np.zeros(scopes, dtype=np.int64)
         return cls(excess, weight, held_excess, held_weight, held_s, np.zeros((3, 2, scopes)))
 
-    def relaid(self, where: Ints, scopes: int) -> Wobble:
-        """The same with scope i at `where[i]` of `scopes`; the others are empty."""
+    def relaid(self, moves: Moves, scopes: int) -> Wobble:
+        """The same with its scopes moved to their places among `scopes`; the others are empty."""
         wide = Wobble.empty(scopes)
         for name, array in vars(wide).items():
-            array[..., where] = getattr(self, name)
+            for old, new in moves:
+                array[..., new] = getattr(self, name)[..., old]
         return wide
 
     def variance(self, policy: Policy) -> Floats:

@@ -22,6 +22,7 @@ NORMS = Norms(
     variance=np.full((4, 1), POLICY.sigma**2),
     unknown=np.array([0.001]),
     volume=np.zeros((24, 0), dtype=np.float32),
+    familiar=np.zeros(0, dtype=bool),
 )
 """One scope that is well known: what limits it is its wobble."""
 
@@ -120,6 +121,7 @@ def test_in_a_blast_the_odds_must_rise_further(typical: int, alarms: int) -> Non
         np.full((4, index.size), 0.08**2),
         np.full(index.size, 0.001),
         volume,
+        np.ones(1, dtype=bool),
     )
     assert len(bank.alarms(wide, POLICY, norms, 50).scopes) == alarms
 

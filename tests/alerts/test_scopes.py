@@ -30,7 +30,9 @@ def test_number_and_scope_are_inverse() -> None:
 
 def test_scopes_keep_their_state_when_series_appear() -> None:
     grown = GRID.grown([("c", "x"), ("a", "w")])
-    assert [grown.scope(int(i)) for i in moved(GRID, grown)] == [GRID.scope(i) for i in range(GRID.size)]
+    old, new = (np.concatenate([np.arange(s.start, s.stop) for s in own]) for own in zip(*moved(GRID, grown)))
+    assert sorted(old.tolist()) == list(range(GRID.size))
+    assert [grown.scope(i) for i in new.tolist()] == [GRID.scope(i) for i in old.tolist()]
 
 
 @pytest.mark.parametrize(
