@@ -7,12 +7,11 @@ last zero; K, N, M are failures, outcomes and expected failures in it.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alerts.baseline import BLOCK_S, DAY_S, HOUR_S
+from alerts.baseline import BLOCK_S, DAY_S, HOUR_S, HOURS
 from alerts.policy import Policy
 from alerts.scopes import Index, Moves
 from alerts.wobble import between_lengths
@@ -95,18 +94,13 @@ class Norms:
     familiar: Bools
     """[L] leaves of which that is known."""
 
-    @cached_property
-    def _wide(self) -> Floats:
-        return self.index.wide((self.volume * self.familiar).astype(np.float64))
-
-    def by_hour(self, scopes: Ints) -> Floats:
-        """[24, scopes] typical outcomes of each hour of day, 0 where not known yet."""
-        pairs = scopes >= self.index.first_leaf
-        usual, leaves = np.zeros((len(self.volume), len(scopes))), scopes[pairs] - self.index.first_leaf
-        usual[:, pairs] = self.volume[:, leaves] * self.familiar[leaves]
-        if not pairs.all():
-            usual[:, ~pairs] = self._wide[:, scopes[~pairs]]
-        return usual * (HOUR_S / BLOCK_S)
+    def by_hour(self, scopes: Ints, hours: Ints) -> Floats:
+        """[24, scopes] typical outcomes of some `hours` of day, 0 where not known yet, and in the others."""
+        usual = np.zeros((len(self.volume), len(scopes)))
+        if self.familiar.any():
+            known = (self.volume[hours] * self.familiar).astype(np.float64)
+            usual[hours] = self.index.sums(known)[:, scopes] * (HOUR_S / BLOCK_S)
+        return usual
 
     @property
     def doubt(self) -> Floats:
@@ -123,12 +117,16 @@ def thresholds(policy: Policy, index: Index) -> Floats:
 
 def likelihoods(policy: Policy, k: Floats, n: Floats, pi: Floats) -> Floats:
     """Log-likelihood ratios [J, ...]: l_j = k ln theta_j - n ln(1 + (theta_j - 1) pi) (detection, 2)."""
-    theta = np.array(policy.thetas).reshape(-1, *([1] * k.ndim))
+    return likelihood(np.array(policy.thetas).reshape(-1, *([1] * k.ndim)), k, n, pi)
+
+
+def likelihood(theta: Floats | float, k: Floats, n: Floats, pi: Floats) -> Floats:
+    """The same for given odds ratios."""
     against: Floats = (theta - 1) * pi
     np.log1p(against, out=against)
-    ratios: Floats = k * np.log(theta)
-    ratios -= n * against
-    return ratios
+    ratio: Floats = k * np.log(theta)
+    ratio -= n * against
+    return ratio
 
 
 def mirrors(policy: Policy) -> Ints:
@@ -211,8 +209,10 @@ def evidence(charts: Charts, policy: Policy, norms: Norms, scopes: Ints, bucket_
 
 def _is_blast(norms: Norms, policy: Policy, scopes: Ints, n: Floats, start_s: Ints, bucket_s: int) -> Bools:
     """Which segments hold far more outcomes than is typical of their hours; none where nothing is known."""
-    by_hour = norms.by_hour(scopes)
-    usual = _until(by_hour, bucket_s + BUCKET_S) - _until(by_hour, start_s)
+    end_s = bucket_s + BUCKET_S
+    hours = np.arange(start_s.min() // HOUR_S, end_s // HOUR_S + 1)[-HOURS:] % HOURS
+    by_hour = norms.by_hour(scopes, hours)
+    usual = _until(by_hour, end_s) - _until(by_hour, start_s)
     return (usual > 0) & (n > policy.blast * usual)
 
 

@@ -212,16 +212,16 @@ class Recent(NamedTuple):
 
 def recent(state: RuleState, from_s: int, leaves: Ints) -> Recent:
     """Sums of some `leaves`, rising, over the kept buckets at or after `from_s`."""
-    sums = Recent(*np.zeros((3, len(leaves))))
+    sums, numbers = Recent(*np.zeros((3, len(leaves)))), leaves.astype(np.int32)
     for row in _since(state.ring, from_s):
-        at, held = _positions(row, leaves)
+        at, held = _positions(row, numbers)
         sums.n[held] += row.n[at]
         sums.k[held] += row.k[at]
         sums.failed[held] += row.failed[at]
     return sums
 
 
-def _positions(row: Row, leaves: Ints) -> tuple[Ints, Bools]:
+def _positions(row: Row, leaves: Int32s) -> tuple[Ints, Bools]:
     """Where in a row some `leaves` are, and which of them it holds. Rows are sorted by leaf."""
     at = np.searchsorted(row.leaf, leaves)
     held: Bools = at < len(row.leaf)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +19,7 @@ from alerts.detect import RuleState
 from alerts.policy import Policy
 from alerts.receipts import evidence
 from alerts.records import Scope, ScopeKind
+from alerts.scan import Evidence, Scan, changed, gather, scanned, since_starts
 from alerts.scopes import Index, contains
 
 Floats = NDArray[np.float64]
@@ -45,17 +45,6 @@ class Finding(NamedTuple):
     """Successes are missing; failures may follow."""
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """Counts [G, L] by stretch of time and leaf; stretch g begins at `starts_s[g]`, the last is open."""
-
-    index: Index
-    starts_s: Ints
-    k: Floats
-    n: Floats
-    pi: Floats
-
-
 class Pick(NamedTuple):
     """Scope by number, from stretch `first` on."""
 
@@ -76,7 +65,7 @@ def localise(
     old = _older_than_the_ring(state, policy, alarms)
     if old is not None:
         return (old,)
-    counted = gather(state, pi, _starts(alarms, onsets_s, now_s))
+    counted = gather(state, policy, pi, _starts(alarms, onsets_s, now_s))
     return _findings(counted, policy, _best_explanation(counted, policy))
 
 
@@ -90,18 +79,6 @@ def overdue(state: RuleState, policy: Policy, alarms: Alarms, now_s: int) -> Fin
     chart, number = divmod(int(worth.argmax()), index.size)
     start_s = int(charts.start_s[chart, number])
     return Finding(index.scope(number), start_s, policy.thetas[0], float(worth[chart, number]), overdue=True)
-
-
-def gather(state: RuleState, pi: Floats, starts_s: Ints) -> Evidence:
-    """Sums the kept buckets by stretch."""
-    shape = (len(starts_s), len(state.index.leaves))
-    k, n = np.zeros(shape), np.zeros(shape)
-    for row in state.ring:
-        stretch = int(np.searchsorted(starts_s, row.bucket_s, side="right")) - 1
-        if stretch >= 0:
-            k[stretch, row.leaf] += row.k
-            n[stretch, row.leaf] += row.n
-    return Evidence(state.index, starts_s, k, n, np.broadcast_to(pi, shape))
 
 
 def _starts(alarms: Alarms, onsets_s: Sequence[int], now_s: int) -> Ints:
@@ -157,23 +134,18 @@ def _greedy(ev: Evidence, policy: Policy, first_of: Bools) -> list[Pick]:
 
 def _best_pick(ev: Evidence, policy: Policy, pi: Floats, allowed: Bools) -> tuple[Pick, float]:
     """The scope of greatest score, its best start and odds ratio."""
-    by_start = _by_start(ev, policy, pi)
-    score = np.where(allowed, _scores(ev, by_start), -np.inf)
-    scope = int(score.argmax())
-    chart, first = divmod(int(by_start[:, scope].argmax()), len(ev.starts_s))
+    scan = scanned(ev, pi)
+    score = np.where(allowed, _scores(ev, scan), -np.inf)
+    scope, leaf = int(score.argmax()), int(score.argmax()) - ev.index.first_leaf
+    by_start = scan.wide[..., scope] if leaf < 0 else since_starts(ev, pi, np.array([leaf]))[..., 0]
+    chart, first = divmod(int(by_start.argmax()), len(ev.starts_s))
     return Pick(scope, first, policy.thetas[chart]), float(score[scope])
 
 
-def _by_start(ev: Evidence, policy: Policy, pi: Floats) -> Floats:
-    """Sum of l [J * G, S] by odds ratio and start, and scope."""
-    leafwise = bank.likelihoods(policy, ev.k, ev.n, pi)
-    since = np.flip(np.flip(leafwise, 1).cumsum(axis=1), 1)
-    return ev.index.sums(since).reshape(-1, ev.index.size)
-
-
-def _scores(ev: Evidence, by_start: Floats) -> Floats:
+def _scores(ev: Evidence, scan: Scan) -> Floats:
     """Greatest sum of l of each scope [S], less ln(#scopes of its kind); no name, no score."""
-    return np.where(ev.index.named, by_start.max(axis=0) - ev.index.penalties, -np.inf)
+    best = np.concatenate((scan.wide.max(axis=(0, 1)), scan.pairs))
+    return np.where(ev.index.named, best - ev.index.penalties, -np.inf)
 
 
 def _stands_out(ev: Evidence, policy: Policy, pi: Floats, pick: Pick) -> bool:
@@ -206,21 +178,31 @@ def _raised(pi: Floats, theta: float) -> Floats:
 
 
 def _best_theta(k: Floats, n: Floats, pi: Floats) -> float:
-    """Maximum-likelihood odds ratio, at least 1: sum n theta pi / (1 + (theta - 1) pi) = sum k."""
-    low, high, failed = 0.0, 9.0, k.sum()
+    """Maximum-likelihood odds ratio, 1 to e^9: sum n theta pi / (1 + (theta - 1) pi) = sum k.
+
+    Newton's steps in ln theta, halving where one leaves what is known to hold the root.
+    """
+    if (pi == pi[:1]).all():
+        n, pi = n.sum(axis=0), pi[0]
+    low, high, at, failed = 0.0, 9.0, 0.0, k.sum()
     for _ in range(40):
-        middle = (low + high) / 2
-        below = (n * _raised(pi, np.exp(middle))).sum() < failed
-        low, high = (middle, high) if below else (low, middle)
-    return float(np.exp(low))
+        raised = _raised(pi, np.exp(at))
+        expected = n * raised
+        excess = float(expected.sum() - failed)
+        low, high = (at, high) if excess < 0 else (low, at)
+        step = at - excess / max(float((expected * (1 - raised)).sum()), 1e-9)
+        last, at = at, step if low < step < high else (low + high) / 2
+        if abs(at - last) < 1e-12:
+            break
+    return float(np.exp(at))
 
 
 def _gain(ev: Evidence, picks: Sequence[Pick]) -> float:
     """Log-likelihood (nats) of the counts under the picks, over that under the baselines."""
     _, pi = _refit(ev, picks)
-    failed = ev.k * np.log(pi / ev.pi)
-    rest = (ev.n - ev.k) * np.log((1 - pi) / (1 - ev.pi))
-    return float((failed + rest).sum())
+    leaves = changed(ev, pi)
+    k, n, base, pi = (a[:, leaves] for a in (ev.k, ev.n, ev.pi, pi))
+    return float((k * np.log(pi / base) + (n - k) * np.log((1 - pi) / (1 - base))).sum())
 
 
 def _price(ev: Evidence, policy: Policy, pick: Pick) -> float:
@@ -263,7 +245,7 @@ def _findings(ev: Evidence, policy: Policy, picks: list[Pick]) -> tuple[Finding,
 def _lead(ev: Evidence, policy: Policy, picks: list[Pick], i: int) -> float:
     """By how much pick `i` beats its rivals, wider or narrower, once the others are folded in."""
     _, pi = _refit(ev, _others(picks, i))
-    score = _scores(ev, _by_start(ev, policy, pi))
+    score = _scores(ev, scanned(ev, pi))
     own, number = ev.index.scope(picks[i].scope), picks[i].scope
     rivals = [j for j in np.flatnonzero(score > score[number] - policy.clear_lead).tolist() if j != number]
     nested = [j for j in rivals if _nests(ev.index.scope(j), own)]

@@ -24,6 +24,7 @@ Bools = NDArray[np.bool_]
 Leaf = tuple[str, str]
 Moves = tuple[tuple[slice, slice], ...]
 """From where to where blocks of an array go."""
+EACH = slice(None)
 
 
 def _numbered(names: Iterable[str]) -> dict[str, int]:
@@ -92,17 +93,18 @@ class Index:
         """`values` [..., L] by leaf as sums [..., S] by scope."""
         return np.concatenate((self.wide(values), values), axis=-1)
 
-    def wide(self, values: Floats) -> Floats:
-        """`values` [..., L] by leaf as sums [..., S - L] of the wide scopes alone.
+    def wide(self, values: Floats, leaves: Ints | slice = EACH) -> Floats:
+        """`values` [..., leaves] as sums [..., S - L] of the wide scopes alone.
 
         Added leaf by leaf, not by a matrix product: the order is the same on every machine.
         """
-        rows = values.reshape(math.prod(values.shape[:-1]), len(self.leaves))
+        carrier_of, region_of = self.carrier_of[leaves], self.region_of[leaves]
+        rows = values.reshape(math.prod(values.shape[:-1]), len(carrier_of))
         sums, region = np.zeros((len(rows), self.first_leaf)), 1 + len(self.carriers)
         for row, own in zip(rows, sums, strict=True):
             own[0] = row.sum()
-            own[1:region] = np.bincount(self.carrier_of, row, len(self.carriers))
-            own[region:] = np.bincount(self.region_of, row, len(self.regions))
+            own[1:region] = np.bincount(carrier_of, row, len(self.carriers))
+            own[region:] = np.bincount(region_of, row, len(self.regions))
         return sums.reshape(*values.shape[:-1], self.first_leaf)
 
     def scope(self, number: int) -> Scope:
@@ -162,8 +164,9 @@ class Index:
 
     def _settle_lone_pairs(self, lone_c: Bools, lone_r: Bools, carriers: Bools, regions: Bools) -> None:
         """Where a carrier and a region are the same one leaf, keeps one of the two names."""
-        for c, r in zip(self.carrier_of, self.region_of, strict=True):
-            if lone_c[c] and lone_r[r] and carriers[c] and regions[r]:
+        both = lone_c[self.carrier_of] & lone_r[self.region_of]
+        for c, r in zip(self.carrier_of[both], self.region_of[both], strict=True):
+            if carriers[c] and regions[r]:
                 unknown = c == self.carriers.get(UNKNOWN, -1)
                 (carriers if unknown else regions)[c if unknown else r] = False
 

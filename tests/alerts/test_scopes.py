@@ -30,7 +30,8 @@ def test_number_and_scope_are_inverse() -> None:
 
 def test_scopes_keep_their_state_when_series_appear() -> None:
     grown = GRID.grown([("c", "x"), ("a", "w")])
-    old, new = (np.concatenate([np.arange(s.start, s.stop) for s in own]) for own in zip(*moved(GRID, grown)))
+    blocks = moved(GRID, grown)
+    old, new = (np.concatenate([np.arange(grown.size)[pair[i]] for pair in blocks]) for i in (0, 1))
     assert sorted(old.tolist()) == list(range(GRID.size))
     assert [grown.scope(i) for i in new.tolist()] == [GRID.scope(i) for i in old.tolist()]
 

@@ -197,6 +197,7 @@ def _bias(results: Results) -> Bar:
 
 def _cost(cost: Cost) -> Bar:
     most = 5 if cost.series <= 5000 else 100
-    figure = f"{cost.calm_ms:.1f} ms; while an incident is open {cost.ill_ms:.1f}, at most {cost.most_ms:.1f}"
+    ill = f"{cost.ill_ms:.1f} while an incident is open, {cost.worst_ms:.1f} at worst"
+    figure = f"{cost.calm_ms:.1f} ms; {ill}"
     what = f"cost of a whole tick with scopes, {cost.series:,} series"
-    return Bar(what, f"≤ {most} ms", figure, cost.calm_ms <= most)
+    return Bar(what, f"≤ {most} ms", figure, max(cost.calm_ms, cost.ill_ms) <= most)

@@ -83,7 +83,7 @@ def test_a_scenario_goes_through_the_command_from_outside(tmp_path: Path) -> Non
 
 def results(alarms: int) -> Results:
     weeks = 60_000 / len(VOLUMES)
-    found = Results("full", 1, "here", costs=[Cost(5000, 3.0, 9.0, 4.0)], bias={1.0: 0.02})
+    found = Results("full", 1, "here", costs=[Cost(5000, 3.0, 4.0, 9.0)], bias={1.0: 0.02})
     found.quiet = [QuietResult(VOLUMES, weeks, [alarms, *[0] * (len(VOLUMES) - 1)], None, 0, 1.0)]
     found.cases = [
         Case(v, size, "step", 20.0, 3600, 10.0, 10.0, delay, 1, None)
