@@ -134,7 +134,8 @@ def _y_nats(nats: float) -> float:
 
 
 def _ratios(story: Story) -> Iterator[str]:
-    title = f"A carrier with {story.per_s:.0f} messages a second fails at {RATIO:.0%}: share of failures, last minute"
+    carrier = f"A carrier with {story.per_s:.0f} messages a second"
+    title = f"{carrier} fails at {RATIO:.0%}: share of failures, last minute"
     yield f'<text x="{LEFT}" y="20" font-size="13">{title}</text>'
     for ratio in (0.05, 0.10, 0.15, 0.20, 0.25):
         yield from _rule(_y_ratio(ratio), f"{ratio:.0%}")
