@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.bench.detection import plot, report, scenario
+from tests.bench.detection import plot, report, scenario, story
 from tests.bench.detection.bars import Bar, bars
 from tests.bench.detection.forms import FORMS
 from tests.bench.detection.jobs import Results, run_all
@@ -18,6 +18,8 @@ from tests.bench.detection.seeds import first_seed
 
 PAGE = Path("docs/detection-benchmark.md")
 PLOT = Path("docs/detection-benchmark.svg")
+STORY = Path("docs/detection.svg")
+STORY_SEED = 7
 BEGIN, END = "<!-- results: begin -->\n", "<!-- results: end -->"
 
 
@@ -27,6 +29,9 @@ def main() -> int:
     if args.write is not None:
         for one in scenario.all_scenarios():
             print(*scenario.write(one, seed, args.write))
+        return 0
+    if args.story:
+        STORY.write_text(story.svg(story.play(STORY_SEED)))
         return 0
     form = FORMS["quick" if args.quick else args.form]
     _say(f"{form.name} form, seeds from {seed} on ({whence})")
@@ -53,6 +58,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, help="folder for results.json, results.md and delays.svg")
     parser.add_argument("--docs", action="store_true", help=f"writes the tables into {PAGE}")
     parser.add_argument("--write", type=Path, help="only writes scenarios, as folded lines with their truth")
+    parser.add_argument("--story", action="store_true", help=f"only draws {STORY}, an outage as it is seen")
     parser.add_argument("--nab", type=Path, help="a checkout of numenta/NAB: its volumes as decoys")
     return parser.parse_args()
 
