@@ -1,41 +1,35 @@
 """Detector state as records of at most 900 kB, and back again, exactly.
 
+    state -> documents (alerts.shards) -> those that changed, in pieces -> records
+                                       -> all of them by name -> the station's document, written last
+
 Each record is JSON: `v`, shard, part i of n, bucket, policy version and a piece of a JSON document.
-Arrays travel as zlib over their byte planes: small counts leave the upper planes empty.
+The station's document names the slot and the bucket of every document that belongs to it. A document
+that changes is written to the other of its two slots, so whatever the last whole snapshot names stays.
 """
 
 from __future__ import annotations
 
-import base64
-import zlib
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
-from alerts.baseline import Baseline
+from alerts import schema_two, shards
 from alerts.case import Case, Watch
-from alerts.charts import Charts
-from alerts.decide import DetectorState, Look
-from alerts.detect import Row, RuleState
-from alerts.learn import Block, Learned
+from alerts.decide import DetectorState
+from alerts.packing import Array, packed, unpacked
 from alerts.policy import Policy
-from alerts.receipts import Receipts
 from alerts.records import VERSION, Incident
-from alerts.scopes import Index, Leaf
-from alerts.wobble import Wobble
 from streams.errors import MonitorError
 
 PART_BYTES = 700_000
 """Text in one record; the rest of the 900 kB is for the frame and for escaped quotes."""
 STATION = "station"
-SCHEMA = 2
-"""What the documents hold. Another schema can not be used: what is normal is learned anew."""
-
-
-Int32s = NDArray[np.int32]
+SCHEMA = 3
+"""What the documents hold. The schema before is read as well; of others what is normal is learned anew."""
+SLOTS = "ab"
 
 
 class SnapshotError(MonitorError):
@@ -43,7 +37,7 @@ class SnapshotError(MonitorError):
 
 
 class Part(msgspec.Struct, frozen=True):
-    """One record of `detector-state`; its key is `shard`."""
+    """One record of `detector-state`; its key is `shard`: document, slot and part."""
 
     shard: str
     part: int
@@ -54,60 +48,64 @@ class Part(msgspec.Struct, frozen=True):
     v: int = VERSION
 
 
-class Array(msgspec.Struct, frozen=True):
-    """An array: dtype and shape in numpy's words, byte planes deflated."""
-
-    dtype: str
-    shape: tuple[int, ...]
-    data: str
-
-
-class RuleImage(msgspec.Struct, frozen=True):
-    """One rule: the ring is held as rows' buckets and lengths and its columns end to end."""
-
-    rule: str
-    leaves: list[Leaf]
-    charts: dict[str, Array]
-    learned: dict[str, Array]
-    receipts: dict[str, Array]
-    blocks_s: list[int]
-    look: tuple[int, int]
-    buckets_s: list[int]
-    lengths: list[int]
-    columns: list[Array]
-
-
 class Schema(msgspec.Struct, frozen=True):
     """What is read of a snapshot before the rest."""
 
     schema: int = 1
 
 
+class Place(NamedTuple):
+    """Where a document is, and the bucket after which it was written."""
+
+    slot: str
+    bucket_s: int
+
+
 class StationImage(msgspec.Struct, frozen=True):
-    """What is not of one rule alone."""
+    """What is not of one rule alone, and where the rest is."""
 
     rules: list[str]
     cases: list[tuple[Incident, Watch]]
     policy: dict[str, Any]
     policy_from_s: int
+    documents: dict[str, Place] = {}
     schema: int = SCHEMA
 
 
-def snapshot(state: DetectorState) -> list[bytes]:
-    """The state as records; `shard_of` gives the key of each.
+@dataclass(frozen=True)
+class Written:
+    """The last snapshot that is known to be whole."""
 
-    Shards alternate by minute between the slots a and b: a crash half-way leaves the other whole.
-    """
-    station = StationImage(
-        [r.rule for r in state.rules],
-        [(c.incident, c.watch) for c in state.cases],
-        msgspec.to_builtins(state.policy),
-        state.policy_from_s,
-    )
-    parts = _cut(state, STATION, msgspec.json.encode(station))
-    for rule, look in zip(state.rules, state.looks, strict=True):
-        parts += _cut(state, f"rule/{rule.rule}", msgspec.json.encode(_image(rule, look)))
-    return [msgspec.json.encode(part) for part in parts]
+    station: Place | None = None
+    places: Mapping[str, Place] = field(default_factory=dict)
+    documents: Mapping[str, shards.Document] = field(default_factory=dict)
+
+
+NOTHING = Written()
+Found = Mapping[tuple[str, Place], bytes]
+"""Whole documents by name and place."""
+
+
+def snapshot(state: DetectorState) -> list[bytes]:
+    """The whole state as records; `shard_of` gives the key of each."""
+    return changes(state, NOTHING)[0]
+
+
+def changes(state: DetectorState, last: Written) -> tuple[list[bytes], Written]:
+    """The records that make the `last` snapshot one of `state`, to be written in this order, and what is
+    the last one once all of them are."""
+    parts, places, documents = list[Part](), dict[str, Place](), _documents(state)
+    for name, document in documents.items():
+        before = last.places.get(name)
+        if before is not None and shards.same(document, last.documents[name]):
+            places[name] = before
+            continue
+        places[name] = _next(before, state)
+        arrays = {key: packed(array) for key, array in shards.arrays(document).items()}
+        parts += _cut(state, name, places[name], msgspec.json.encode(arrays))
+    station = _next(last.station, state)
+    parts += _cut(state, STATION, station, msgspec.json.encode(_image(state, places)))
+    return [msgspec.json.encode(part) for part in parts], Written(station, places, documents)
 
 
 def shard_of(record: bytes) -> str:
@@ -116,152 +114,98 @@ def shard_of(record: bytes) -> str:
 
 
 def restore(records: Iterable[bytes]) -> DetectorState:
-    """The newest whole state among `records`, in any order.
+    """The newest whole state among `records`, in any order. Raises SnapshotError where none is whole."""
+    return restored(records)[0]
 
-    Raises SnapshotError where no snapshot is whole.
-    """
-    by_bucket: dict[int, list[Part]] = {}
-    for record in records:
-        part = msgspec.json.decode(record, type=Part)
-        by_bucket.setdefault(part.bucket_s, []).append(part)
-    for bucket_s in sorted(by_bucket, reverse=True):
-        state = _whole(by_bucket[bucket_s])
-        if state is not None:
-            return state
+
+def restored(records: Iterable[bytes]) -> tuple[DetectorState, Written]:
+    """The same, and the snapshot that it was."""
+    found = _join(msgspec.json.decode(record, type=Part) for record in records)
+    stations = [place for name, place in found if name == STATION]
+    for station in sorted(stations, key=lambda place: place.bucket_s, reverse=True):
+        whole = _whole(found, station)
+        if whole is not None:
+            return whole
     raise SnapshotError("detector-state holds no whole snapshot: begin anew, or restore the topic")
 
 
-def _whole(parts: Sequence[Part]) -> DetectorState | None:
-    docs = _join(parts)
-    if STATION not in docs:
+def _whole(found: Found, station: Place) -> tuple[DetectorState, Written] | None:
+    document = found[STATION, station]
+    schema = msgspec.json.decode(document, type=Schema).schema
+    if schema not in (SCHEMA, SCHEMA - 1):
         return None
-    if msgspec.json.decode(docs[STATION], type=Schema).schema != SCHEMA:
-        return None
-    station = msgspec.json.decode(docs[STATION], type=StationImage)
-    if any(f"rule/{rule}" not in docs for rule in station.rules):
-        return None
-    images = [msgspec.json.decode(docs[f"rule/{rule}"], type=RuleImage) for rule in station.rules]
-    return DetectorState(
-        policy=msgspec.convert(station.policy, Policy),
-        policy_from_s=station.policy_from_s,
-        bucket_s=parts[0].bucket_s,
-        rules=tuple(_rule(image) for image in images),
-        cases=tuple(Case(incident, watch) for incident, watch in station.cases),
-        looks=tuple(Look(*image.look) for image in images),
+    image = msgspec.json.decode(document, type=StationImage)
+    if schema == SCHEMA:
+        if any((name, place) not in found for name, place in image.documents.items()):
+            return None
+        rules = [shards.rule_of(rule, _arrays(found, image, rule)) for rule in image.rules]
+    else:
+        if any((f"rule/{rule}", station) not in found for rule in image.rules):
+            return None
+        rules = [schema_two.rule_of(found[f"rule/{rule}", station]) for rule in image.rules]
+    state = DetectorState(
+        policy=msgspec.convert(image.policy, Policy),
+        policy_from_s=image.policy_from_s,
+        bucket_s=station.bucket_s,
+        rules=tuple(rule for rule, _ in rules),
+        cases=tuple(Case(incident, watch) for incident, watch in image.cases),
+        looks=tuple(look for _, look in rules),
     )
+    return state, Written(station, image.documents, _documents(state) if image.documents else {})
 
 
-def _cut(state: DetectorState, name: str, data: bytes) -> list[Part]:
-    text = data.decode()
-    pieces = [text[i : i + PART_BYTES] for i in range(0, len(text), PART_BYTES)]
-    slot = "ab"[state.bucket_s // 60 % 2]
-    return [
-        Part(f"{name}/{slot}/{i}", i, len(pieces), state.bucket_s, state.policy.version, piece)
-        for i, piece in enumerate(pieces)
-    ]
-
-
-def _join(parts: Iterable[Part]) -> dict[str, bytes]:
-    """Documents by name, whole ones only."""
-    pieces: dict[str, dict[int, Part]] = {}
-    for part in parts:
-        pieces.setdefault(part.shard.rsplit("/", 2)[0], {})[part.part] = part
+def _arrays(found: Found, image: StationImage, rule: str) -> dict[str, shards.Arrays]:
+    """The arrays of a rule by document."""
+    own = ((n, p) for n, p in image.documents.items() if n.startswith(f"rule/{rule}/"))
     return {
-        name: "".join(own[i].data for i in range(len(own))).encode()
-        for name, own in pieces.items()
-        if sorted(own) == list(range(own[0].parts if 0 in own else -1))
+        name.removeprefix(f"rule/{rule}/"): {
+            key: unpacked(array)
+            for key, array in msgspec.json.decode(found[name, place], type=dict[str, Array]).items()
+        }
+        for name, place in own
     }
 
 
-def _image(rule: RuleState, look: Look) -> RuleImage:
-    return RuleImage(
-        rule=rule.rule,
-        leaves=list(rule.index.leaves),
-        charts={name: _packed(array) for name, array in vars(rule.charts).items()},
-        learned={name: _packed(array) for name, array in _learned_arrays(rule.learned).items()},
-        receipts={name: _packed(array) for name, array in _receipts_arrays(rule.receipts).items()},
-        blocks_s=[block.start_s for block in rule.learned.blocks],
-        look=(look.until_s, look.last_s),
-        buckets_s=[row.bucket_s for row in rule.ring],
-        lengths=[len(row.leaf) for row in rule.ring],
-        columns=[_packed(column) for column in _columns(rule.ring)],
+def _documents(state: DetectorState) -> dict[str, shards.Document]:
+    return {
+        f"rule/{rule.rule}/{name}": document
+        for rule, look in zip(state.rules, state.looks, strict=True)
+        for name, document in shards.documents(rule, look, state.policy).items()
+    }
+
+
+def _image(state: DetectorState, places: dict[str, Place]) -> StationImage:
+    return StationImage(
+        [r.rule for r in state.rules],
+        [(c.incident, c.watch) for c in state.cases],
+        msgspec.to_builtins(state.policy),
+        state.policy_from_s,
+        places,
     )
 
 
-def _columns(ring: Sequence[Row]) -> list[Int32s]:
-    """The ring as five long columns of small numbers: leaves by their steps, and what people read
-    as the little that it differs from the evidence."""
-    if not ring:
-        return [np.zeros(0, dtype=np.int32)] * 5
-    leaf, n, k, finals, failed = (np.concatenate(c) for c in zip(*(row[1:] for row in ring), strict=True))
-    return [np.diff(leaf, prepend=leaf[:1] * 0), n, k, finals - n, failed - k]
+def _next(before: Place | None, state: DetectorState) -> Place:
+    """The slot that is not in use; by minute where none is known to be."""
+    slot = SLOTS[state.bucket_s // 60 % 2] if before is None else SLOTS[before.slot == SLOTS[0]]
+    return Place(slot, state.bucket_s)
 
 
-def _rows(image: RuleImage) -> tuple[Row, ...]:
-    step, n, k, more_n, more_k = (_unpacked(column) for column in image.columns)
-    whole = (np.cumsum(step, dtype=np.int32), n, k, n + more_n, k + more_k)
-    cuts = np.cumsum(np.array(image.lengths, dtype=np.int64))[:-1]
-    columns = zip(*(np.split(column, cuts) for column in whole), strict=True)
-    pairs = zip(image.buckets_s, columns, strict=True) if image.buckets_s else ()
-    return tuple(Row(bucket_s, *own) for bucket_s, own in pairs)
+def _cut(state: DetectorState, name: str, place: Place, document: bytes) -> Iterator[Part]:
+    text = document.decode()
+    pieces = [text[i : i + PART_BYTES] for i in range(0, len(text), PART_BYTES)]
+    for i, piece in enumerate(pieces):
+        shard = f"{name}/{place.slot}/{i}"
+        yield Part(shard, i, len(pieces), place.bucket_s, state.policy.version, piece)
 
 
-def _rule(image: RuleImage) -> RuleState:
-    charts = Charts(**{name: _unpacked(array) for name, array in image.charts.items()})
-    index = Index().grown(image.leaves)
-    return RuleState(image.rule, charts, _receipts(image), index, _learned(image), _rows(image))
-
-
-def _learned_arrays(learned: Learned) -> dict[str, NDArray[Any]]:
-    """Everything learned as named arrays; the blocks that wait as [B, L]."""
-    baseline = {f"baseline.{name}": array for name, array in vars(learned.baseline).items()}
-    wobble = {f"wobble.{name}": array for name, array in vars(learned.wobble).items()}
-    waiting = np.array([(b.k, b.n) for b in learned.blocks], dtype=np.float32)
-    own = {"k": learned.k, "n": learned.n, "ill_s": learned.ill_s}
-    return baseline | wobble | own | {"blocks": waiting.reshape(len(learned.blocks), 2, len(learned.k))}
-
-
-def _learned(image: RuleImage) -> Learned:
-    arrays = {name: _unpacked(array) for name, array in image.learned.items()}
-    waiting = zip(image.blocks_s, arrays["blocks"], strict=True)
-    return Learned(
-        Baseline(**_under("baseline.", arrays)),
-        Wobble(**_under("wobble.", arrays)),
-        tuple(Block(start_s, k, n) for start_s, (k, n) in waiting),
-        arrays["k"],
-        arrays["n"],
-        arrays["ill_s"],
-    )
-
-
-def _receipts_arrays(receipts: Receipts) -> dict[str, NDArray[Any]]:
-    own = {name: array for name, array in vars(receipts).items() if isinstance(array, np.ndarray)}
-    charts = {f"charts.{name}": array for name, array in vars(receipts.charts).items()}
-    return own | charts | {f"wobble.{name}": array for name, array in vars(receipts.wobble).items()}
-
-
-def _receipts(image: RuleImage) -> Receipts:
-    arrays = {name: _unpacked(array) for name, array in image.receipts.items()}
-    own = {name: array for name, array in arrays.items() if "." not in name}
-    charts, wobble = Charts(**_under("charts.", arrays)), Wobble(**_under("wobble.", arrays))
-    return Receipts(**own, charts=charts, wobble=wobble)
-
-
-def _under(prefix: str, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    return {n.removeprefix(prefix): array for n, array in arrays.items() if n.startswith(prefix)}
-
-
-def _packed(array: NDArray[Any]) -> Array:
-    little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
-    planes = little.reshape(-1).view(np.uint8).reshape(-1, little.itemsize).T
-    # Runs and Huffman codes only: matches are rare in counts, and looking for them costs most.
-    press = zlib.compressobj(level=1, strategy=zlib.Z_RLE)
-    deflated = press.compress(np.ascontiguousarray(planes).tobytes()) + press.flush()
-    return Array(little.dtype.str, little.shape, base64.b64encode(deflated).decode())
-
-
-def _unpacked(packed: Array) -> NDArray[Any]:
-    dtype = np.dtype(packed.dtype)
-    planes = np.frombuffer(zlib.decompress(base64.b64decode(packed.data)), dtype=np.uint8)
-    flat = np.ascontiguousarray(planes.reshape(dtype.itemsize, -1).T).reshape(-1)
-    return flat.view(dtype).reshape(packed.shape).astype(dtype.newbyteorder("="))
+def _join(parts: Iterable[Part]) -> Found:
+    """Whole documents alone. Parts beyond the last are of a longer one that was there before."""
+    pieces: dict[tuple[str, Place], dict[int, Part]] = {}
+    for part in parts:
+        name, slot, _ = part.shard.rsplit("/", 2)
+        pieces.setdefault((name, Place(slot, part.bucket_s)), {})[part.part] = part
+    return {
+        key: "".join(own[i].data for i in range(own[0].parts)).encode()
+        for key, own in pieces.items()
+        if 0 in own and all(i in own and own[i].parts == own[0].parts for i in range(own[0].parts))
+    }

@@ -79,6 +79,7 @@ class Station:
         self._book = RuleBook.of(settings.rules, settings.sources, settings.code_tables)
         self._policy = Policy.of(settings)
         self._state = decide.begin(self._policy, self._book.names)
+        self._written = snapshot.NOTHING
         self._assembler = Assembler()
         self._known: dict[str, Incident] = {}
         self._events: dict[str, tuple[Transition, ...]] = {}
@@ -96,6 +97,7 @@ class Station:
         """Snapshot, then the incidents that are newer than it; the log is read on from the snapshot."""
         self._assembler, self._low_water = Assembler(), 0
         self._known = {i.key: i for i in await self._stored()}
+        self._written = snapshot.NOTHING
         records = await self._read(DETECTOR_STATE)
         state = self._from_snapshot(list(records.values()))
         self._state = decide.adopt(state, self._known.values())
@@ -106,7 +108,7 @@ class Station:
     def _from_snapshot(self, records: list[bytes]) -> DetectorState:
         if records:
             try:
-                state = snapshot.restore(records)
+                state, self._written = snapshot.restored(records)
                 if [r.rule for r in state.rules] == list(self._book.names):
                     if state.policy != self._policy:
                         log.info(
@@ -213,9 +215,10 @@ class Station:
                 known = self._known.get(one.incident.key)
                 if known is not None:
                     await self._send(INCIDENTS, known.key.encode(), encode(known))
-        records = await asyncio.to_thread(snapshot.snapshot, self._state)
+        records, written = await asyncio.to_thread(snapshot.changes, self._state, self._written)
         for record in records:
             await self._send(DETECTOR_STATE, snapshot.shard_of(record).encode(), record)
+        self._written = written
         self._low_water = offset + 1
 
     def _show(self, decided: Decided | None) -> None:

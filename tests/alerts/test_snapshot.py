@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -12,9 +13,10 @@ from hypothesis import strategies as st
 
 from alerts.decide import Decided, DetectorState, adopt, begin, decide
 from alerts.policy import Policy
-from alerts.snapshot import Part, SnapshotError, restore, shard_of, snapshot
+from alerts.snapshot import NOTHING, Part, SnapshotError, changes, restore, restored, shard_of, snapshot
 from tests.alerts.traffic import RULE, Counts, Fault, Network, names
 
+BEFORE = Path(__file__).parent / "snapshots" / "schema-2.jsonl"
 POLICY = Policy(quarantine_s=0, wobble_least=0.5, overdue_after_s=0)
 """Learns within these minutes: nothing waits longer than its block."""
 FAULTS = (Fault(104, 300, 0.4, carrier="c1"), Fault(450, 600, 0.5, carrier="c1"))
@@ -88,11 +90,64 @@ def test_no_whole_snapshot_is_refused_in_words() -> None:
         restore(snapshot(END)[:1])
 
 
+@settings(max_examples=15, deadline=None)
+@given(st.dictionaries(st.integers(1, len(STREAM) // 6), st.floats(0, 1), max_size=4))
+def test_a_crash_while_a_snapshot_is_written_leaves_the_last_one_whole(crashes: dict[int, float]) -> None:
+    """Every minute a snapshot; in some only a share of its records is written before a restart."""
+    state, last, topic = begin(POLICY, (RULE,)), NOTHING, dict[str, bytes]()
+    decided, at, whole = dict[int, Decided](), 0, snapshot(state)
+    while at < len(STREAM):
+        state, some = follow(state, STREAM[at : at + 6])
+        decided |= {at + i: one for i, one in enumerate(some)}
+        at += 6
+        records, written = changes(state, last)
+        share = crashes.pop(at // 6, None)
+        kept = records if share is None else records[: int(share * len(records))]
+        topic |= {shard_of(record): record for record in kept}
+        if share is None:
+            last, whole = written, snapshot(state)
+        elif last is not NOTHING:
+            state, last = restored(topic.values())
+            assert snapshot(state) == whole
+            at = next(i for i, (bucket_s, _) in enumerate(STREAM) if bucket_s > state.bucket_s)
+        else:
+            state, at = begin(POLICY, (RULE,)), 0
+    assert [decided[i] for i in range(len(STREAM))] == WHOLE
+    assert snapshot(state) == snapshot(END)
+    assert snapshot(restore(topic.values())) == whole
+
+
+def test_a_minute_later_little_is_written() -> None:
+    begun, _ = follow(begin(POLICY, (RULE,)), STREAM[:120])
+    _, last = changes(begun, NOTHING)
+    later, _ = follow(begun, STREAM[120:126])
+    records, _ = changes(later, last)
+    names = {shard_of(r).rsplit("/", 2)[0].removeprefix(f"rule/{RULE}/") for r in records}
+    assert names == {"now", f"ring/{STREAM[120][0] // 60 % 62}", "station"}
+
+
 def test_a_snapshot_of_another_schema_is_refused() -> None:
-    older = [r.replace(b'\\"schema\\":2', b'\\"schema\\":1') for r in snapshot(END)]
-    assert older != snapshot(END)
+    newer = [r.replace(b'\\"schema\\":3', b'\\"schema\\":4') for r in snapshot(END)]
+    assert newer != snapshot(END)
     with pytest.raises(SnapshotError, match="no whole snapshot"):
-        restore(older)
+        restore(newer)
+
+
+def test_a_snapshot_of_the_schema_before_is_read() -> None:
+    """Four series, of which one carrier fails at 40 % since second 1204; written at second 1490."""
+    topic = {shard_of(r): r for r in BEFORE.read_bytes().splitlines()}
+    state, last = restored(topic.values())
+    assert state.bucket_s == 1_800_001_490
+    rule = state.rules[0]
+    assert [c.incident.key for c in state.cases] == [f"ch:{RULE}:carrier:c1:all:1800001210"]
+    assert rule.charts.w.sum() == pytest.approx(27444.36453889087)
+    assert rule.learned.baseline.total.sum() == pytest.approx(7455.797950692483)
+    assert rule.learned.wobble.weight.sum() == pytest.approx(5396.986793533642)
+    assert rule.receipts.returned.sum() == pytest.approx(20156.297279776987)
+    assert (sum(int(row.n.sum()) for row in rule.ring), len(rule.learned.blocks)) == (15063, 1)
+    records, _ = changes(state, last)
+    assert not topic.keys() & {shard_of(r) for r in records}, "the one before stays until this is whole"
+    assert snapshot(restore([*topic.values(), *records])) == snapshot(state)
 
 
 def test_three_thousand_series_fit() -> None:

@@ -1,0 +1,181 @@
+"""A rule's state cut into documents by how often they change, so that a snapshot writes little.
+
+`now` changes in every bucket, `settled`, `hour/…` and `block/…` after a block of 10 min, `ring/…` with
+its minute, `leaves` when a series appears. Documents are named arrays; put together they are the state,
+bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from alerts.baseline import BLOCK_S, Baseline
+from alerts.charts import Charts
+from alerts.decide import Look
+from alerts.detect import Row, RuleState
+from alerts.learn import Block, Learned
+from alerts.policy import Policy
+from alerts.receipts import Receipts
+from alerts.scopes import Index, Leaf
+from alerts.wobble import Wobble
+
+Arrays = Mapping[str, NDArray[Any]]
+Document = Arrays | tuple[Row, ...]
+"""Named arrays, or the rows of one minute."""
+Int32s = NDArray[np.int32]
+
+BY_HOUR = ("failed", "seen", "volume")
+"""Of the baseline: a block changes one hour of them."""
+AFTER_A_BLOCK = (
+    "baseline.",
+    *("wobble.excess", "wobble.weight", "wobble.hours"),
+    *("receipts.returned", "receipts.wobble.excess", "receipts.wobble.weight", "receipts.wobble.hours"),
+)
+"""Arrays, or beginnings of their names, that change after a block alone."""
+
+
+def documents(rule: RuleState, look: Look, policy: Policy) -> dict[str, Document]:
+    """The state of a rule by document."""
+    every = _every(rule) | {"look": np.array(look, dtype=np.int64)}
+    return {
+        "leaves": {"json": np.frombuffer(msgspec.json.encode(rule.index.leaves), dtype=np.uint8)},
+        "settled": {name: array for name, array in every.items() if name.startswith(AFTER_A_BLOCK)},
+        **_hours(rule.learned.baseline),
+        **_blocks(rule.learned.blocks, policy),
+        **_minutes(rule.ring, policy),
+        "now": {name: array for name, array in every.items() if not name.startswith(AFTER_A_BLOCK)},
+    }
+
+
+def arrays(document: Document) -> Arrays:
+    """What is written of a document."""
+    return _of_rows(document) if isinstance(document, tuple) else document
+
+
+def same(one: Document, other: Document) -> bool:
+    """Whether nothing of a document has changed. Rows are values that are kept as they are."""
+    if isinstance(one, tuple) or isinstance(other, tuple):
+        return len(one) == len(other) and all(a is b for a, b in zip(one, other, strict=True))
+    return one.keys() == other.keys() and all(_equal(array, other[name]) for name, array in one.items())
+
+
+def rule_of(name: str, found: Mapping[str, Arrays]) -> tuple[RuleState, Look]:
+    """The state of the rule `name` from the arrays of its documents."""
+    every = dict(found["settled"]) | found["now"]
+    index = Index().grown(msgspec.json.decode(found["leaves"]["json"].tobytes(), type=list[Leaf]))
+    hours = [own for key, own in sorted(found.items()) if key.startswith("hour/")]
+    by_hour = {one: np.stack([own[one] for own in hours if one in own]) for one in BY_HOUR}
+    blocks = [Block(int(b["start_s"][0]), b["k"], b["n"]) for b in _starting("block/", found)]
+    learned = Learned(
+        Baseline(**_under("baseline.", every), **by_hour),
+        _wobble(_under("wobble.", every)),
+        tuple(sorted(blocks, key=lambda block: block.start_s)),
+        **_under("learned.", every),
+    )
+    ring = sorted((row for own in _starting("ring/", found) for row in _rows(own)), key=lambda r: r.bucket_s)
+    charts, receipts = Charts(**_under("charts.", every)), _receipts(_under("receipts.", every))
+    until_s, last_s = every["look"].tolist()
+    return RuleState(name, charts, receipts, index, learned, tuple(ring)), Look(until_s, last_s)
+
+
+def _every(rule: RuleState) -> dict[str, NDArray[Any]]:
+    """Every array but those by hour, by block and by row."""
+    learned, receipts = rule.learned, rule.receipts
+    baseline = {n: array for n, array in vars(learned.baseline).items() if n not in BY_HOUR}
+    own = {n: array for n, array in vars(receipts).items() if isinstance(array, np.ndarray)}
+    return {
+        **_named("baseline.", baseline),
+        **_named("wobble.", _of_wobble(learned.wobble)),
+        **_named("learned.", {"k": learned.k, "n": learned.n, "ill_s": learned.ill_s}),
+        **_named("charts.", vars(rule.charts)),
+        **_named("receipts.", own),
+        **_named("receipts.charts.", vars(receipts.charts)),
+        **_named("receipts.wobble.", _of_wobble(receipts.wobble)),
+    }
+
+
+def _hours(base: Baseline) -> dict[str, Document]:
+    by_hour = {name: getattr(base, name) for name in BY_HOUR}
+    return {
+        f"hour/{h:02}": {name: array[h] for name, array in by_hour.items() if h < len(array)}
+        for h in range(max(map(len, by_hour.values())))
+    }
+
+
+def _blocks(blocks: Sequence[Block], policy: Policy) -> dict[str, Document]:
+    """Names come round again once a block can not wait any longer."""
+    names = policy.quarantine_most_s // BLOCK_S + 2
+    return {
+        f"block/{b.start_s // BLOCK_S % names}": {"start_s": np.array([b.start_s]), "k": b.k, "n": b.n}
+        for b in blocks
+    }
+
+
+def _minutes(ring: Sequence[Row], policy: Policy) -> dict[str, Document]:
+    names = policy.ring_s // 60 + 2
+    by_minute = groupby(ring, key=lambda row: row.bucket_s // 60)
+    return {f"ring/{minute % names}": tuple(rows) for minute, rows in by_minute}
+
+
+def _of_rows(rows: Sequence[Row]) -> Arrays:
+    """Rows end to end in small numbers: leaves by their steps, and what people read as the little that it
+    differs from the evidence."""
+    leaf, n, k, finals, failed = (np.concatenate(c) for c in zip(*(row[1:] for row in rows), strict=True))
+    return {
+        "bucket_s": np.array([row.bucket_s for row in rows]),
+        "length": np.array([len(row.leaf) for row in rows]),
+        "leaf": np.diff(leaf, prepend=leaf[:1] * 0),
+        "n": n,
+        "k": k,
+        "finals": finals - n,
+        "failed": failed - k,
+    }
+
+
+def _rows(own: Arrays) -> Iterator[Row]:
+    leaf, n, k = np.cumsum(own["leaf"], dtype=np.int32), own["n"], own["k"]
+    cuts = np.cumsum(own["length"])[:-1]
+    columns = (np.split(column, cuts) for column in (leaf, n, k, n + own["finals"], k + own["failed"]))
+    for bucket_s, *row in zip(own["bucket_s"].tolist(), *columns, strict=True):
+        yield Row(bucket_s, *row)
+
+
+def _of_wobble(wobble: Wobble) -> dict[str, NDArray[Any]]:
+    """The run of the hour apart: it changes after a block."""
+    return {**vars(wobble), "runs": wobble.runs[:-1], "hours": wobble.runs[-1:]}
+
+
+def _wobble(own: dict[str, NDArray[Any]]) -> Wobble:
+    hours = own.pop("hours")
+    return Wobble(**own | {"runs": np.concatenate((own["runs"], hours))})
+
+
+def _receipts(every: Arrays) -> Receipts:
+    own = {name: array for name, array in every.items() if "." not in name}
+    charts, wobble = Charts(**_under("charts.", every)), _wobble(_under("wobble.", every))
+    return Receipts(**own, charts=charts, wobble=wobble)
+
+
+def _named(prefix: str, some: Arrays) -> dict[str, NDArray[Any]]:
+    return {prefix + name: array for name, array in some.items()}
+
+
+def _under(prefix: str, every: Arrays) -> dict[str, NDArray[Any]]:
+    return {n.removeprefix(prefix): array for n, array in every.items() if n.startswith(prefix)}
+
+
+def _starting(prefix: str, found: Mapping[str, Arrays]) -> Iterator[Arrays]:
+    return (own for name, own in found.items() if name.startswith(prefix))
+
+
+def _equal(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    """Bit for bit."""
+    if one is other:
+        return True
+    return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
