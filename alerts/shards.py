@@ -67,7 +67,7 @@ def same(one: Document, other: Document) -> bool:
 
 def rule_of(name: str, found: Mapping[str, Arrays]) -> tuple[RuleState, Look]:
     """The state of the rule `name` from the arrays of its documents."""
-    every = dict(found["settled"]) | found["now"]
+    every = {**found["settled"], **found["now"]}
     index = Index().grown(msgspec.json.decode(found["leaves"]["json"].tobytes(), type=list[Leaf]))
     hours = [own for key, own in sorted(found.items()) if key.startswith("hour/")]
     by_hour = {one: np.stack([own[one] for own in hours if one in own]) for one in BY_HOUR}
