@@ -6,7 +6,9 @@ last zero; K, N, M are failures, outcomes and expected failures in it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +48,11 @@ class Charts:
         start_s = np.zeros((charts, scopes), dtype=np.int64)
         flagged_s, mirror_chart = np.zeros((2, scopes), dtype=np.int64)
         return cls(w, k, n, m, v, start_s, flagged_s, np.zeros(scopes), mirror_chart)
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, NDArray[Any]]) -> Charts:
+        """The charts of a snapshot; arrays that it does not hold, from a version before, are empty."""
+        return cls(**{**vars(cls.empty(*arrays["w"].shape)), **arrays})
 
     def relaid(self, moves: Moves, scopes: int) -> Charts:
         """The same with its scopes moved to their places among `scopes`; the others are empty."""

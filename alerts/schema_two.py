@@ -43,10 +43,10 @@ def rule_of(document: bytes) -> tuple[RuleState, Look]:
     blocks = zip(image.blocks_s, learned["blocks"], strict=True)
     state = RuleState(
         image.rule,
-        Charts(**charts),
+        Charts.of(charts),
         Receipts(
             **{name: array for name, array in receipts.items() if "." not in name},
-            charts=Charts(**_under("charts.", receipts)),
+            charts=Charts.of(_under("charts.", receipts)),
             wobble=Wobble(**_under("wobble.", receipts)),
         ),
         Index().grown(image.leaves),

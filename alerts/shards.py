@@ -79,7 +79,7 @@ def rule_of(name: str, found: Mapping[str, Arrays]) -> tuple[RuleState, Look]:
         **_under("learned.", every),
     )
     ring = sorted((row for own in _starting("ring/", found) for row in _rows(own)), key=lambda r: r.bucket_s)
-    charts, receipts = Charts(**_under("charts.", every)), _receipts(_under("receipts.", every))
+    charts, receipts = Charts.of(_under("charts.", every)), _receipts(_under("receipts.", every))
     until_s, last_s = every["look"].tolist()
     return RuleState(name, charts, receipts, index, learned, tuple(ring)), Look(until_s, last_s)
 
@@ -158,7 +158,7 @@ def _wobble(own: dict[str, NDArray[Any]]) -> Wobble:
 
 def _receipts(every: Arrays) -> Receipts:
     own = {name: array for name, array in every.items() if "." not in name}
-    charts, wobble = Charts(**_under("charts.", every)), _wobble(_under("wobble.", every))
+    charts, wobble = Charts.of(_under("charts.", every)), _wobble(_under("wobble.", every))
     return Receipts(**own, charts=charts, wobble=wobble)
 
 
