@@ -7,8 +7,10 @@ Arrays travel as zlib over their byte planes: small counts leave the upper plane
 from __future__ import annotations
 
 import base64
+import math
 import zlib
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -115,19 +117,22 @@ def shard_of(record: bytes) -> str:
     return msgspec.json.decode(record, type=Part).shard
 
 
-def restore(records: Iterable[bytes]) -> DetectorState:
-    """The newest whole state among `records`, in any order.
+def restore(records: Iterable[bytes], until_s: float = math.inf) -> DetectorState:
+    """The newest whole state among `records`, in any order, of a bucket at or before `until_s`.
 
-    Raises SnapshotError where no snapshot is whole.
+    Raises SnapshotError where no snapshot is whole, or none so old.
     """
     by_bucket: dict[int, list[Part]] = {}
     for record in records:
         part = msgspec.json.decode(record, type=Part)
         by_bucket.setdefault(part.bucket_s, []).append(part)
-    for bucket_s in sorted(by_bucket, reverse=True):
+    for bucket_s in sorted((at_s for at_s in by_bucket if at_s <= until_s), reverse=True):
         state = _whole(by_bucket[bucket_s])
         if state is not None:
             return state
+    if by_bucket and min(by_bucket) > until_s:
+        oldest = datetime.fromtimestamp(min(by_bucket), UTC).isoformat()
+        raise SnapshotError(f"detector-state holds no snapshot so old; the oldest is of {oldest}")
     raise SnapshotError("detector-state holds no whole snapshot: begin anew, or restore the topic")
 
 
