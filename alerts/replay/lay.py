@@ -135,10 +135,10 @@ def _slots(bucket: Bucket, cells: Iterable[Cell]) -> Iterator[tuple[int, Cells]]
     if parts == 1:
         yield bucket.start_s, _table(bucket.start_s, merged)
         return
-    laid = [laid(cell, parts, bucket.start_s) for cell in merged]
+    spread = [laid(cell, parts, bucket.start_s) for cell in merged]
     for i in range(parts):
         start_s = bucket.start_s + i * BUCKET_S
-        yield start_s, _table(start_s, [slot[i] for slot in laid if slot[i].finals or slot[i].sends])
+        yield start_s, _table(start_s, [slot[i] for slot in spread if slot[i].finals or slot[i].sends])
 
 
 def _merged(cells: Iterable[Cell]) -> Iterator[Cell]:

@@ -34,7 +34,7 @@ def test_a_day_of_it_has_the_rate_and_the_ratio_of_the_scenario() -> None:
 
 def test_it_ends_where_the_stream_begins() -> None:
     network = Network(DEMO, 1)
-    (_, last) = list(past(DEMO, 1, 1))[0]
+    (_, last) = next(past(DEMO, 1, 1))
     stream = sum(len(network.draw(second)) for second in range(120))
     assert finals(last) / BLOCK_S == pytest.approx(stream / 120, rel=0.1)
 
