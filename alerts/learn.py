@@ -92,23 +92,21 @@ def learn(learned: Learned, index: Index, policy: Policy, charts: Charts, seen: 
         wobble=wander.watch(learned.wobble, policy, seen.error, seen.q, known, seen.bucket_s),
         k=learned.k + seen.k.astype(np.float32),
         n=learned.n + seen.n.astype(np.float32),
-        ill_s=_earlier(learned.ill_s, ill),
+        ill_s=earlier(learned.ill_s, ill),
     )
     end_s = seen.bucket_s + BUCKET_S
-    return learned if end_s % BLOCK_S else _settled(learned, index, policy, charts, ill, end_s)
+    return learned if end_s % BLOCK_S else settled(learned, index, policy, charts, ill, end_s)
 
 
-def _earlier(one: Ints, other: Ints) -> Ints:
+def earlier(one: Ints, other: Ints) -> Ints:
     """The earlier of two times where both are known, else the known one."""
     return np.where((one > 0) & (other > 0), np.minimum(one, other), np.maximum(one, other))
 
 
-def _settled(
-    learned: Learned, index: Index, policy: Policy, charts: Charts, ill: Ints, now_s: int
-) -> Learned:
+def settled(learned: Learned, index: Index, policy: Policy, charts: Charts, ill: Ints, now_s: int) -> Learned:
     """After a block: what is proved healthy is taken in."""
     newest = Block(now_s - BLOCK_S, learned.k, learned.n)
-    suspect_s = _suspect_since(charts, policy)
+    suspect_s = suspect_since(charts, policy)
     blast = _blast(learned.baseline, index, policy, newest)
     wobble = wander.settle(
         learned.wobble,
@@ -127,7 +125,7 @@ def _settled(
     return Learned(base, wobble, tuple(waiting), zeros, zeros, ill)
 
 
-def _suspect_since(charts: Charts, policy: Policy) -> Ints:
+def suspect_since(charts: Charts, policy: Policy) -> Ints:
     """Start [S] of the oldest chart whose evidence is too much to learn from."""
     never = np.iinfo(np.int64).max
     starts: Ints = np.where(charts.w > policy.suspect_evidence, charts.start_s, never).min(axis=0)

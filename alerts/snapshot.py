@@ -10,8 +10,10 @@ that changes is written to the other of its two slots, so whatever the last whol
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -113,19 +115,27 @@ def shard_of(record: bytes) -> str:
     return msgspec.json.decode(record, type=Part).shard
 
 
-def restore(records: Iterable[bytes]) -> DetectorState:
-    """The newest whole state among `records`, in any order. Raises SnapshotError where none is whole."""
-    return restored(records)[0]
+def restore(records: Iterable[bytes], until_s: float = math.inf) -> DetectorState:
+    """The newest whole state among `records`, in any order, of a bucket at or before `until_s`.
+
+    Raises SnapshotError where no snapshot is whole, or none so old.
+    """
+    return restored(records, until_s)[0]
 
 
-def restored(records: Iterable[bytes]) -> tuple[DetectorState, Written]:
+def restored(records: Iterable[bytes], until_s: float = math.inf) -> tuple[DetectorState, Written]:
     """The same, and the snapshot that it was."""
     found = _join(msgspec.json.decode(record, type=Part) for record in records)
     stations = [place for name, place in found if name == STATION]
-    for station in sorted(stations, key=lambda place: place.bucket_s, reverse=True):
+    old = (place for place in stations if place.bucket_s <= until_s)
+    for station in sorted(old, key=lambda place: place.bucket_s, reverse=True):
         whole = _whole(found, station)
         if whole is not None:
             return whole
+    oldest_s = min((place.bucket_s for place in stations), default=0)
+    if oldest_s > until_s:
+        oldest = datetime.fromtimestamp(oldest_s, UTC).isoformat()
+        raise SnapshotError(f"detector-state holds no snapshot so old; the oldest is of {oldest}")
     raise SnapshotError("detector-state holds no whole snapshot: begin anew, or restore the topic")
 
 

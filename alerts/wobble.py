@@ -102,13 +102,63 @@ def _held(
     prior = policy.sigma_events
     sigma2 = (wobble.excess[row, at] + prior * policy.sigma**2) / (wobble.weight[row, at] + prior)
     sigma2 = np.clip(sigma2, policy.sigma_least**2, policy.sigma_most**2)
-    own_q = q[at]
-    square = np.minimum(error[at] ** 2, OUTLIER * (own_q + own_q**2 * sigma2))
-    damped = (1 + DAMPING * own_q) ** 2
-    excess[row, at] += (square - own_q) / damped
-    weight[row, at] += own_q**2 / damped
+    more = _moments(error[at], q[at], sigma2)
+    excess[row, at] += more[0]
+    weight[row, at] += more[1]
     held_s = np.where(wobble.held_s == 0, bucket_s, wobble.held_s)
     return replace(wobble, held_excess=excess, held_weight=weight, held_s=held_s)
+
+
+def _moments(error: Floats, q: Floats, sigma2: Floats) -> tuple[Floats, Floats]:
+    """What residuals add to the excess and to the weight."""
+    square = np.minimum(error**2, OUTLIER * (q + q**2 * sigma2))
+    damped = (1 + DAMPING * q) ** 2
+    return (square - q) / damped, q**2 / damped
+
+
+def watch_block(
+    wobble: Wobble,
+    policy: Policy,
+    error: Floats,
+    q: Floats,
+    known: Bools,
+    start_s: int,
+    finest_s: int,
+) -> Wobble:
+    """A whole block of 10 min on: residuals and variances [T, S] of its T equal slots.
+
+    As `watch` slot by slot, up to the 10 min within which `sigma2` moves. Lengths below `finest_s`
+    learn nothing.
+    """
+    variance, runs = wobble.variance(policy), wobble.runs.copy()
+    excess, weight = wobble.held_excess.copy(), wobble.held_weight.copy()
+    runs[2] += (error.sum(axis=0), q.sum(axis=0))
+    hour_ends = (start_s + LENGTHS_S[2]) % LENGTHS_S[3] == 0
+    for row, length_s in enumerate(LENGTHS_S):
+        if length_s < finest_s or (row == 3 and not hour_ends):
+            continue
+        parts = max(LENGTHS_S[2] // length_s, 1)
+        pair = runs[2][:, np.newaxis] if row == 3 else _parted(error, q, parts)
+        enough = (pair[1] >= policy.wobble_least) & known
+        more = _moments(pair[0], pair[1], variance[row])
+        excess[row] += np.where(enough, more[0], 0).sum(axis=0)
+        weight[row] += np.where(enough, more[1], 0).sum(axis=0)
+    if hour_ends:
+        runs[2] = 0
+    held_s = np.where((wobble.held_s == 0) & (weight > 0).any(axis=0), start_s, wobble.held_s)
+    return replace(wobble, held_excess=excess, held_weight=weight, held_s=held_s, runs=runs)
+
+
+def _parted(error: Floats, q: Floats, parts: int) -> Floats:
+    """[2, parts, S] sums of `error` and `q` [T, S] over equal parts of the block."""
+    both = np.stack((error, q))
+    return np.asarray(both.reshape(2, parts, -1, both.shape[-1]).sum(axis=2))
+
+
+def without_held(wobble: Wobble, scopes: Bools) -> Wobble:
+    """The same without what is held or under way of `scopes` [S]."""
+    names = ("held_excess", "held_weight", "held_s", "runs")
+    return replace(wobble, **{name: np.where(scopes, 0, getattr(wobble, name)) for name in names})
 
 
 def settle(wobble: Wobble, policy: Policy, suspect: Bools, dropped: Bools, now_s: int) -> Wobble:

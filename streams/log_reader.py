@@ -50,12 +50,15 @@ async def read_from(
     return records
 
 
-async def read_log(settings: Settings, topic: str, start: int, end: int) -> list[Record]:
-    """The committed records of a one-partition topic in [start, end), as far as they still exist."""
+async def read_log(settings: Settings, topic: str, start: int, end: int | None = None) -> list[Record]:
+    """The committed records of a one-partition topic in [start, end), as far as they still exist; to its
+    end where none is given."""
     tp = TopicPartition(settings.topic(topic), 0)
     async with _consumer(settings) as consumer:
         consumer.assign([tp])
         low = (await consumer.beginning_offsets([tp]))[tp]
+        if end is None:
+            end = (await consumer.end_offsets([tp]))[tp]
         return await read_from(consumer, tp, max(low, start), end)
 
 

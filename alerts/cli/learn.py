@@ -14,9 +14,9 @@ from alerts.decide import DetectorState
 from alerts.policy import Policy
 from alerts.replay import told
 from alerts.replay.folded import buckets
+from alerts.replay.history import History
 from alerts.replay.lay import Reader
 from alerts.replay.publish import at_rest, publish
-from alerts.replay.run import Replay
 from alerts.settings import load
 from streams.errors import ConfigError, MonitorError
 
@@ -51,11 +51,11 @@ def learn(
     try:
         settings = load(config)
         reader = Reader(settings.sources, settings.code_tables)
-        run = Replay(Policy.of(settings), settings.rules, reader)
+        run = History(Policy.of(settings), settings.rules, reader)
         for bucket in shown(buckets(files, span(from_time, to_time))):
             run.take(bucket)
         state = at_rest(run.state)
-        for line in (*told.summary_lines(run), *_learned(state)):
+        for line in (*told.looked_lines(run), *_left_out(run), *_learned(state)):
             click.echo(line)
         if run.begun_s is None:
             raise failure("there is nothing to learn from", 1)
@@ -67,6 +67,14 @@ def learn(
         raise failure(str(e), 2) from None
     except MonitorError as e:
         raise failure(str(e), 1) from None
+
+
+def _left_out(run: History) -> Iterator[str]:
+    """By rule: how much was out of line, if anything was."""
+    for rule, ill in run.ill.items():
+        if ill:
+            share = ill / run.looked[rule].outcomes
+            yield f"rule {rule}: {ill:,} outcomes ({share:.2%}) are of times out of line, and not learned"
 
 
 def _learned(state: DetectorState) -> Iterator[str]:

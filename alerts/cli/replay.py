@@ -12,14 +12,16 @@ import click
 import msgspec
 
 from alerts.cli.roles import config_option
+from alerts.decide import DetectorState
 from alerts.policy import Policy
-from alerts.replay import told
+from alerts.replay import publish, told
 from alerts.replay.folded import Bucket, Span, buckets
 from alerts.replay.lay import Reader
 from alerts.replay.run import Replay, Seen
 from alerts.settings import Settings, load
 from streams.decode.times import MAX_MS, epoch_ms
 from streams.errors import ConfigError, MonitorError
+from streams.records import BUCKET_S
 
 PROGRESS_EVERY_S = 5.0
 ON_TERMINAL_EVERY_S = 0.2
@@ -35,6 +37,7 @@ ON_TERMINAL_EVERY_S = 0.2
 )
 @click.option("--from", "from_time", metavar="T", help="Leave out buckets that begin earlier.")
 @click.option("--to", "to_time", metavar="T", help="Leave out buckets that begin then or later.")
+@click.option("--state", "state", metavar="T", help="Begin with what the monitor had learned by then.")
 @click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Output."
 )
@@ -48,6 +51,7 @@ def replay(
     policy_file: Path | None,
     from_time: str | None,
     to_time: str | None,
+    state: str | None,
     form: str,
     key: str | None,
     config: Path | None,
@@ -64,15 +68,18 @@ def replay(
     Counts are by code or class, "distinct" are failed recipients (may be left out). Buckets may be
     longer than 10 s, all of one length. T is ISO 8601 or epoch ms. Incidents go to standard output,
     with --format json one object a line; what was looked at, to standard error.
+
+    --state reads detector-state of the configured Kafka: no incident of that time is taken over, and
+    only buckets after it are looked at.
     """
     if not folded:
         raise click.UsageError("only counts can be replayed in this version: give --folded")
     try:
         settings = load(config)
-        run = Replay(
-            _policy(settings, policy_file), settings.rules, Reader(settings.sources, settings.code_tables)
-        )
-        for bucket in shown(buckets(files, span(from_time, to_time))):
+        known = publish.known(settings, round(_time(state, "--state") * 1000)) if state else None
+        reader = Reader(settings.sources, settings.code_tables)
+        run = Replay(_policy(settings, policy_file), settings.rules, reader, known)
+        for bucket in shown(buckets(files, _after(span(from_time, to_time), known))):
             run.take(bucket)
     except ConfigError as e:
         raise failure(str(e), 2) from None
@@ -102,6 +109,11 @@ def span(from_time: str | None, to_time: str | None) -> Span:
     if from_s >= to_s:
         raise click.UsageError("--from must be before --to")
     return Span(from_s, to_s)
+
+
+def _after(asked: Span, known: DetectorState | None) -> Span:
+    """The span without what a learned state has seen already."""
+    return asked if known is None else asked._replace(from_s=max(asked.from_s, known.bucket_s + BUCKET_S))
 
 
 def _time(text: str, option: str) -> float:

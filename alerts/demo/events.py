@@ -4,7 +4,7 @@ Every event has `event` and `at_ms` (epoch milliseconds on the demonstration's c
 `--speed` scales; all times ending in `_ms` are on it). Seconds are of that clock too, unless named
 `wall_s`.
 
-- `progress`: `part` (`kafka`, `redis`, `pager`, `topics`, `ingest`, `windows`, `alerts`), `state`
+- `progress`: `part` (`history`, `kafka`, `redis`, `pager`, `topics`, `ingest`, `windows`, `alerts`), `state`
   (`starting`, `ready`), `wall_s` since the command began
 - `started`: `scenario`, `seed`, `speed`, `start_ms` (of the traffic), `wall_s`, `versions`, `kafka`,
   `redis`, `urls` (`incidents`, `pager`, `ingest`, `windows`, `alerts`), `directory`
@@ -41,6 +41,7 @@ Event = dict[str, Any]
 Tell = Callable[[Event], None]
 
 PARTS = {
+    "history": "what 14 days of counts teach of normal",
     "kafka": "Apache Kafka",
     "redis": "Valkey (speaks Redis)",
     "pager": "the PagerDuty-compatible receiver",

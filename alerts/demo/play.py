@@ -17,6 +17,7 @@ import msgspec
 from alerts.demo.configuration import DemoClock, clock_of
 from alerts.demo.events import Teller
 from alerts.demo.faults import AFTER_ONSET_S, FAULTS
+from alerts.demo.past import Past
 from alerts.demo.proof import Proof
 from alerts.demo.stage import Stage, wall_ms
 from alerts.demo.story import Story
@@ -77,7 +78,11 @@ def play(options: Options, teller: Teller) -> Outcome:
         wall_s = round(time.monotonic() - began_s, 2)
         teller({"event": "progress", "at_ms": clock.now_ms(), "part": part, "state": state, "wall_s": wall_s})
 
+    progress("history", "starting")
+    past = Past(options.scenario, options.seed, clock.now_ms())
     with Stage(scenarios.sources_of(options.scenario), clock, progress) as stage:
+        past.publish(stage.settings)
+        progress("history", "ready")
         return Play(options, teller, clock, stage, began_s).run(progress)
 
 

@@ -68,9 +68,10 @@ class Reader:
 
     def slots(self, bucket: Bucket) -> Iterator[tuple[int, Cells]]:
         """(bucket_s, cells) of each 10 s slot of a bucket, in order."""
-        return _slots(bucket, [cell for line in bucket.lines for cell in self._cells(line)])
+        return _slots(bucket, [cell for line in bucket.lines for cell in self.cells(line)])
 
-    def _cells(self, line: Line) -> Iterator[Cell]:
+    def cells(self, line: Line) -> Iterator[Cell]:
+        """The counts of one line by series; those of the sender's own side are left out."""
         for name, finals in line.counts.items():
             key = self._key(line, name)
             if finals and key is not None:
@@ -134,10 +135,10 @@ def _slots(bucket: Bucket, cells: Iterable[Cell]) -> Iterator[tuple[int, Cells]]
     if parts == 1:
         yield bucket.start_s, _table(bucket.start_s, merged)
         return
-    laid = [_laid(cell, parts, bucket.start_s) for cell in merged]
+    spread = [laid(cell, parts, bucket.start_s) for cell in merged]
     for i in range(parts):
         start_s = bucket.start_s + i * BUCKET_S
-        yield start_s, _table(start_s, [slot[i] for slot in laid if slot[i].finals or slot[i].sends])
+        yield start_s, _table(start_s, [slot[i] for slot in spread if slot[i].finals or slot[i].sends])
 
 
 def _merged(cells: Iterable[Cell]) -> Iterator[Cell]:
@@ -156,7 +157,8 @@ def _sum(a: Cell, b: Cell) -> Cell:
     return Cell(a.key, a.finals + b.finals, sum(known) if told else None, a.sends + b.sends)
 
 
-def _laid(cell: Cell, parts: int, start_s: int) -> list[Cell]:
+def laid(cell: Cell, parts: int, start_s: int) -> list[Cell]:
+    """One cell over equal parts of its bucket, at random; the bucket's start and series fix the draw."""
     seed = zlib.crc32("\0".join(cell.key).encode())
     rng = np.random.default_rng((start_s, seed))
     even = np.full(parts, 1 / parts)

@@ -1,7 +1,8 @@
-"""What history taught, as the snapshot that the alerts role begins with."""
+"""What is learned, in `detector-state`: what history taught is written, what was known then is read."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from alerts.decide import DetectorState, Look
 from alerts.detect import RuleState
 from alerts.settings import Settings
 from streams.errors import MonitorError, Unreachable
+from streams.log_reader import read_log
 from streams.topics import DETECTOR_STATE
 
 _TIMEOUT_S = 15.0
@@ -40,6 +42,15 @@ def _at_rest(rule: RuleState, state: DetectorState) -> RuleState:
     charts = Charts.empty(len(state.policy.thetas), rule.index.size)
     receipts = rule.receipts.restarted(state.policy, rule.index)
     return replace(rule, charts=charts, receipts=receipts, ring=())
+
+
+def known(settings: Settings, until_ms: int) -> DetectorState:
+    """What was known of normal at `until_ms` at the latest, as far as the topic still holds it.
+
+    Raises SnapshotError where it holds nothing so old, and Unreachable.
+    """
+    records = asyncio.run(read_log(settings, DETECTOR_STATE, 0))
+    return at_rest(snapshot.restore((value for _, _, value in records if value), until_ms / 1000))
 
 
 def publish(settings: Settings, state: DetectorState) -> int:

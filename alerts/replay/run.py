@@ -14,6 +14,7 @@ from alerts.policy import Policy
 from alerts.records import Incident, Severity, Transition
 from alerts.replay.folded import Bucket
 from alerts.replay.lay import Reader
+from streams.errors import ConfigError
 from streams.records import BUCKET_S
 from streams.rules import RuleBook
 from streams.settings import Rule
@@ -37,11 +38,15 @@ class Looked:
 
 @dataclass
 class Replay:
-    """State of one backtest. `seen` is in the order of opening."""
+    """State of one backtest. `seen` is in the order of opening.
+
+    It may begin with what is `known` of normal; buckets that this has seen decide nothing.
+    """
 
     policy: Policy
     rules: tuple[Rule, ...]
     reader: Reader
+    known: DetectorState | None = None
     seen: dict[str, Seen] = field(default_factory=dict)
     looked: dict[str, Looked] = field(default_factory=dict)
     length_s: int = BUCKET_S
@@ -52,7 +57,9 @@ class Replay:
 
     def __post_init__(self) -> None:
         self._book = RuleBook(self.rules, self.reader.families)
-        self._state = decide.begin(self.policy, self._book.names)
+        self._state = self.known or decide.begin(self.policy, self._book.names)
+        if [r.rule for r in self._state.rules] != list(self._book.names):
+            raise ConfigError("what was learned is of other rules than those configured")
         self.looked = {name: Looked() for name in self._book.names}
 
     @property
@@ -62,14 +69,17 @@ class Replay:
 
     def take(self, bucket: Bucket) -> None:
         """One bucket on."""
-        if self.begun_s is None:
-            self.begun_s = bucket.start_s
-        self.length_s, self.ended_s = bucket.length_s, bucket.start_s + bucket.length_s
+        self._begin(bucket)
         for bucket_s, cells in self.reader.slots(bucket):
             counts = tables(cells, self._book)
             self._state, decided = decide.decide(self._state, self.policy, bucket_s, counts)
             self._count(counts)
             self._note(decided)
+
+    def _begin(self, bucket: Bucket) -> None:
+        if self.begun_s is None:
+            self.begun_s = bucket.start_s
+        self.length_s, self.ended_s = bucket.length_s, bucket.start_s + bucket.length_s
 
     def end_ms(self, bucket_s: int) -> int:
         """End of the folded bucket that holds the 10 s bucket `bucket_s`: nobody can know earlier."""

@@ -95,6 +95,13 @@ def explained_lines(replay: Replay, seen: Seen) -> Iterator[str]:
 
 
 def summary_lines(replay: Replay) -> Iterator[str]:
+    """What was looked at, and how many incidents it held."""
+    yield from looked_lines(replay)
+    if replay.begun_s is not None:
+        yield f"{len(replay.seen)} incidents"
+
+
+def looked_lines(replay: Replay) -> Iterator[str]:
     """What was looked at: a quiet backtest of nothing must not look like a quiet one."""
     if replay.begun_s is None:
         yield "no buckets in that time"
@@ -105,7 +112,6 @@ def summary_lines(replay: Replay) -> Iterator[str]:
         yield f"source {source}: codes as in {profile}"
     for rule, looked in replay.looked.items():
         yield f"rule {rule}: {looked.outcomes:,} outcomes, {looked.failed:,} failed"
-    yield f"{len(replay.seen)} incidents"
 
 
 def at(ms: int) -> str:

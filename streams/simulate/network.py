@@ -39,7 +39,8 @@ _OPAQUE = np.dtype(f"V{ROW.itemsize}")
 SERIAL_BITS = 22
 _SENDERS_FROM = 12025550100
 _DAY_S = 86_400
-_WOBBLE_STEP_S = 120
+WOBBLE_STEP_S = 120
+_WORD = 2**32
 
 
 class Network:
@@ -111,9 +112,10 @@ class Network:
 
     def _wobble(self, second: float, purpose: int) -> np.ndarray:
         """Standard normal per carrier, drawn every two minutes and joined by straight lines."""
-        step, part = divmod(second / _WOBBLE_STEP_S, 1)
+        step, part = divmod(second / WOBBLE_STEP_S, 1)
         n = len(self.scenario.carriers)
-        a, b = (self.rng(purpose, int(step) + i).standard_normal(n) for i in (0, 1))
+        # Steps before the stream begins have numbers of their own too.
+        a, b = (self.rng(purpose, (int(step) + i) % _WORD).standard_normal(n) for i in (0, 1))
         return np.asarray(self.scenario.wobble * (a * (1 - part) + b * part))
 
     def _in_scope(self, i: int, leaf: Leaf) -> bool:

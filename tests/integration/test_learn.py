@@ -104,3 +104,38 @@ def test_what_is_written_is_a_snapshot_of_this_version(config: Path, history: Pa
     learn(config, history)
     records = asyncio.run(read_compacted(load(config), DETECTOR_STATE))
     assert {msgspec.json.decode(r)["v"] for r in records.values()} == {1}
+
+
+def replay(config: Path, history: Path, *options: str) -> tuple[int, str]:
+    result = CliRunner().invoke(cli, ["replay", "--folded", "--config", str(config), *options, str(history)])
+    return result.exit_code, result.output
+
+
+def test_a_backtest_begins_with_what_was_learned_by_then(config: Path, tmp_path: Path) -> None:
+    """10 % where 1 % is normal: found within two minutes by who knows that, in a quarter of an hour else."""
+    day_s, onset_s = 86_400, 86_400 + 3600
+    fault = Fault(onset_s, onset_s + 1200, 0.1, carrier="c1")
+    network = Network(5, names("c", 3), names("r", 2), 8, base=(0.008, 0.012), faults=(fault,))
+    whole = write(tmp_path / "whole.jsonl", lines(network, day_s + 2 * 3600, 60))
+    code, said = learn(config, whole, "--to", "2027-01-16T08:00:00Z")
+    assert code == 0, said
+    delays_s = []
+    for state in ([], ["--state", "2027-01-16T08:00:00Z"]):
+        code, said = replay(config, whole, "--from", "2027-01-16T08:30:00Z", *state)
+        assert code == 0, said
+        (key,) = (line.strip() for line in said.splitlines() if line.startswith("    ch:"))
+        assert key.startswith("ch:twilio_30003:carrier:c1:all:")
+        delays_s.append(int(key.rsplit(":", 1)[1]) - 1_800_000_000 - onset_s)
+    assert delays_s[1] < 120 < delays_s[0]
+
+
+def test_a_state_older_than_all_that_is_held_is_refused_in_words(config: Path, history: Path) -> None:
+    learn(config, history)
+    code, said = replay(config, history, "--state", "2020-01-01T00:00:00Z")
+    assert code == 1 and "the oldest is of 2027-01-15T10:59:50" in said
+
+
+def test_what_a_learned_state_has_seen_is_not_judged_again(config: Path, history: Path) -> None:
+    learn(config, history)
+    code, said = replay(config, history, "--state", "2027-01-15T11:00:00Z")
+    assert code == 0 and "no buckets in that time" in said

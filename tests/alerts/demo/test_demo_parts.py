@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from alerts.cli.demo import demo
-from alerts.demo import events
+from alerts.demo import events, past
 from alerts.demo.configuration import Addresses, DemoClock, clock_of, configuration, without_ours
 from alerts.demo.events import Event, Teller
 from alerts.demo.faults import FAULTS
@@ -60,6 +60,24 @@ def entry(action: str, effect: str, key: str = incident().key, at_ms: int = ONSE
     if action == "trigger":
         event["payload"] = {"severity": "critical", "summary": "s"}
     return Entry(at_ms, "accept", 202, effect, effect == "opened", [], event)
+
+
+# What is known before the first record
+
+
+def test_two_weeks_of_the_scenarios_own_network_are_learned_up_to_now() -> None:
+    scenario = scenarios.load("demo")
+    settings = Settings(sources=scenarios.sources_of(scenario))
+    now_ms = ONSET_MS + 123_000
+    state = past.learned(scenario, 1, settings, now_ms)
+    twilio = state.rules[0]
+    assert now_ms // 1000 - 620 < state.bucket_s < now_ms // 1000
+    assert twilio.rule == "twilio_30003" and ("311-480", "US-CA") in twilio.index.leaves
+    age_s = state.bucket_s - twilio.learned.baseline.born_s.min()
+    assert age_s == pytest.approx(14 * 86_400, abs=600)
+    expected = twilio.learned.baseline.expected(state.policy, state.bucket_s)
+    assert ((expected > 0.002) & (expected < 0.012)).all()
+    assert not state.cases and not any(rule.charts.w.any() for rule in state.rules)
 
 
 # Configuration and clock
