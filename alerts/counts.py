@@ -22,7 +22,7 @@ OLD_S = 3600
 """A receipt that took longer tells of the past, not of now."""
 DELAYS_S = (10, 60, 600, 3600, 14_400)
 """Time constants of the mixture that stands for the delay of receipts."""
-_DELAY_OF_BIN = np.array((0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 4, 4))
+DELAY_OF_COLUMN = np.array((0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 4, 4))
 """The time constant by column of LATENCY_BOUNDS_S and +Inf."""
 _FIRST_OLD_BIN = LATENCY_BOUNDS_S.index(OLD_S) + 1
 
@@ -148,7 +148,7 @@ def _delays(cells: Cells, leaf: Ints, fails: Bools, leaves: int) -> Int32s:
     delays = np.zeros((2, len(DELAYS_S), leaves), dtype=np.int32)
     cell = _ints(cells.latency_cell)
     own = leaf[cell] >= 0
-    which, times = _DELAY_OF_BIN[_ints(cells.latency_bin)], _ints(cells.latency_n)
+    which, times = DELAY_OF_COLUMN[_ints(cells.latency_bin)], _ints(cells.latency_n)
     np.add.at(delays, (fails[cell[own]].astype(np.int64), which[own], leaf[cell[own]]), times[own])
     return delays
 

@@ -19,10 +19,12 @@ import cramjam
 import msgspec
 
 from streams.errors import MonitorError
-from streams.records import BUCKET_S
+from streams.records import BUCKET_S, LATENCY_BOUNDS_S
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 HOUR_S = 3600
+LATENCY_COLUMNS = {name: i for i, name in enumerate((*map(str, LATENCY_BOUNDS_S), "+Inf"))}
+"""Column of the latency histogram by its upper bound, as `le` of `receipt_latency_seconds` names it."""
 
 
 class ReplayError(MonitorError):
@@ -31,7 +33,9 @@ class ReplayError(MonitorError):
 
 class Line(msgspec.Struct, frozen=True):
     """One line. `counts` are final outcomes by code or class, `delivered` among them; `distinct` the
-    failed recipients among them that had not failed in the series for an hour; both may leave out 0."""
+    failed recipients among them that had not failed in the series for an hour; both may leave out 0.
+    `latency_s` are outcomes among them by how long their receipts took, by upper bound in seconds; not
+    cumulative, and those that are not told are left out."""
 
     bucket_start_ms: Annotated[int, msgspec.Meta(ge=0)]
     bucket_s: Annotated[int, msgspec.Meta(gt=0, le=HOUR_S, multiple_of=BUCKET_S)]
@@ -41,6 +45,7 @@ class Line(msgspec.Struct, frozen=True):
     counts: dict[str, Count]
     distinct: dict[str, Count] = {}
     sends: Count = 0
+    latency_s: dict[str, dict[str, Count]] = {}
 
 
 class Bucket(NamedTuple):
@@ -129,12 +134,21 @@ def _decoded(path: Path, number: int, raw: bytes) -> Line:
 def _check(line: Line, last: Line | None, where: str) -> None:
     if line.bucket_start_ms % (line.bucket_s * 1000):
         raise ReplayError(f"{where}: bucket_start_ms is no multiple of {line.bucket_s} s")
+    _check_latencies(line, where)
     if last is None:
         return
     if line.bucket_s != last.bucket_s:
         raise ReplayError(f"{where}: bucket_s is {line.bucket_s}, and {last.bucket_s} before it")
     if line.bucket_start_ms < last.bucket_start_ms:
         raise ReplayError(f"{where}: goes back in time: sort the file by bucket_start_ms")
+
+
+def _check_latencies(line: Line, where: str) -> None:
+    for name, by_bound in line.latency_s.items():
+        if not by_bound.keys() <= LATENCY_COLUMNS.keys():
+            raise ReplayError(f"{where}: latency_s has a bound that is none of {', '.join(LATENCY_COLUMNS)}")
+        if sum(by_bound.values()) > line.counts.get(name, 0):
+            raise ReplayError(f"{where}: latency_s holds more outcomes than counts")
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from alerts.replay.folded import Bucket, Line
+from alerts.replay.folded import LATENCY_COLUMNS, Bucket, Line
 from streams import settings
 from streams.codes import CLASSES, NO_FAULT_CLASS, CodeBook, CodeTable, family
 from streams.decode import FORMATS
@@ -24,6 +24,8 @@ from streams.records import BUCKET_S, UNKNOWN, Cells, SeriesKey
 from streams.source import IN_FLIGHT_CLASS, SUBMISSIONS, clean_code, profile_of
 
 Ints = NDArray[np.int64]
+Latency = tuple[int, ...]
+"""Outcomes by column of LATENCY_BOUNDS_S and +Inf; () where no latency is told."""
 DELIVERED = "delivered"
 _OWN = "own"
 _FAMILIES = {"twilio": "twilio", "smpp": "twilio-smpp"}
@@ -36,6 +38,7 @@ class Cell(NamedTuple):
     finals: int
     distinct: int | None
     sends: int
+    latency: Latency = ()
 
 
 class Reader:
@@ -76,7 +79,8 @@ class Reader:
             key = self._key(line, name)
             if finals and key is not None:
                 given = line.distinct.get(name) if key.outcome_class != DELIVERED else None
-                yield Cell(key, finals, None if given is None else min(given, finals), 0)
+                distinct = None if given is None else min(given, finals)
+                yield Cell(key, finals, distinct, 0, _latency(line, name))
         if line.sends:
             yield Cell(SeriesKey(line.source, *_place(line), IN_FLIGHT_CLASS, ""), 0, None, line.sends)
 
@@ -124,6 +128,11 @@ class Reader:
         return known
 
 
+def _latency(line: Line, name: str) -> Latency:
+    told = line.latency_s.get(name)
+    return tuple(told.get(bound, 0) for bound in LATENCY_COLUMNS) if told else ()
+
+
 def _place(line: Line) -> tuple[str, str]:
     """Carrier and region as the metrics name them."""
     return line.carrier or UNKNOWN, line.region or UNKNOWN
@@ -154,7 +163,14 @@ def _sum(a: Cell, b: Cell) -> Cell:
     """Where only one of the two tells recipients, every failure of the other counts as one."""
     known = [cell.finals if cell.distinct is None else cell.distinct for cell in (a, b)]
     told = a.distinct is not None or b.distinct is not None
-    return Cell(a.key, a.finals + b.finals, sum(known) if told else None, a.sends + b.sends)
+    latency = tuple(map(sum, zip(a.latency, b.latency, strict=True))) if a.latency and b.latency else ()
+    return Cell(
+        a.key,
+        a.finals + b.finals,
+        sum(known) if told else None,
+        a.sends + b.sends,
+        latency or a.latency or b.latency,
+    )
 
 
 def laid(cell: Cell, parts: int, start_s: int) -> list[Cell]:
@@ -166,14 +182,26 @@ def laid(cell: Cell, parts: int, start_s: int) -> list[Cell]:
     distinct: list[int | None] = [None] * parts
     if cell.distinct is not None:
         distinct = list(rng.multivariate_hypergeometric(finals, cell.distinct, method="marginals").tolist())
-    columns = zip(finals.tolist(), distinct, sends.tolist(), strict=True)
-    return [Cell(cell.key, f, d, s) for f, d, s in columns]
+    columns = zip(finals.tolist(), distinct, sends.tolist(), _latencies(cell, finals, rng), strict=True)
+    return [Cell(cell.key, *column) for column in columns]
+
+
+def _latencies(cell: Cell, finals: Ints, rng: np.random.Generator) -> Iterator[Latency]:
+    """The latencies of a cell's outcomes, dealt to slots of so many `finals`."""
+    left = np.array((*cell.latency, cell.finals - sum(cell.latency)))
+    for n in finals.tolist():
+        if not cell.latency:
+            yield ()
+            continue
+        dealt = rng.multivariate_hypergeometric(left, n, method="marginals")
+        left = left - dealt
+        yield tuple(dealt[:-1].tolist())
 
 
 def _table(bucket_s: int, cells: Iterable[Cell]) -> Cells:
     """The columns; `distinct` and `repeats` are both 0 where no recipients are told (as in `windows`)."""
     table = Cells()
-    for number, (key, finals, distinct, sends) in enumerate(cells):
+    for number, (key, finals, distinct, sends, latency) in enumerate(cells):
         table.keys.append(key)
         table.key.append(number)
         table.bucket_s.append(bucket_s)
@@ -181,4 +209,9 @@ def _table(bucket_s: int, cells: Iterable[Cell]) -> Cells:
         table.sends.append(sends)
         table.distinct.append(distinct or 0)
         table.repeats.append(0 if distinct is None else finals - distinct)
+        for column, n in enumerate(latency):
+            if n:
+                table.latency_cell.append(number)
+                table.latency_bin.append(column)
+                table.latency_n.append(n)
     return table

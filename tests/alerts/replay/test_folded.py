@@ -52,6 +52,9 @@ def test_the_end_of_the_time_asked_for_is_left_out(tmp_path: Path) -> None:
         ([line(bucket_s=15)], "a.jsonl:1: no line of folded counts"),
         ([line(T0_MS + 5_000)], "a.jsonl:1: bucket_start_ms is no multiple of 10 s"),
         ([line(counts={"30003": -1})], "a.jsonl:1: no line of folded counts"),
+        ([line(latency_s={"delivered": 9})], "a.jsonl:1: no line of folded counts"),
+        ([line(latency_s={"delivered": {"7": 9}})], "a.jsonl:1: latency_s has a bound that is none of 1, 5"),
+        ([line(latency_s={"delivered": {"5": 10}})], "a.jsonl:1: latency_s holds more outcomes than counts"),
         ([{"carrier": "310-260"}], "a.jsonl:1: no line of folded counts"),
     ],
 )

@@ -80,6 +80,31 @@ def test_lines_of_one_series_are_one_cell() -> None:
     assert (table.finals, table.distinct, table.repeats) == ([5], [4], [1])
 
 
+def test_latencies_are_columns_of_the_histogram() -> None:
+    told = {"delivered": {"5": 6, "60": 2}, "30003": {"+Inf": 1}}
+    table = cells(line(counts={"delivered": 9, "30003": 1}, latency_s=told))
+    columns = zip(table.latency_cell, table.latency_bin, table.latency_n, strict=True)
+    assert list(columns) == [(0, 1, 6), (0, 4, 2), (1, 11, 1)]
+
+
+def test_latencies_of_lines_of_one_series_add_up() -> None:
+    rows = (line(counts={"30003": 3}, latency_s={"30003": {"5": n}}) for n in (1, 2))
+    table = cells(*rows, line(counts={"30003": 3}))
+    assert (table.finals, table.latency_bin, table.latency_n) == ([9], [1], [3])
+
+
+@given(st.lists(st.integers(0, 300), min_size=2, max_size=2), st.integers(0, 50), st.integers(2, 12))
+def test_latencies_are_dealt_with_their_outcomes(told: list[int], untold: int, parts: int) -> None:
+    quick, slow = told
+    row = line(0, {"30003": sum(told) + untold}, latency_s={"30003": {"5": quick, "+Inf": slow}})
+    tables = [table for _, table in slots(row | {"bucket_s": 10 * parts})]
+    for column, n in ((1, quick), (11, slow)):
+        assert n == sum(
+            m for t in tables for c, m in zip(t.latency_bin, t.latency_n, strict=True) if c == column
+        )
+    assert all(sum(t.latency_n) <= sum(t.finals) for t in tables)
+
+
 @given(
     finals=st.integers(0, 10_000),
     distinct=st.integers(0, 10_000),

@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from alerts.counts import _DELAY_OF_BIN, DELAYS_S
+from alerts.counts import DELAY_OF_COLUMN, DELAYS_S
 from streams.records import LATENCY_BOUNDS_S
 from tests.bench.detection.limit import logit
 from tests.bench.detection.series import BLOCK, BUCKET_S, Habits, Series
@@ -234,4 +234,4 @@ class Traffic:
 def _class_of(delay: int) -> int:
     """The row of `delays` for a delay in buckets; half a bucket passes on average before."""
     column = bisect_left(LATENCY_BOUNDS_S, delay * BUCKET_S + BUCKET_S / 2)
-    return int(_DELAY_OF_BIN[column])
+    return int(DELAY_OF_COLUMN[column])

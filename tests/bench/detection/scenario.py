@@ -11,10 +11,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
 
+from alerts.counts import DELAY_OF_COLUMN, DELAYS_S
+from alerts.replay.folded import LATENCY_COLUMNS
 from tests.bench.detection.network import Decoy, Fault, NetBlock, Shape, Traffic
 
 FILES = Path(__file__).parent / "scenarios"
+BOUNDS = [list(LATENCY_COLUMNS)[int(np.argmax(c == DELAY_OF_COLUMN))] for c in range(len(DELAYS_S))]
+"""A bound of the latency histogram for each row of `delays`."""
 
 
 class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -71,13 +76,27 @@ def lines(block: NetBlock, traffic: Traffic) -> Iterator[dict[str, Any]]:
     """One line a bucket and leaf in which something happened."""
     for t, bucket_s in enumerate(block.bucket_s.tolist()):
         columns = (a[t].tolist() for a in (block.n, block.k, block.repeats, block.sends))
-        for (carrier, region), n, k, repeats, sends in zip(traffic.leaves, *columns, strict=True):
+        rows = zip(traffic.leaves, *columns, strict=True)
+        for leaf, ((carrier, region), n, k, repeats, sends) in enumerate(rows):
             if n or sends:
                 counts = {name: x for name, x in (("delivered", n - k), ("30003", k)) if x}
                 line = {"bucket_start_ms": bucket_s * 1000, "bucket_s": 10, "carrier": carrier}
                 line |= {"region": region, "source": "twilio", "counts": counts}
                 line |= {"distinct": {"30003": k - repeats}} if k else {}
-                yield line | ({"sends": sends} if sends else {})
+                line |= {"sends": sends} if sends else {}
+                yield line | _latencies(block, t, leaf)
+
+
+def _latencies(block: NetBlock, t: int, leaf: int) -> dict[str, Any]:
+    """How long the receipts of one line took, where the network tells."""
+    if block.delays is None:
+        return {}
+    names = ("delivered", "30003")
+    told = {
+        name: {bound: n for bound, n in zip(BOUNDS, row, strict=True) if n}
+        for name, row in zip(names, block.delays[t, :, :, leaf].tolist(), strict=True)
+    }
+    return {"latency_s": {name: by_bound for name, by_bound in told.items() if by_bound}}
 
 
 def _truth(scenario: Scenario, seed: int, begin_s: int) -> dict[str, Any]:
