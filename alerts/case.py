@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
+from alerts.detect import Tally
 from alerts.measure import Now
+from alerts.policy import Policy
 from alerts.records import Decision, Incident, Scope, Severity, Transition
 
 RANK = {Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
@@ -45,6 +47,13 @@ class Case:
 def key_of(rule: str, scope: Scope, bucket_s: int) -> str:
     """The incident key (contract section 7): event time alone."""
     return f"ch:{rule}:{scope.kind.value}:{scope.carrier}:{scope.region}:{bucket_s}"
+
+
+def level_of(recent: Tally, ratio: float, policy: Policy) -> tuple[Severity, Decision]:
+    """Severity of `ratio`, and what decides it; `recent` says how much of it is time-critical."""
+    plain = policy.level(ratio)
+    severity = policy.level(ratio, urgent=policy.urgent(recent.urgent, recent.failed))
+    return severity, reason_of(severity) if severity is plain else Decision.TIME_CRITICAL
 
 
 def reason_of(severity: Severity) -> Decision:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from alerts import charts as bank
 from alerts.baseline import moved_to
 from alerts.charts import Alarms, Charts, Norms
-from alerts.counts import Count, LeafCounts, Table, leaves
+from alerts.counts import Count, LeafCounts, Table, Tally, leaves
 from alerts.learn import Learned, Seen, in_blast, learn
 from alerts.policy import Policy
 from alerts.receipts import Due, Receipts, missing, released, without_old
@@ -24,7 +24,7 @@ from alerts.receipts import learn as learn_receipts
 from alerts.records import Scope
 from alerts.scopes import Index, moved
 
-__all__ = ["Count", "LeafCounts", "Table", "leaves"]
+__all__ = ["Count", "LeafCounts", "Table", "Tally", "leaves"]
 
 Floats = NDArray[np.float64]
 Int32s = NDArray[np.int32]
@@ -44,22 +44,7 @@ class Row(NamedTuple):
     k: Int32s
     finals: Int32s
     failed: Int32s
-
-
-class Tally(NamedTuple):
-    """Counts of a scope over some time; `m` are the failures to be expected (sum of n pi)."""
-
-    n: int
-    k: int
-    m: float
-    finals: int
-    failed: int
-
-    def ratio(self, policy: Policy) -> float:
-        """p_hat (detection, 5): drawn to the expected ratio by `prior_events`; 0 without outcomes."""
-        if not self.n:
-            return 0.0
-        return (self.k + policy.prior_events * self.m / self.n) / (self.n + policy.prior_events)
+    urgent: Int32s
 
 
 @dataclass(frozen=True)
@@ -208,16 +193,18 @@ class Recent(NamedTuple):
     n: Floats
     k: Floats
     failed: Floats
+    urgent: Floats
 
 
 def recent(state: RuleState, from_s: int, leaves: Ints) -> Recent:
     """Sums of some `leaves`, rising, over the kept buckets at or after `from_s`."""
-    sums, numbers = Recent(*np.zeros((3, len(leaves)))), leaves.astype(np.int32)
+    sums, numbers = Recent(*np.zeros((4, len(leaves)))), leaves.astype(np.int32)
     for row in _since(state.ring, from_s):
         at, held = _positions(row, numbers)
         sums.n[held] += row.n[at]
         sums.k[held] += row.k[at]
         sums.failed[held] += row.failed[at]
+        sums.urgent[held] += row.urgent[at]
     return sums
 
 
@@ -233,7 +220,7 @@ def tally(state: RuleState, pi: Floats, scope: Scope, from_s: int) -> Tally:
     """Counts of `scope` in the kept buckets at or after `from_s`."""
     members = np.flatnonzero(state.index.members(scope)).astype(np.int32)
     everything = len(members) == len(pi)
-    n = k = finals = failed = 0
+    n = k = finals = failed = urgent = 0
     m = 0.0
     for row in _since(state.ring, from_s):
         inside = slice(None) if everything else _positions(row, members)[0]
@@ -242,7 +229,8 @@ def tally(state: RuleState, pi: Floats, scope: Scope, from_s: int) -> Tally:
         m += float((row.n[inside] * pi[row.leaf[inside]]).sum())
         finals += int(row.finals[inside].sum())
         failed += int(row.failed[inside].sum())
-    return Tally(n, k, m, finals, failed)
+        urgent += int(row.urgent[inside].sum())
+    return Tally(n, k, m, finals, failed, urgent)
 
 
 def accept(state: RuleState, policy: Policy, pi: Floats, scope: Scope, bucket_s: int) -> RuleState:
@@ -271,7 +259,9 @@ def _row(bucket_s: int, where: Ints, table: Table) -> Row:
     """Sorted by leaf, so that the order in which a bucket names its series decides nothing."""
     leaf = where.astype(np.int32)
     order = np.argsort(leaf, kind="stable")
-    columns = (np.ascontiguousarray(c[order]) for c in (table.n, table.k, table.finals, table.failed))
+    urgent = np.broadcast_to(table.urgent, len(leaf))
+    own = (table.n, table.k, table.finals, table.failed, urgent)
+    columns = (np.ascontiguousarray(c[order]) for c in own)
     return Row(bucket_s, leaf[order], *columns)
 
 

@@ -36,6 +36,8 @@ class Numbers(NamedTuple):
     elsewhere_failed: int = 0
     elsewhere: int = 0
     """Failures and outcomes of all other series in the same window."""
+    time_critical: int = 0
+    """How many of `failed` were time-critical, where that is a notable share; else 0."""
 
     def words(self) -> str:
         ratio = self.failed / self.outcomes if self.outcomes else 0.0
@@ -45,6 +47,9 @@ class Numbers(NamedTuple):
             f"({self.low:.1%} to {self.high:.1%}). Evidence {self.evidence:.0f} nats, "
             f"{self.threshold:.0f} decide."
         )
+        if self.time_critical:
+            share = self.time_critical / self.failed
+            text += f" {share:.0%} of the failed are time-critical: one step more severe."
         if self.elsewhere:
             share = self.elsewhere_failed / self.elsewhere
             text += f" Elsewhere {share:.1%} of {self.elsewhere} failed."

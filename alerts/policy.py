@@ -115,6 +115,11 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     backlog_least: float = 5.0
     """More old receipts in a bucket than this, and than `blast` times the usual, are a backlog."""
 
+    time_critical_share: float = 0.2
+    time_critical_least: int = 5
+    """An incident is one step more severe where so many of the failed, and such a share of them, were
+    time-critical."""
+
     isolated_people: float = 5.0
     isolated_repeating_people: float = 50.0
     isolated_share: float = 0.3
@@ -139,15 +144,21 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             false_pages_per_week=alerting.false_pages_per_week / max(len(settings.rules), 1),
         )
 
-    def level(self, ratio: float) -> Severity:
-        """Severity of a failure ratio."""
-        if ratio > self.critical:
+    def urgent(self, time_critical: float, failed: float) -> bool:
+        """Whether a notable share of what failed was time-critical."""
+        least = max(self.time_critical_least, self.time_critical_share * failed)
+        return time_critical >= least
+
+    def level(self, ratio: float, *, urgent: bool = False) -> Severity:
+        """Severity of a failure ratio; where it is `urgent`, what would be a warning is critical."""
+        if ratio > self.line(Severity.CRITICAL, urgent=urgent):
             return Severity.CRITICAL
         return Severity.WARNING if ratio > self.warning else Severity.INFO
 
-    def line(self, severity: Severity) -> float:
+    def line(self, severity: Severity, *, urgent: bool = False) -> float:
         """The ratio above which `severity` begins; 0 for INFO."""
-        lines = {Severity.WARNING: self.warning, Severity.CRITICAL: self.critical}
+        critical = self.warning if urgent else self.critical
+        lines = {Severity.WARNING: self.warning, Severity.CRITICAL: critical}
         return lines.get(severity, 0.0)
 
     def mirror_chart(self, theta: float) -> int:

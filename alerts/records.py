@@ -44,6 +44,8 @@ class Decision(StrEnum):
     SPIKE = "spike_over_baseline"
     ABOVE_WARNING = "ratio_above_warning"
     ABOVE_CRITICAL = "ratio_above_critical"
+    TIME_CRITICAL = "time_critical_traffic"
+    """Above the warning line, and a notable share of what failed was time-critical."""
     STEPPED_DOWN = "ratio_stepped_down"
     SCOPE_CHANGED = "scope_changed"
     RECOVERED = "recovered_mirror_test"
@@ -106,6 +108,8 @@ class Incident(msgspec.Struct, frozen=True):
     failed: int = 0
     outcomes: int = 0
     distinct_recipients: int = 0
+    time_critical: int = 0
+    """How many of `failed` were time-critical."""
     warned: bool = False
     """The warning's page was wanted at some time, so it must be resolved once critical or over."""
     was_critical: bool = False
@@ -115,6 +119,10 @@ class Incident(msgspec.Struct, frozen=True):
     """Pager keys `{key}` and `{key}:critical` that must be resolved in the end."""
     expected_ratio: float = 0.0
     """Failure ratio if nothing were wrong."""
+    expected_low: float = 0.0
+    expected_high: float = 0.0
+    """The range in which a healthy ratio lies in 95 of 100 cases, as of the last transition; 0 for not
+    known."""
     explanation: str = ""
     """The numbers behind the last transition, in words."""
     reopened: int = 0
