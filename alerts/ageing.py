@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import msgspec
 
-from alerts.case import RANK, Case, Watch, level_of, paging
+from alerts.case import RANK, Case, Watch, level_of, paging, woken
 from alerts.detect import Tally
 from alerts.measure import Now, added, odds, of_late, ratio_words, scope_of, standard_error, still_overdue
 from alerts.records import Decision, Severity, State
@@ -50,7 +50,7 @@ def _severity(case: Case, recent: Tally, now: Now) -> Case:
     severity = case.incident.severity
     if RANK[level] > RANK[severity]:
         risen = case.moved(now, "escalated", reason, ratio_words(recent, ratio), severity=level)
-        return replace(risen, incident=paging(risen.incident))
+        return replace(risen, incident=paging(risen.incident, now.bucket_s))
     if _is_overdue(case, now):
         return case
     urgent = now.policy.urgent(recent.urgent, recent.failed)
@@ -117,7 +117,8 @@ def _page_due(case: Case, now: Now) -> Case:
     incident = case.incident
     if not incident.repaged_s < incident.page_from_s <= now.bucket_s:
         return case
-    return case.moved(now, "paged_again", Decision.PAGED_AGAIN, repaged_s=now.bucket_s)
+    again = case.moved(now, "paged_again", Decision.PAGED_AGAIN, repaged_s=now.bucket_s)
+    return replace(again, incident=woken(again.incident, now.bucket_s))
 
 
 def _is_overdue(case: Case, now: Now) -> bool:

@@ -72,7 +72,7 @@ def _opened(finding: Finding, now: Now) -> Case | None:
     incident = counted(in_scope(incident, scope), now, ratio)
     watch = Watch(now.bucket_s, now.policy.mirror_chart(finding.theta), overdue=finding.overdue)
     case = Case(incident, watch).moved(now, "opened", reason, ratio_words(recent, ratio))
-    return replace(case, incident=paging(case.incident))
+    return replace(case, incident=paging(case.incident, now.bucket_s))
 
 
 def _judged(finding: Finding, severity: Severity, reason: Decision) -> tuple[Severity, Decision]:
@@ -130,7 +130,7 @@ def _reopened(case: Case, finding: Finding, now: Now) -> Case:
     )
     watch = Watch(now.bucket_s, now.policy.mirror_chart(finding.theta), overdue=finding.overdue)
     onset = msgspec.structs.replace(moved.incident, onset_ms=finding.start_s * 1000)
-    return replace(moved, incident=paging(onset), watch=watch)
+    return replace(moved, incident=paging(onset, now.bucket_s), watch=watch)
 
 
 def _forgotten(incident: Incident, now: Now) -> bool:

@@ -125,6 +125,16 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     isolated_share: float = 0.3
     """No outage: fewer recipients than this, or fewer than that of which each fails more than 1 / share
     times."""
+    ticket_thetas: tuple[float, ...] = (1.25, 1.5)
+    ticket_threshold: float = 12.0
+    ticket_memory_s: int = 28 * 86_400
+    ticket_least_s: int = 86_400
+    ticket_share: float = 0.75
+    """List quality: odds ratios and evidence (nats) of its hourly charts, the half-life of what is normal
+    to them, how long a ticket lasts at least, and how much of a scope must have risen to name it."""
+    persistent_sure: float = 0.99
+    persistent_over: float = 0.95
+    """How sure it must be that a ratio lies above the warning line, and below it for the end."""
     persistent_s: int = 86_400
     accepted_s: int = 7 * 86_400
     """An incident open for so long is a matter of list quality; after a week it is the new normal."""
@@ -146,8 +156,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     def urgent(self, time_critical: float, failed: float) -> bool:
         """Whether a notable share of what failed was time-critical."""
-        least = max(self.time_critical_least, self.time_critical_share * failed)
-        return time_critical >= least
+        return time_critical >= max(self.time_critical_least, self.time_critical_share * failed)
 
     def level(self, ratio: float, *, urgent: bool = False) -> Severity:
         """Severity of a failure ratio; where it is `urgent`, what would be a warning is critical."""

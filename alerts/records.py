@@ -74,6 +74,14 @@ class Delivery(msgspec.Struct, frozen=True):
     """First characters of the routing key's SHA-256: which key opened it, never the key."""
 
 
+class Wake(NamedTuple):
+    """A page that is to wake somebody: in which bucket (epoch s), for how bad a failure, where."""
+
+    bucket_s: int
+    severity: Severity
+    scope: ScopeKind
+
+
 class Incident(msgspec.Struct, frozen=True):
     """The newest whole state of an incident: what the compacted `incidents` topic holds.
 
@@ -130,6 +138,8 @@ class Incident(msgspec.Struct, frozen=True):
     """No page is wanted before this bucket: a re-open pages at most once in 30 min."""
     repaged_s: int = 0
     """Bucket of the last page after a re-open; 0 for none."""
+    wakes: tuple[Wake, ...] = ()
+    """The pages that were to wake somebody, sent or not."""
     deliveries: tuple[Delivery, ...] = ()
     v: int = VERSION
 
