@@ -36,7 +36,7 @@ class Numbers(NamedTuple):
     """The window [from_s, to_s)."""
     elsewhere_failed: int = 0
     elsewhere: int = 0
-    """Failures and outcomes of all other series in the same window."""
+    """Failures and outcomes of all other series in the same window, of a flag in the last 5 min."""
     time_critical: int = 0
     """How many of `failed` were time-critical, where that is a notable share; else 0."""
 
@@ -50,8 +50,7 @@ class Numbers(NamedTuple):
         if self.threshold:
             text += f" Evidence {self.evidence:.0f} nats, {self.threshold:.0f} decide."
         if self.time_critical:
-            share = self.time_critical / self.failed
-            text += f" {share:.0%} of the failed are time-critical: one step more severe."
+            text += f" {self.time_critical} of the failed are time-critical: a warning is critical."
         if self.elsewhere:
             share = self.elsewhere_failed / self.elsewhere
             text += f" Elsewhere {share:.1%} of {self.elsewhere} failed."

@@ -10,16 +10,18 @@ from numpy.typing import NDArray
 
 from alerts import charts as bank
 from alerts.baseline import HOUR_S
-from alerts.detect import RuleState, Step, recent
+from alerts.detect import Recent, RuleState, Step, recent, tally
 from alerts.explain import Numbers, interval, missing_words, why_isolated
 from alerts.list_quality import tickets
 from alerts.persistent import LONG_S, above
 from alerts.policy import Policy
-from alerts.records import Severity
+from alerts.records import ALL, Scope, ScopeKind, Severity
 from streams.records import BUCKET_S
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+EVERYTHING = Scope(ScopeKind.GLOBAL, ALL, ALL)
 
 
 class Nature(StrEnum):
@@ -68,9 +70,8 @@ class Figures(NamedTuple):
     people: Floats
     repeats: Floats
     evidence: Floats
-    failed: Floats
-    urgent: Floats
-    """Failures of the last 5 min, repeats included, and how many of them were time-critical."""
+    late: Recent
+    """The last 5 min."""
 
 
 def flags(state: RuleState, policy: Policy, said: Step, bucket_s: int) -> tuple[Flag, ...]:
@@ -86,15 +87,18 @@ def _spikes(state: RuleState, policy: Policy, said: Step, leaves: Ints, bucket_s
     pi, at = said.pi[leaves], state.index.first_leaf + leaves
     low, high = interval(pi, said.norms.doubt[at])
     ratios = (f.k + policy.prior_events * pi) / (f.n + policy.prior_events)
+    late, whole = f.late, tally(state, said.pi, EVERYTHING, bucket_s - policy.segment_cap_s + 1)
     found = []
     for i, leaf in enumerate(leaves.tolist()):
-        urgent = policy.urgent(float(f.urgent[i]), float(f.failed[i]))
+        urgent = policy.urgent(float(late.urgent[i]), float(late.failed[i]))
         numbers = Numbers(
-            *(int(f.k[i]), int(f.n[i]), int(f.people[i])),
+            *(int(f.k[i]), int(f.n[i]), int(f.k[i])),
             *(float(pi[i]), float(low[i]), float(high[i])),
             *(float(f.evidence[i]), float(said.norms.threshold[at[i]])),
             *(int(f.from_s[i]), bucket_s + BUCKET_S),
-            time_critical=int(f.urgent[i]) if urgent else 0,
+            elsewhere_failed=whole.k - int(late.k[i]),
+            elsewhere=whole.n - int(late.n[i]),
+            time_critical=int(late.urgent[i]) if urgent else 0,
         )
         why = why_isolated(policy, f.people[i], f.repeats[i])
         severity = Severity.INFO if why else policy.level(float(ratios[i]), urgent=urgent)
@@ -121,8 +125,7 @@ def _figures(state: RuleState, policy: Policy, said: Step, leaves: Ints, bucket_
         people=np.maximum(k, late.k),
         repeats=late.failed / np.maximum(late.k, 1),
         evidence=bank.evidence(charts, policy, said.norms, at, bucket_s).max(axis=0),
-        failed=late.failed,
-        urgent=late.urgent,
+        late=late,
     )
 
 

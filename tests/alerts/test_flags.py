@@ -45,6 +45,9 @@ def test_many_recipients_are_an_outage() -> None:
     (flag,) = decided[-1].flags
     assert (flag.nature, flag.severity, flag.why) == (Nature.SYSTEMIC, Severity.CRITICAL, "")
     assert decided[-1].incidents
+    assert "(40.0%) failed from 08:01:00 to 08:03:00 UTC, 480 recipients" in flag.explanation
+    assert "normal here and now is 2.0% (" in flag.explanation and "16 decide" in flag.explanation
+    assert "Elsewhere 1.0% of 3600 failed." in flag.explanation
 
 
 def test_a_few_handsets_are_flagged_as_isolated_and_open_nothing() -> None:

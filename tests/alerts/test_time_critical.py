@@ -46,7 +46,7 @@ def test_a_warning_is_critical_where_much_of_it_is_time_critical() -> None:
     words, incident, decided = play([0.5] * 6)
     assert words == ["opened"]
     assert (incident.severity, incident.reason) == (Severity.CRITICAL, Decision.TIME_CRITICAL)
-    assert "of the failed are time-critical: one step more severe" in incident.explanation
+    assert "of the failed are time-critical: a warning is critical" in incident.explanation
     assert f"{incident.time_critical} time-critical" in summary(incident)
     assert pages(incident)[0].severity is Severity.CRITICAL
     flags = [f for f in decided[-1].flags if f.carrier == "ill"]
