@@ -48,6 +48,11 @@ class ListQuality:
         charts, none = Charts.empty(len(policy.ticket_thetas), scopes), np.zeros((2, scopes))
         return cls(charts, np.zeros((2, 0)), np.zeros(1, dtype=np.int64), none, none)
 
+    @classmethod
+    def begun(cls, policy: Policy, index: Index) -> ListQuality:
+        """Of an index of which nothing is known."""
+        return cls.empty(policy).grown(Index(), index)
+
     def restarted(self, policy: Policy, index: Index) -> ListQuality:
         """The same with charts of other odds ratios, begun anew."""
         return replace(self, charts=Charts.empty(len(policy.ticket_thetas), index.size))
