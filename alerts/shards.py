@@ -1,8 +1,8 @@
 """A rule's state cut into documents by how often they change, so that a snapshot writes little.
 
 `now` changes in every bucket, `settled`, `hour/…` and `block/…` after a block of 10 min, `ring/…` with
-its minute, `tickets` once an hour or with one of them, `leaves` when a series appears. Documents are named arrays; put together they are the state,
-bit for bit.
+its minute, `tickets` after an hour or when one of them begins or ends, `leaves` when a series appears.
+Documents are named arrays; put together they are the state, bit for bit.
 """
 
 from __future__ import annotations
