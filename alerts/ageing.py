@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import msgspec
 
-from alerts.case import RANK, Case, Watch, paging, reason_of
+from alerts.case import RANK, Case, Watch, level_of, paging, woken
 from alerts.detect import Tally
 from alerts.measure import Now, added, odds, of_late, ratio_words, scope_of, standard_error, still_overdue
 from alerts.records import Decision, Severity, State
@@ -46,13 +46,15 @@ def _severity(case: Case, recent: Tally, now: Now) -> Case:
     if case.incident.reason is Decision.PERSISTENT:
         return case
     ratio, error = case.incident.ratio, standard_error(recent, now.policy)
-    level, severity = now.policy.level(ratio - now.policy.escalate_z * error), case.incident.severity
+    level, reason = level_of(recent, ratio - now.policy.escalate_z * error, now.policy)
+    severity = case.incident.severity
     if RANK[level] > RANK[severity]:
-        risen = case.moved(now, "escalated", reason_of(level), ratio_words(recent, ratio), severity=level)
-        return replace(risen, incident=paging(risen.incident))
+        risen = case.moved(now, "escalated", reason, ratio_words(recent, ratio), severity=level)
+        return replace(risen, incident=paging(risen.incident, now.bucket_s))
     if _is_overdue(case, now):
         return case
-    bound = now.policy.step_down_share * now.policy.line(severity)
+    urgent = now.policy.urgent(recent.urgent, recent.failed)
+    bound = now.policy.step_down_share * now.policy.line(severity, urgent=urgent)
     below = ratio + now.policy.step_down_z * error < bound
     below_s = (case.watch.below_s or now.bucket_s) if below else 0
     case = replace(case, watch=msgspec.structs.replace(case.watch, below_s=below_s))
@@ -115,7 +117,8 @@ def _page_due(case: Case, now: Now) -> Case:
     incident = case.incident
     if not incident.repaged_s < incident.page_from_s <= now.bucket_s:
         return case
-    return case.moved(now, "paged_again", Decision.PAGED_AGAIN, repaged_s=now.bucket_s)
+    again = case.moved(now, "paged_again", Decision.PAGED_AGAIN, repaged_s=now.bucket_s)
+    return replace(again, incident=woken(again.incident, now.bucket_s))
 
 
 def _is_overdue(case: Case, now: Now) -> bool:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable
+from functools import partial
+from itertools import product
 from typing import Any
 
+from alerts import observe
+from alerts.flags import TICKETS
 from alerts.notify.pagerduty import PagerDuty
 from alerts.pages import PageData, pages
 from alerts.reconcile import Desk, Reconciler
-from alerts.records import Incident, Page, State, Transition
+from alerts.records import Incident, Page, ScopeKind, Severity, State, Transition
 from alerts.settings import Settings, key_id
 from alerts.station import NoPager, Pages, Station, topic_sender
 from alerts.store import RedisStore
@@ -94,7 +98,8 @@ def run_alerts(settings: Settings) -> None:
     if isinstance(pager, ReconciledPager):
         pager.station = station
     metrics.pager_info.labels(ROUTE if settings.pages_somebody else "none").set(1)
-    seen = Seen(station, readiness, WallClock(settings.clock), settings.windows.allowed_lateness_s)
+    lateness_s, paged = settings.windows.allowed_lateness_s, settings.pages_somebody
+    seen = Seen(station, readiness, WallClock(settings.clock), lateness_s, pages_somebody=paged)
     seen.provide(metrics)
     runner = Runner(app, station, readiness)
     if isinstance(pager, ReconciledPager):
@@ -127,8 +132,17 @@ async def ping_for_ever(store: RedisStore, readiness: Readiness) -> None:
 class Seen:
     """What pages and scrapes see of the station, from other threads: immutable boards only."""
 
-    def __init__(self, station: Station, readiness: Readiness, clock: WallClock, lateness_s: float) -> None:
+    def __init__(
+        self,
+        station: Station,
+        readiness: Readiness,
+        clock: WallClock,
+        lateness_s: float,
+        *,
+        pages_somebody: bool = True,
+    ) -> None:
         self._station, self._readiness, self._clock = station, readiness, clock
+        self._pages_somebody = pages_somebody
         self._blind_after_s = BLIND_AFTER_S + BUCKET_S + lateness_s
 
     def blind(self) -> str | None:
@@ -145,8 +159,17 @@ class Seen:
         board = self._station.board
         transitions: dict[str, tuple[Transition, ...]] = dict(board.transitions)
         now_ms = self._clock.now_ms()
+        observed = "" if self._pages_somebody else observe.words(self._week())
+        tickets = tuple(f for f in board.flags if f.nature in TICKETS)
         return PageData(
-            board.incidents, transitions, self.blind(), now_ms, board.unknown, self._station.display
+            board.incidents,
+            transitions,
+            self.blind(),
+            now_ms,
+            board.unknown,
+            self._station.display,
+            observed,
+            tickets,
         )
 
     def provide(self, metrics: Metrics) -> None:
@@ -156,11 +179,23 @@ class Seen:
         metrics.incident_opened_timestamp_seconds.provide(
             lambda: self._incidents(lambda i: float(i.opened_bucket_s), only_open=True)
         )
+        for severity, scope in product(observe.PAGED, ScopeKind):
+            wanted = metrics.pages_wanted.labels(severity.value, scope.value)
+            wanted.set_function(partial(self._wanted, severity, scope))
         metrics.blind.labels(Blind.WINDOWS_SILENT).set_function(lambda: float(self.blind() is not None))
 
+    def _week(self) -> observe.Week:
+        board = self._station.board
+        return observe.of_week(board.incidents, board.bucket_s + BUCKET_S)
+
+    def _wanted(self, severity: Severity, scope: ScopeKind) -> float:
+        return float(self._week()[severity, scope])
+
     def _flags(self) -> Rows:
-        flags = self._station.board.flags
-        return Rows([(f.rule, f.carrier, f.region, f.severity.value) for f in flags], [1.0] * len(flags))
+        """A series may be flagged twice: its last hour and its last weeks."""
+        board = self._station.board
+        shown = dict.fromkeys((f.rule, f.carrier, f.region, f.severity.value) for f in board.flags)
+        return Rows(list(shown), [1.0] * len(shown))
 
     def _incidents(self, value: Any, only_open: bool = False) -> Rows:
         board = self._station.board

@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
+from alerts.detect import Tally
 from alerts.measure import Now
-from alerts.records import Decision, Incident, Scope, Severity, Transition
+from alerts.policy import Policy
+from alerts.records import Decision, Incident, Scope, ScopeKind, Severity, Transition, Wake
 
 RANK = {Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
 
@@ -47,19 +49,38 @@ def key_of(rule: str, scope: Scope, bucket_s: int) -> str:
     return f"ch:{rule}:{scope.kind.value}:{scope.carrier}:{scope.region}:{bucket_s}"
 
 
+def level_of(recent: Tally, ratio: float, policy: Policy) -> tuple[Severity, Decision]:
+    """Severity of `ratio`, and what decides it; `recent` says how much of it is time-critical."""
+    plain = policy.level(ratio)
+    severity = policy.level(ratio, urgent=policy.urgent(recent.urgent, recent.failed))
+    return severity, reason_of(severity) if severity is plain else Decision.TIME_CRITICAL
+
+
 def reason_of(severity: Severity) -> Decision:
     above = {Severity.WARNING: Decision.ABOVE_WARNING, Severity.CRITICAL: Decision.ABOVE_CRITICAL}
     return above.get(severity, Decision.SPIKE)
 
 
-def paging(incident: Incident) -> Incident:
+def paging(incident: Incident, bucket_s: int) -> Incident:
     """Notes which pages the severity asks for; what was asked for once is to be resolved once."""
+    before = incident.warned, incident.was_critical
     warned = incident.warned or incident.severity is Severity.WARNING
     critical = incident.was_critical or incident.severity is Severity.CRITICAL
-    return msgspec.structs.replace(
+    asked = msgspec.structs.replace(
         incident,
         warned=warned,
         was_critical=critical,
         plain_key_used=incident.plain_key_used or warned or critical,
         critical_key_used=incident.critical_key_used or (warned and critical),
     )
+    due = incident.page_from_s <= bucket_s
+    return woken(asked, bucket_s) if due and (warned, critical) != before else asked
+
+
+def woken(incident: Incident, bucket_s: int) -> Incident:
+    """Notes that a page of this bucket is to wake somebody."""
+    if not (incident.warned or incident.was_critical):
+        return incident
+    severity = Severity.CRITICAL if incident.was_critical else Severity.WARNING
+    wake = Wake(bucket_s, severity, ScopeKind(incident.current_scope or incident.scope))
+    return msgspec.structs.replace(incident, wakes=(*incident.wakes, wake))

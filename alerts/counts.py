@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from alerts.policy import Policy
 from alerts.scopes import Leaf
 from streams.records import LATENCY_BOUNDS_S, Cells
 from streams.rules import RuleBook
@@ -40,6 +41,26 @@ class Count(NamedTuple):
     old_n: int = 0
     old_k: int = 0
     """The part of n and k whose receipts took more than OLD_S."""
+    urgent: int = 0
+    """The part of `failed` that was time-critical."""
+
+
+class Tally(NamedTuple):
+    """Counts of a scope over some time; `m` are the failures to be expected (sum of n pi)."""
+
+    n: int
+    k: int
+    m: float
+    finals: int
+    failed: int
+    urgent: int = 0
+    """How many of the failed were time-critical."""
+
+    def ratio(self, policy: Policy) -> float:
+        """p_hat (detection, 5): drawn to the expected ratio by `prior_events`; 0 without outcomes."""
+        if not self.n:
+            return 0.0
+        return (self.k + policy.prior_events * self.m / self.n) / (self.n + policy.prior_events)
 
 
 LeafCounts = Mapping[Leaf, Count]
@@ -59,11 +80,13 @@ class Table:
     old_k: Int32s
     delays: Int32s = field(default_factory=lambda: np.zeros((2, len(DELAYS_S), 1), dtype=np.int32))
     """[2, 5, leaves] successes and failures by delay, as DELAYS_S; [2, 5, 1] of zeros where not known."""
+    urgent: Int32s = field(default_factory=lambda: np.zeros(1, dtype=np.int32))
+    """[1] of zeros where not known."""
 
     @classmethod
     def of(cls, counts: LeafCounts) -> Table:
         columns = np.array(list(counts.values()), dtype=np.int32).reshape(-1, len(Count._fields)).T
-        return cls(tuple(counts), *columns)
+        return cls(tuple(counts), **dict(zip(Count._fields, columns, strict=True)))
 
     def without_old(self, leaves: Bools) -> Table:
         """The table without old receipts as evidence of some of its `leaves`; people still see them."""
@@ -91,7 +114,7 @@ def leaves(cells: Cells, book: RuleBook) -> dict[str, dict[Leaf, Count]]:
 
 
 class _Columns(NamedTuple):
-    """By cell; `k`, `failed` and `old_k` if it is one of failures."""
+    """By cell; `k`, `failed`, `old_k` and `urgent` if it is one of failures."""
 
     n: Ints
     k: Ints
@@ -100,9 +123,10 @@ class _Columns(NamedTuple):
     sends: Ints
     old_n: Ints
     old_k: Ints
+    urgent: Ints
 
 
-_OF_FAILURES = ("k", "failed", "old_k")
+_OF_FAILURES = ("k", "failed", "old_k", "urgent")
 
 
 def _columns(cells: Cells) -> _Columns:
@@ -118,7 +142,9 @@ def _columns(cells: Cells) -> _Columns:
     old = np.zeros_like(finals)
     late = _ints(cells.latency_bin) >= _FIRST_OLD_BIN
     np.add.at(old, _ints(cells.latency_cell)[late], _ints(cells.latency_n)[late])
-    return _Columns(n, k, finals, finals, sends, np.minimum(old, n), np.minimum(old, k))
+    urgent = np.zeros_like(finals)
+    urgent[list(cells.time_critical)] = list(cells.time_critical.values())
+    return _Columns(n, k, finals, finals, sends, np.minimum(old, n), np.minimum(old, k), urgent)
 
 
 def _table(cells: Cells, columns: _Columns, book: RuleBook, rule: Rule) -> Table:

@@ -73,6 +73,8 @@ def under(state: DetectorState, policy: Policy, bucket_s: int) -> DetectorState:
         rules = tuple(replace(r, charts=Charts.empty(len(policy.thetas), r.index.size)) for r in rules)
     if policy.missing != state.policy.missing:
         rules = tuple(replace(r, receipts=r.receipts.restarted(policy, r.index)) for r in rules)
+    if policy.ticket_thetas != state.policy.ticket_thetas:
+        rules = tuple(replace(r, quality=r.quality.restarted(policy, r.index)) for r in rules)
     return replace(state, policy=policy, policy_from_s=bucket_s, rules=rules)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -14,17 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerts import charts as bank
+from alerts import list_quality
 from alerts.baseline import moved_to
 from alerts.charts import Alarms, Charts, Norms
-from alerts.counts import Count, LeafCounts, Table, leaves
+from alerts.counts import Count, LeafCounts, Table, Tally, leaves
 from alerts.learn import Learned, Seen, in_blast, learn
+from alerts.list_quality import ListQuality
+from alerts.persistent import Persistent, watch
 from alerts.policy import Policy
-from alerts.receipts import Due, Receipts, missing, released, without_old
+from alerts.receipts import Due, Receipts, delay_doubt, missing, released, without_old
 from alerts.receipts import learn as learn_receipts
 from alerts.records import Scope
 from alerts.scopes import Index, moved
+from streams.records import BUCKET_S
 
-__all__ = ["Count", "LeafCounts", "Table", "leaves"]
+__all__ = ["Count", "LeafCounts", "Table", "Tally", "leaves"]
 
 Floats = NDArray[np.float64]
 Int32s = NDArray[np.int32]
@@ -44,22 +49,7 @@ class Row(NamedTuple):
     k: Int32s
     finals: Int32s
     failed: Int32s
-
-
-class Tally(NamedTuple):
-    """Counts of a scope over some time; `m` are the failures to be expected (sum of n pi)."""
-
-    n: int
-    k: int
-    m: float
-    finals: int
-    failed: int
-
-    def ratio(self, policy: Policy) -> float:
-        """p_hat (detection, 5): drawn to the expected ratio by `prior_events`; 0 without outcomes."""
-        if not self.n:
-            return 0.0
-        return (self.k + policy.prior_events * self.m / self.n) / (self.n + policy.prior_events)
+    urgent: Int32s
 
 
 @dataclass(frozen=True)
@@ -69,8 +59,10 @@ class RuleState:
     rule: str
     charts: Charts
     receipts: Receipts
+    quality: ListQuality
     index: Index = field(default_factory=Index)
     learned: Learned = field(default_factory=Learned.empty)
+    persistent: Persistent = field(default_factory=Persistent.empty)
     ring: tuple[Row, ...] = ()
     """The last hour, oldest first."""
 
@@ -93,7 +85,7 @@ class Step:
 def fresh(rule: str, policy: Policy) -> RuleState:
     """A rule of which nothing was seen yet."""
     charts = Charts.empty(len(policy.thetas), Index().size)
-    return RuleState(rule, charts, receipts=Receipts.empty(policy))
+    return RuleState(rule, charts, Receipts.empty(policy), ListQuality.empty(policy))
 
 
 def step(
@@ -121,7 +113,7 @@ def step(
     m, known = n * pi, learned.baseline.known(policy, bucket_s)
     k_s, n_s, m_s, q_s, known_s = index.sums(np.stack((k, n, m, m * (1 - pi), known)))
     variance = learned.wobble.variance(policy)
-    unknown = 1 / (known_s + policy.prior_failures) + _delay_doubt(index, policy, due, m, m_s)
+    unknown = 1 / (known_s + policy.prior_failures) + delay_doubt(index, policy, due, m, m_s)
     blast = in_blast(learned, policy, n, bucket_s)
     wide = index.first_leaf
     unknown[:wide] += _few_leaves(index, m, m_s[:wide], variance[2, wide:] + blast * policy.blast_sigma**2)
@@ -145,7 +137,12 @@ def step(
         learned = learn(learned, index, policy, charts, seen, ill)
         receipts = learn_receipts(receipts, policy, due, table, where, ill > 0, bucket_s)
     ring = (*_kept(state.ring, bucket_s - policy.ring_s), row)
-    after = RuleState(state.rule, charts, receipts, index, learned, ring)
+    quality = state.quality
+    if list_quality.is_due(bucket_s):
+        quality = list_quality.hourly(quality, index, policy, learned, bucket_s + BUCKET_S)
+    after = replace(state, charts=charts, receipts=receipts, quality=quality, learned=learned, ring=ring)
+    watched = watch(state.persistent, policy, learned.baseline, partial(_late, after), bucket_s)
+    after = after if watched is state.persistent else replace(after, persistent=watched)
     return after, Step(hits, overdue, llr, pi, norms)
 
 
@@ -165,14 +162,6 @@ def _few_leaves(index: Index, m: Floats, m_s: Floats, variance: Floats) -> Float
     return left
 
 
-def _delay_doubt(index: Index, policy: Policy, due: Due, m: Floats, m_s: Floats) -> Floats | float:
-    """Variance [S] of the expected log-odds for what is not known of the delays: they were moved by them."""
-    if not due.offset.any():
-        return 0.0
-    doubt: Floats = index.sums(m * (policy.offset_doubt * due.offset) ** 2) / np.where(m_s > 0, m_s, 1.0)
-    return doubt
-
-
 def _located(state: RuleState, policy: Policy, bucket_s: int, table: Table) -> tuple[RuleState, Ints]:
     """The numbers of the table's leaves, and the state with room for those never seen before."""
     try:
@@ -185,8 +174,18 @@ def _located(state: RuleState, policy: Policy, bucket_s: int, table: Table) -> t
 def _grown(state: RuleState, policy: Policy, bucket_s: int, index: Index) -> RuleState:
     charts = state.charts.relaid(moved(state.index, index), index.size)
     learned = state.learned.grown(state.index, index, policy, bucket_s)
-    receipts = state.receipts.grown(state.index, index)
-    return replace(state, charts=charts, index=index, learned=learned, receipts=receipts)
+    grown = replace(state, charts=charts, index=index, learned=learned)
+    return replace(
+        grown,
+        receipts=state.receipts.grown(state.index, index),
+        quality=state.quality.grown(state.index, index),
+        persistent=state.persistent.grown(len(index.leaves)),
+    )
+
+
+def _late(state: RuleState, from_s: int, leaves: Ints) -> tuple[Floats, Floats]:
+    late = recent(state, from_s, leaves)
+    return late.n, late.k
 
 
 def _ill(index: Index, charts: Charts, hits: Alarms, held: Mapping[Scope, int]) -> Ints:
@@ -208,16 +207,18 @@ class Recent(NamedTuple):
     n: Floats
     k: Floats
     failed: Floats
+    urgent: Floats
 
 
 def recent(state: RuleState, from_s: int, leaves: Ints) -> Recent:
     """Sums of some `leaves`, rising, over the kept buckets at or after `from_s`."""
-    sums, numbers = Recent(*np.zeros((3, len(leaves)))), leaves.astype(np.int32)
+    sums, numbers = Recent(*np.zeros((4, len(leaves)))), leaves.astype(np.int32)
     for row in _since(state.ring, from_s):
         at, held = _positions(row, numbers)
         sums.n[held] += row.n[at]
         sums.k[held] += row.k[at]
         sums.failed[held] += row.failed[at]
+        sums.urgent[held] += row.urgent[at]
     return sums
 
 
@@ -233,7 +234,7 @@ def tally(state: RuleState, pi: Floats, scope: Scope, from_s: int) -> Tally:
     """Counts of `scope` in the kept buckets at or after `from_s`."""
     members = np.flatnonzero(state.index.members(scope)).astype(np.int32)
     everything = len(members) == len(pi)
-    n = k = finals = failed = 0
+    n = k = finals = failed = urgent = 0
     m = 0.0
     for row in _since(state.ring, from_s):
         inside = slice(None) if everything else _positions(row, members)[0]
@@ -242,7 +243,8 @@ def tally(state: RuleState, pi: Floats, scope: Scope, from_s: int) -> Tally:
         m += float((row.n[inside] * pi[row.leaf[inside]]).sum())
         finals += int(row.finals[inside].sum())
         failed += int(row.failed[inside].sum())
-    return Tally(n, k, m, finals, failed)
+        urgent += int(row.urgent[inside].sum())
+    return Tally(n, k, m, finals, failed, urgent)
 
 
 def accept(state: RuleState, policy: Policy, pi: Floats, scope: Scope, bucket_s: int) -> RuleState:
@@ -251,7 +253,8 @@ def accept(state: RuleState, policy: Policy, pi: Floats, scope: Scope, bucket_s:
     ratio = (late.k + policy.prior_events * pi) / (late.n + policy.prior_events)
     members = state.index.members(scope)
     base = moved_to(state.learned.baseline, policy, members, ratio, bucket_s)
-    return replace(state, learned=replace(state.learned, baseline=base))
+    quality = state.quality.moved_to(members, state.index, policy, ratio, bucket_s)
+    return replace(state, learned=replace(state.learned, baseline=base), quality=quality)
 
 
 def forget(state: RuleState, scope: Scope) -> RuleState:
@@ -271,7 +274,9 @@ def _row(bucket_s: int, where: Ints, table: Table) -> Row:
     """Sorted by leaf, so that the order in which a bucket names its series decides nothing."""
     leaf = where.astype(np.int32)
     order = np.argsort(leaf, kind="stable")
-    columns = (np.ascontiguousarray(c[order]) for c in (table.n, table.k, table.finals, table.failed))
+    urgent = np.broadcast_to(table.urgent, len(leaf))
+    own = (table.n, table.k, table.finals, table.failed, urgent)
+    columns = (np.ascontiguousarray(c[order]) for c in own)
     return Row(bucket_s, leaf[order], *columns)
 
 

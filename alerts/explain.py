@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import numpy as np
@@ -35,20 +36,31 @@ class Numbers(NamedTuple):
     """The window [from_s, to_s)."""
     elsewhere_failed: int = 0
     elsewhere: int = 0
-    """Failures and outcomes of all other series in the same window."""
+    """Failures and outcomes of all other series in the same window, of a flag in the last 5 min."""
+    time_critical: int = 0
+    """How many of `failed` were time-critical, where that is a notable share; else 0."""
 
     def words(self) -> str:
         ratio = self.failed / self.outcomes if self.outcomes else 0.0
         text = (
-            f"{self.failed} of {self.outcomes} outcomes ({ratio:.1%}) failed from {clock(self.from_s)} to "
+            f"{self.failed} of {self.outcomes} outcomes ({ratio:.1%}) failed from {self._from()} to "
             f"{clock(self.to_s)} UTC, {self.people} recipients; normal here and now is {self.expected:.1%} "
-            f"({self.low:.1%} to {self.high:.1%}). Evidence {self.evidence:.0f} nats, "
-            f"{self.threshold:.0f} decide."
+            f"({self.low:.1%} to {self.high:.1%})."
         )
+        if self.threshold:
+            text += f" Evidence {self.evidence:.0f} nats, {self.threshold:.0f} decide."
+        if self.time_critical:
+            text += f" {self.time_critical} of the failed are time-critical: a warning is critical."
         if self.elsewhere:
             share = self.elsewhere_failed / self.elsewhere
             text += f" Elsewhere {share:.1%} of {self.elsewhere} failed."
         return text
+
+    def _from(self) -> str:
+        """With the date where the window is longer than a day."""
+        if self.to_s - self.from_s <= 86_400:
+            return clock(self.from_s)
+        return f"{datetime.fromtimestamp(self.from_s, UTC):%Y-%m-%d} {clock(self.from_s)}"
 
 
 def interval(expected: Floats, variance: Floats) -> tuple[Floats, Floats]:

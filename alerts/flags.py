@@ -9,15 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerts import charts as bank
-from alerts.baseline import logit
-from alerts.detect import RuleState, Step, recent
-from alerts.explain import NORMAL_RANGE_Z, Numbers, interval, missing_words, why_isolated
+from alerts.baseline import HOUR_S
+from alerts.detect import Recent, RuleState, Step, recent, tally
+from alerts.explain import Numbers, interval, missing_words, why_isolated
+from alerts.list_quality import tickets
+from alerts.persistent import LONG_S, above
 from alerts.policy import Policy
-from alerts.records import Severity
+from alerts.records import ALL, Scope, ScopeKind, Severity
 from streams.records import BUCKET_S
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+EVERYTHING = Scope(ScopeKind.GLOBAL, ALL, ALL)
 
 
 class Nature(StrEnum):
@@ -30,6 +34,12 @@ class Nature(StrEnum):
     """Successes do not come: an outage whose failures are still to come, or late receipts."""
     PERSISTENT = "persistent"
     """Always above the warning line: a matter of list quality."""
+    LIST_QUALITY = "list_quality"
+    """Risen slowly over days, of a pair or a wider scope."""
+
+
+TICKETS = frozenset({Nature.PERSISTENT, Nature.LIST_QUALITY})
+"""What is to be looked at in office hours: shown, never paged."""
 
 
 class Flag(NamedTuple):
@@ -60,13 +70,16 @@ class Figures(NamedTuple):
     people: Floats
     repeats: Floats
     evidence: Floats
+    late: Recent
+    """The last 5 min."""
 
 
 def flags(state: RuleState, policy: Policy, said: Step, bucket_s: int) -> tuple[Flag, ...]:
-    """The leaf series that are flagged after bucket `bucket_s`, then those that are always bad."""
+    """The leaf series that are flagged after bucket `bucket_s`, then tickets of list quality."""
     leaves = np.flatnonzero(state.charts.flagged_s[state.index.first_leaf :])
     spikes = _spikes(state, policy, said, leaves, bucket_s) if len(leaves) else ()
-    return spikes + _overdue(state, policy, said, bucket_s) + _persistent(state, policy, said, bucket_s)
+    tickets_now = _persistent(state, policy, said, bucket_s) + _risen(state, policy, bucket_s)
+    return spikes + _overdue(state, policy, said, bucket_s) + tickets_now
 
 
 def _spikes(state: RuleState, policy: Policy, said: Step, leaves: Ints, bucket_s: int) -> tuple[Flag, ...]:
@@ -74,16 +87,21 @@ def _spikes(state: RuleState, policy: Policy, said: Step, leaves: Ints, bucket_s
     pi, at = said.pi[leaves], state.index.first_leaf + leaves
     low, high = interval(pi, said.norms.doubt[at])
     ratios = (f.k + policy.prior_events * pi) / (f.n + policy.prior_events)
+    late, whole = f.late, tally(state, said.pi, EVERYTHING, bucket_s - policy.segment_cap_s + 1)
     found = []
     for i, leaf in enumerate(leaves.tolist()):
+        urgent = policy.urgent(float(late.urgent[i]), float(late.failed[i]))
         numbers = Numbers(
-            *(int(f.k[i]), int(f.n[i]), int(f.people[i])),
+            *(int(f.k[i]), int(f.n[i]), int(f.k[i])),
             *(float(pi[i]), float(low[i]), float(high[i])),
             *(float(f.evidence[i]), float(said.norms.threshold[at[i]])),
             *(int(f.from_s[i]), bucket_s + BUCKET_S),
+            elsewhere_failed=whole.k - int(late.k[i]),
+            elsewhere=whole.n - int(late.n[i]),
+            time_critical=int(late.urgent[i]) if urgent else 0,
         )
         why = why_isolated(policy, f.people[i], f.repeats[i])
-        severity = Severity.INFO if why else policy.level(float(ratios[i]))
+        severity = Severity.INFO if why else policy.level(float(ratios[i]), urgent=urgent)
         since_s = int(state.charts.flagged_s[at[i]])
         nature = Nature.ISOLATED if why else Nature.SYSTEMIC
         carrier, region = state.index.leaves[leaf]
@@ -107,6 +125,7 @@ def _figures(state: RuleState, policy: Policy, said: Step, leaves: Ints, bucket_
         people=np.maximum(k, late.k),
         repeats=late.failed / np.maximum(late.k, 1),
         evidence=bank.evidence(charts, policy, said.norms, at, bucket_s).max(axis=0),
+        late=late,
     )
 
 
@@ -131,22 +150,52 @@ def _overdue(state: RuleState, policy: Policy, said: Step, bucket_s: int) -> tup
 
 
 def _persistent(state: RuleState, policy: Policy, said: Step, bucket_s: int) -> tuple[Flag, ...]:
-    """Leaves whose mean is surely above the warning line, whatever today is like."""
-    base, index = state.learned.baseline, state.index
-    doubt = NORMAL_RANGE_Z / np.sqrt(base.total[0] + policy.prior_failures)
-    surely = logit(base.mean) - doubt > logit(np.array(policy.warning))
+    """Leaves whose normal is above the warning line, as the last hour still shows."""
+    first, base = state.index.first_leaf, state.learned.baseline
+    since_s = state.persistent.since_s
+    leaves = np.flatnonzero((since_s > 0) & (state.charts.flagged_s[first:] == 0))
+    if not len(leaves):
+        return ()
+    from_s = bucket_s + BUCKET_S - LONG_S
+    late = recent(state, from_s, leaves)
+    low, high = interval(base.mean[leaves], said.norms.doubt[first + leaves])
+    sure = above(late.k, late.n, policy.warning, policy)
     found = []
-    for leaf in np.flatnonzero(surely & (state.charts.flagged_s[index.first_leaf :] == 0)).tolist():
-        mean, taken_s = float(base.mean[leaf]), int(base.taken_s[0])
-        low, high = interval(base.mean[[leaf]], doubt[[leaf]] ** 2 / NORMAL_RANGE_Z**2)
-        failed, seen = (round(x) for x in base.total[:, leaf].tolist())
+    for i, leaf in enumerate(leaves.tolist()):
+        mean = float(base.mean[leaf])
         numbers = Numbers(
-            *(failed, seen, failed, mean, float(low[0]), float(high[0]), 0.0),
-            *(float(said.norms.threshold[index.first_leaf + leaf]), int(base.born_s[leaf]), taken_s),
+            *(int(late.k[i]), int(late.n[i]), int(late.k[i]), mean, float(low[i]), float(high[i])),
+            *(0.0, 0.0, from_s, bucket_s + BUCKET_S),
         )
-        why = f"Persistent: {mean:.1%} is normal here, which is above the warning line: list quality."
-        carrier, region = index.leaves[leaf]
-        found.append(
-            Flag(state.rule, carrier, region, Severity.INFO, mean, taken_s, Nature.PERSISTENT, why, numbers)
+        why = (
+            f"Persistent: {mean:.1%} is normal here, and the last hour is above the warning line of "
+            f"{policy.warning:.1%} with {sure[i]:.1%} certainty: a matter of list quality."
         )
+        named = (state.rule, *state.index.leaves[leaf], Severity.INFO, mean, int(since_s[leaf]))
+        found.append(Flag(*named, Nature.PERSISTENT, why, numbers))
+    return tuple(found)
+
+
+def _risen(state: RuleState, policy: Policy, bucket_s: int) -> tuple[Flag, ...]:
+    """Scopes whose ratio has risen slowly; carrier or region is `all` where the scope spans them."""
+    found = []
+    for ticket in tickets(state.quality, state.index, policy):
+        scope = state.index.scope(ticket.scope)
+        low, high = interval(np.array([ticket.expected]), np.array([ticket.variance]))
+        ratio = ticket.failed / ticket.outcomes if ticket.outcomes else 0.0
+        numbers = Numbers(
+            failed=round(ticket.failed),
+            outcomes=round(ticket.outcomes),
+            people=round(ticket.failed),
+            expected=ticket.expected,
+            low=float(low[0]),
+            high=float(high[0]),
+            evidence=ticket.evidence,
+            threshold=policy.ticket_threshold,
+            from_s=ticket.since_s,
+            to_s=(bucket_s + BUCKET_S) // HOUR_S * HOUR_S,
+        )
+        why = f"List quality: {ratio:.1%} of late, where {ticket.expected:.1%} was normal for weeks."
+        named = (state.rule, scope.carrier, scope.region, Severity.INFO, ratio, ticket.flagged_s)
+        found.append(Flag(*named, Nature.LIST_QUALITY, why, numbers))
     return tuple(found)

@@ -13,7 +13,7 @@ import msgspec
 
 from alerts.ageing import aged
 from alerts.assign import assign
-from alerts.case import RANK, Case, Watch, key_of, paging, reason_of
+from alerts.case import RANK, Case, Watch, key_of, level_of, paging
 from alerts.localise import Finding
 from alerts.measure import Now, counted, explained, in_scope, of_late, ratio_words, scope_of, why_no_outage
 from alerts.records import Decision, Incident, Scope, Severity, State
@@ -47,13 +47,13 @@ def _opened(finding: Finding, now: Now) -> Case | None:
     it is no outage."""
     recent = of_late(now, finding.scope, finding.start_s)
     ratio = recent.ratio(now.policy)
-    severity = now.policy.level(ratio)
-    sure = severity is Severity.CRITICAL and recent.n >= now.policy.confirm_events
+    severity, reason = level_of(recent, ratio, now.policy)
+    sure = now.policy.level(ratio) is Severity.CRITICAL and recent.n >= now.policy.confirm_events
     thin = (finding.start_s >= now.bucket_s and not sure) or _may_be_renamed(finding, now)
     if not finding.overdue and (thin or why_no_outage(now, finding.scope, finding.start_s)):
         return None
     scope = finding.scope
-    severity, reason = _judged(finding, severity)
+    severity, reason = _judged(finding, severity, reason)
     incident = Incident(
         key=key_of(now.state.rule, scope, now.bucket_s),
         seq=0,
@@ -72,14 +72,14 @@ def _opened(finding: Finding, now: Now) -> Case | None:
     incident = counted(in_scope(incident, scope), now, ratio)
     watch = Watch(now.bucket_s, now.policy.mirror_chart(finding.theta), overdue=finding.overdue)
     case = Case(incident, watch).moved(now, "opened", reason, ratio_words(recent, ratio))
-    return replace(case, incident=paging(case.incident))
+    return replace(case, incident=paging(case.incident, now.bucket_s))
 
 
-def _judged(finding: Finding, severity: Severity) -> tuple[Severity, Decision]:
+def _judged(finding: Finding, severity: Severity, reason: Decision) -> tuple[Severity, Decision]:
     """Missing successes are a warning whatever the few outcomes say."""
     if finding.overdue:
         return max(severity, Severity.WARNING, key=RANK.__getitem__), Decision.OVERDUE
-    return severity, reason_of(severity)
+    return severity, reason
 
 
 def _may_be_renamed(finding: Finding, now: Now) -> bool:
@@ -111,8 +111,8 @@ def _well(case: Case, now: Now) -> bool:
 
 def _reopened(case: Case, finding: Finding, now: Now) -> Case:
     """The same incident again; its page is due at once, or when 30 min have passed since the last."""
-    ratio = of_late(now, finding.scope, finding.start_s).ratio(now.policy)
-    severity, _ = _judged(finding, now.policy.level(ratio))
+    recent = of_late(now, finding.scope, finding.start_s)
+    severity, _ = _judged(finding, *level_of(recent, recent.ratio(now.policy), now.policy))
     last = case.incident.repaged_s
     due = max(now.bucket_s, last + now.policy.reopen_s) if last else now.bucket_s
     moved = replace(case, incident=in_scope(case.incident, finding.scope)).moved(
@@ -130,7 +130,7 @@ def _reopened(case: Case, finding: Finding, now: Now) -> Case:
     )
     watch = Watch(now.bucket_s, now.policy.mirror_chart(finding.theta), overdue=finding.overdue)
     onset = msgspec.structs.replace(moved.incident, onset_ms=finding.start_s * 1000)
-    return replace(moved, incident=paging(onset), watch=watch)
+    return replace(moved, incident=paging(onset, now.bucket_s), watch=watch)
 
 
 def _forgotten(incident: Incident, now: Now) -> bool:

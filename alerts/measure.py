@@ -59,6 +59,7 @@ def counted(incident: Incident, now: Now, ratio: float) -> Incident:
         failed=whole.failed,
         outcomes=whole.finals,
         distinct_recipients=whole.k,
+        time_critical=whole.urgent,
         expected_ratio=whole.m / whole.n if whole.n else incident.expected_ratio,
     )
 
@@ -80,9 +81,6 @@ def still_overdue(now: Now, scope: Scope) -> bool:
 def explained(incident: Incident, now: Now) -> Incident:
     """The incident with the numbers of this bucket in words: of late, as far as its ratio looks."""
     scope = scope_of(incident)
-    if incident.reason is Decision.OVERDUE:
-        words = missing_words(now.state.receipts.charts, now.state.index.number(scope))
-        return msgspec.structs.replace(incident, explanation=words)
     from_s = max(incident.onset_ms // 1000, now.bucket_s - now.policy.segment_cap_s + BUCKET_S)
     own = detect.tally(now.state, now.step.pi, scope, from_s)
     whole = detect.tally(now.state, now.step.pi, Scope(ScopeKind.GLOBAL, ALL, ALL), from_s)
@@ -90,6 +88,15 @@ def explained(incident: Incident, now: Now) -> Incident:
     at = np.array([number])
     expected = np.array([own.m / own.n if own.n else incident.expected_ratio])
     low, high = interval(expected, now.step.norms.doubt[at])
+    known = bool(expected[0])
+    incident = msgspec.structs.replace(
+        incident,
+        expected_low=float(low[0]) if known else 0.0,
+        expected_high=float(high[0]) if known else 0.0,
+    )
+    if incident.reason is Decision.OVERDUE:
+        words = missing_words(now.state.receipts.charts, number)
+        return msgspec.structs.replace(incident, explanation=words)
     evidence = bank.evidence(now.state.charts, now.policy, now.step.norms, at, now.bucket_s)
     numbers = Numbers(
         failed=own.failed,
@@ -104,6 +111,7 @@ def explained(incident: Incident, now: Now) -> Incident:
         to_s=now.bucket_s + BUCKET_S,
         elsewhere_failed=whole.failed - own.failed,
         elsewhere=whole.finals - own.finals,
+        time_critical=own.urgent if now.policy.urgent(own.urgent, own.failed) else 0,
     )
     return msgspec.structs.replace(incident, explanation=numbers.words())
 
@@ -116,6 +124,7 @@ def added(incident: Incident, now: Now) -> Incident:
         failed=incident.failed + new.failed,
         outcomes=incident.outcomes + new.finals,
         distinct_recipients=incident.distinct_recipients + new.k,
+        time_critical=incident.time_critical + new.urgent,
     )
 
 

@@ -40,15 +40,24 @@ def pages(incident: Incident, links: Links = (), display: Display = str) -> tupl
 def summary(incident: Incident, display: Display = str) -> str:
     """One line for a phone: what, where, how bad, since when. Never more than SUMMARY_MAX."""
     where = in_words(scope_of(incident), display)
-    normal = f"normal at most {incident.expected_ratio:.1%}"
+    normal = f"normal is {normal_words(incident)}"
     people = f"{incident.distinct_recipients} recipients"
     counts = f"{incident.failed} of {incident.outcomes} failed, {people}"
+    if incident.reason is Decision.TIME_CRITICAL:
+        counts += f", {incident.time_critical} time-critical"
     if incident.reason is Decision.OVERDUE:
         return _cut(f"Receipts overdue: {incident.rule}, {where}: {incident.explanation}")
     return _cut(
         f"Reachability anomaly: {incident.rule}, {where}: {incident.ratio:.1%} failing ({normal}); "
         f"{counts} since {_clock(incident.onset_ms)} UTC"
     )
+
+
+def normal_words(incident: Incident) -> str:
+    """What a healthy ratio would be, as a range: `1.2% to 3.4%`."""
+    if not incident.expected_high:
+        return f"{incident.expected_ratio:.1%}"
+    return f"{incident.expected_low:.1%} to {incident.expected_high:.1%}"
 
 
 def _cut(text: str) -> str:
@@ -100,7 +109,9 @@ def _details(incident: Incident, scope: Scope) -> dict[str, str | int | float]:
         "failure_ratio": round(incident.ratio, 4),
         "peak_failure_ratio": round(incident.peak_ratio, 4),
         "expected_failure_ratio": round(incident.expected_ratio, 4),
+        "normal_failure_ratio": normal_words(incident),
         "failed": incident.failed,
+        "time_critical": incident.time_critical,
         "outcomes": incident.outcomes,
         "distinct_recipients": incident.distinct_recipients,
         "onset_ms": incident.onset_ms,

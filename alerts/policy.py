@@ -115,11 +115,26 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     backlog_least: float = 5.0
     """More old receipts in a bucket than this, and than `blast` times the usual, are a backlog."""
 
+    time_critical_share: float = 0.2
+    time_critical_least: int = 5
+    """An incident is one step more severe where so many of the failed, and such a share of them, were
+    time-critical."""
+
     isolated_people: float = 5.0
     isolated_repeating_people: float = 50.0
     isolated_share: float = 0.3
     """No outage: fewer recipients than this, or fewer than that of which each fails more than 1 / share
     times."""
+    ticket_thetas: tuple[float, ...] = (1.25, 1.5)
+    ticket_threshold: float = 12.0
+    ticket_memory_s: int = 28 * 86_400
+    ticket_least_s: int = 86_400
+    ticket_share: float = 0.75
+    """List quality: odds ratios and evidence (nats) of its hourly charts, the half-life of what is normal
+    to them, how long a ticket lasts at least, and how much of a scope must have risen to name it."""
+    persistent_sure: float = 0.99
+    persistent_over: float = 0.95
+    """How sure it must be that a ratio lies above the warning line, and below it for the end."""
     persistent_s: int = 86_400
     accepted_s: int = 7 * 86_400
     """An incident open for so long is a matter of list quality; after a week it is the new normal."""
@@ -139,15 +154,20 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             false_pages_per_week=alerting.false_pages_per_week / max(len(settings.rules), 1),
         )
 
-    def level(self, ratio: float) -> Severity:
-        """Severity of a failure ratio."""
-        if ratio > self.critical:
+    def urgent(self, time_critical: float, failed: float) -> bool:
+        """Whether a notable share of what failed was time-critical."""
+        return time_critical >= max(self.time_critical_least, self.time_critical_share * failed)
+
+    def level(self, ratio: float, *, urgent: bool = False) -> Severity:
+        """Severity of a failure ratio; where it is `urgent`, what would be a warning is critical."""
+        if ratio > self.line(Severity.CRITICAL, urgent=urgent):
             return Severity.CRITICAL
         return Severity.WARNING if ratio > self.warning else Severity.INFO
 
-    def line(self, severity: Severity) -> float:
+    def line(self, severity: Severity, *, urgent: bool = False) -> float:
         """The ratio above which `severity` begins; 0 for INFO."""
-        lines = {Severity.WARNING: self.warning, Severity.CRITICAL: self.critical}
+        critical = self.warning if urgent else self.critical
+        lines = {Severity.WARNING: self.warning, Severity.CRITICAL: critical}
         return lines.get(severity, 0.0)
 
     def mirror_chart(self, theta: float) -> int:

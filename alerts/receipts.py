@@ -254,3 +254,11 @@ def _settled(receipts: Receipts, policy: Policy, ill: Bools, now_s: int) -> Rece
         block=np.zeros_like(receipts.block),
         wobble=wander.settle(receipts.wobble, policy, suspect, charts.flagged_s > 0, now_s),
     )
+
+
+def delay_doubt(index: Index, policy: Policy, due: Due, m: Floats, m_s: Floats) -> Floats | float:
+    """Variance [S] of the expected log-odds for what is not known of the delays: they were moved by them."""
+    if not due.offset.any():
+        return 0.0
+    doubt: Floats = index.sums(m * (policy.offset_doubt * due.offset) ** 2) / np.where(m_s > 0, m_s, 1.0)
+    return doubt

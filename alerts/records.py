@@ -44,6 +44,8 @@ class Decision(StrEnum):
     SPIKE = "spike_over_baseline"
     ABOVE_WARNING = "ratio_above_warning"
     ABOVE_CRITICAL = "ratio_above_critical"
+    TIME_CRITICAL = "time_critical_traffic"
+    """Above the warning line, and a notable share of what failed was time-critical."""
     STEPPED_DOWN = "ratio_stepped_down"
     SCOPE_CHANGED = "scope_changed"
     RECOVERED = "recovered_mirror_test"
@@ -70,6 +72,14 @@ class Delivery(msgspec.Struct, frozen=True):
     at_ms: int
     routing_key_id: str = ""
     """First characters of the routing key's SHA-256: which key opened it, never the key."""
+
+
+class Wake(NamedTuple):
+    """A page that is to wake somebody: in which bucket (epoch s), for how bad a failure, where."""
+
+    bucket_s: int
+    severity: Severity
+    scope: ScopeKind
 
 
 class Incident(msgspec.Struct, frozen=True):
@@ -106,6 +116,8 @@ class Incident(msgspec.Struct, frozen=True):
     failed: int = 0
     outcomes: int = 0
     distinct_recipients: int = 0
+    time_critical: int = 0
+    """How many of `failed` were time-critical."""
     warned: bool = False
     """The warning's page was wanted at some time, so it must be resolved once critical or over."""
     was_critical: bool = False
@@ -115,6 +127,10 @@ class Incident(msgspec.Struct, frozen=True):
     """Pager keys `{key}` and `{key}:critical` that must be resolved in the end."""
     expected_ratio: float = 0.0
     """Failure ratio if nothing were wrong."""
+    expected_low: float = 0.0
+    expected_high: float = 0.0
+    """The range in which a healthy ratio lies in 95 of 100 cases, as of the last transition; 0 for not
+    known."""
     explanation: str = ""
     """The numbers behind the last transition, in words."""
     reopened: int = 0
@@ -122,6 +138,8 @@ class Incident(msgspec.Struct, frozen=True):
     """No page is wanted before this bucket: a re-open pages at most once in 30 min."""
     repaged_s: int = 0
     """Bucket of the last page after a re-open; 0 for none."""
+    wakes: tuple[Wake, ...] = ()
+    """The pages that were to wake somebody, sent or not."""
     deliveries: tuple[Delivery, ...] = ()
     v: int = VERSION
 

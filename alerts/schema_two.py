@@ -14,7 +14,10 @@ from alerts.charts import Charts
 from alerts.decide import Look
 from alerts.detect import Row, RuleState
 from alerts.learn import Block, Learned
+from alerts.list_quality import ListQuality
 from alerts.packing import Array, unpacked
+from alerts.persistent import Persistent
+from alerts.policy import Policy
 from alerts.receipts import Receipts
 from alerts.scopes import Index, Leaf
 from alerts.wobble import Wobble
@@ -41,6 +44,7 @@ def rule_of(document: bytes) -> tuple[RuleState, Look]:
     image = msgspec.json.decode(document, type=RuleImage)
     charts, learned, receipts = (_arrays(a) for a in (image.charts, image.learned, image.receipts))
     blocks = zip(image.blocks_s, learned["blocks"], strict=True)
+    index = Index().grown(image.leaves)
     state = RuleState(
         image.rule,
         Charts.of(charts),
@@ -49,13 +53,15 @@ def rule_of(document: bytes) -> tuple[RuleState, Look]:
             charts=Charts.of(_under("charts.", receipts)),
             wobble=Wobble(**_under("wobble.", receipts)),
         ),
-        Index().grown(image.leaves),
+        ListQuality.begun(Policy(), index),
+        index,
         Learned(
             Baseline(**_under("baseline.", learned)),
             Wobble(**_under("wobble.", learned)),
             tuple(Block(start_s, k, n) for start_s, (k, n) in blocks),
             *(learned["k"], learned["n"], learned["ill_s"]),
         ),
+        Persistent.empty().grown(len(index.leaves)),
         tuple(_rows(image)),
     )
     return state, Look(*image.look)
@@ -63,7 +69,7 @@ def rule_of(document: bytes) -> tuple[RuleState, Look]:
 
 def _rows(image: RuleImage) -> Iterator[Row]:
     step, n, k, more_n, more_k = (unpacked(column) for column in image.columns)
-    whole = (np.cumsum(step, dtype=np.int32), n, k, n + more_n, k + more_k)
+    whole = (np.cumsum(step, dtype=np.int32), n, k, n + more_n, k + more_k, np.zeros_like(n))
     cuts = np.cumsum(np.array(image.lengths, dtype=np.int64))[:-1]
     columns = (np.split(column, cuts) for column in whole)
     for bucket_s, *row in zip(image.buckets_s, *columns, strict=True) if image.buckets_s else ():

@@ -1,8 +1,8 @@
 """A rule's state cut into documents by how often they change, so that a snapshot writes little.
 
 `now` changes in every bucket, `settled`, `hour/…` and `block/…` after a block of 10 min, `ring/…` with
-its minute, `leaves` when a series appears. Documents are named arrays; put together they are the state,
-bit for bit.
+its minute, `tickets` after an hour or when one of them begins or ends, `leaves` when a series appears.
+Documents are named arrays; put together they are the state, bit for bit.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from alerts.charts import Charts
 from alerts.decide import Look
 from alerts.detect import Row, RuleState
 from alerts.learn import Block, Learned
+from alerts.list_quality import ListQuality
+from alerts.persistent import Persistent
 from alerts.policy import Policy
 from alerts.receipts import Receipts
 from alerts.scopes import Index, Leaf
@@ -49,6 +51,7 @@ def documents(rule: RuleState, look: Look, policy: Policy) -> dict[str, Document
         **_hours(rule.learned.baseline),
         **_blocks(rule.learned.blocks, policy),
         **_minutes(rule.ring, policy),
+        "tickets": _tickets(rule),
         "now": {name: array for name, array in every.items() if not name.startswith(AFTER_A_BLOCK)},
     }
 
@@ -81,7 +84,28 @@ def rule_of(name: str, found: Mapping[str, Arrays]) -> tuple[RuleState, Look]:
     ring = sorted((row for own in _starting("ring/", found) for row in _rows(own)), key=lambda r: r.bucket_s)
     charts, receipts = Charts.of(_under("charts.", every)), _receipts(_under("receipts.", every))
     until_s, last_s = every["look"].tolist()
-    return RuleState(name, charts, receipts, index, learned, tuple(ring)), Look(until_s, last_s)
+    quality, persistent = _tickets_of(found.get("tickets", {}), index)
+    state = RuleState(name, charts, receipts, quality, index, learned, persistent, tuple(ring))
+    return state, Look(until_s, last_s)
+
+
+def _tickets_of(own: Arrays, index: Index) -> tuple[ListQuality, Persistent]:
+    """What tickets rest on; begun anew where a snapshot is older than they are."""
+    if not own:
+        return ListQuality.begun(Policy(), index), Persistent.empty().grown(len(index.leaves))
+    quality = _under("quality.", own)
+    charts = Charts.of(_under("charts.", quality))
+    plain = {name: array for name, array in quality.items() if "." not in name}
+    return ListQuality(**plain, charts=charts), Persistent(**_under("persistent.", own))
+
+
+def _tickets(rule: RuleState) -> dict[str, NDArray[Any]]:
+    own = {n: array for n, array in vars(rule.quality).items() if isinstance(array, np.ndarray)}
+    return {
+        **_named("quality.", own),
+        **_named("quality.charts.", vars(rule.quality.charts)),
+        **_named("persistent.", vars(rule.persistent)),
+    }
 
 
 def _every(rule: RuleState) -> dict[str, NDArray[Any]]:
@@ -126,7 +150,8 @@ def _minutes(ring: Sequence[Row], policy: Policy) -> dict[str, Document]:
 def _of_rows(rows: Sequence[Row]) -> Arrays:
     """Rows end to end in small numbers: leaves by their steps, and what people read as the little that it
     differs from the evidence."""
-    leaf, n, k, finals, failed = (np.concatenate(c) for c in zip(*(row[1:] for row in rows), strict=True))
+    columns = (np.concatenate(c) for c in zip(*(row[1:] for row in rows), strict=True))
+    leaf, n, k, finals, failed, urgent = columns
     return {
         "bucket_s": np.array([row.bucket_s for row in rows]),
         "length": np.array([len(row.leaf) for row in rows]),
@@ -135,13 +160,15 @@ def _of_rows(rows: Sequence[Row]) -> Arrays:
         "k": k,
         "finals": finals - n,
         "failed": failed - k,
+        "urgent": urgent,
     }
 
 
 def _rows(own: Arrays) -> Iterator[Row]:
     leaf, n, k = np.cumsum(own["leaf"], dtype=np.int32), own["n"], own["k"]
     cuts = np.cumsum(own["length"])[:-1]
-    columns = (np.split(column, cuts) for column in (leaf, n, k, n + own["finals"], k + own["failed"]))
+    whole = (leaf, n, k, n + own["finals"], k + own["failed"], own.get("urgent", np.zeros_like(n)))
+    columns = (np.split(column, cuts) for column in whole)
     for bucket_s, *row in zip(own["bucket_s"].tolist(), *columns, strict=True):
         yield Row(bucket_s, *row)
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from alerts import decide, snapshot
+from alerts import decide, observe, snapshot
 from alerts.counts import tables
 from alerts.decide import Decided, DetectorState
 from alerts.flags import Flag
@@ -148,6 +148,9 @@ class Station:
         if (bucket_s + BUCKET_S) % SNAPSHOT_EVERY_S == 0:
             await self._snapshot(offset)
         self._show(decided)
+        if not self._settings.pages_somebody and observe.ends_week(bucket_s + BUCKET_S):
+            week = observe.words(observe.of_week(self._known.values(), bucket_s + BUCKET_S))
+            log.info("nobody is paged; in the last week it would have been %s", week)
 
     def _decide(self, complete: Complete) -> Decided:
         counts = tables(complete.cells, self._book)

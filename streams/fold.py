@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.records import BUCKET_S, LATENCY_BOUNDS_S, Cells, SeriesKey, encode
+from streams.records import BUCKET_S, LATENCY_BOUNDS_S, TIME_CRITICAL, Cells, SeriesKey, encode
 
 I64 = NDArray[np.int64]
 
@@ -35,6 +35,7 @@ class Fold:
     def __init__(self) -> None:
         self._entries: list[I64] = []
         self._failed: dict[tuple[int, int], tuple[set[int], Counter[str]]] = {}
+        self._urgent: Counter[tuple[int, int]] = Counter()
 
     def add(self, rows: I64, receipt_s: I64, columns: I64) -> None:
         """One entry an outcome: series row, receipt second, and latency column, NO_LATENCY, SEND or SIGNAL.
@@ -44,9 +45,14 @@ class Fold:
         bucket = receipt_s // BUCKET_S
         self._entries.append(((bucket << 28) | rows) * _COLUMNS + columns)
 
-    def add_failed(self, row: int, receipt_s: int, recipient: int, sender: str | None) -> None:
-        """Of a failed outcome already added: who it was to (64-bit hash) and who sent it."""
-        recipients, senders = self._failed.setdefault((row, receipt_s // BUCKET_S), (set(), Counter()))
+    def add_failed(
+        self, row: int, receipt_s: int, recipient: int, sender: str | None, traffic_class: str | None = None
+    ) -> None:
+        """Of a failed outcome already added: who it was to (64-bit hash), who sent it, and its class."""
+        at = row, receipt_s // BUCKET_S
+        recipients, senders = self._failed.setdefault(at, (set(), Counter()))
+        if traffic_class == TIME_CRITICAL:
+            self._urgent[at] += 1
         recipients.add(recipient)
         senders[(sender or "")[:MAX_SENDER_LENGTH]] += 1
 
@@ -73,7 +79,7 @@ class Fold:
             latency_n=counts[known].tolist(),
         )
         self._attach_failed(cells, {code: i for i, code in enumerate(cell_code.tolist())})
-        self._entries, self._failed = [], {}
+        self._entries, self._failed, self._urgent = [], {}, Counter()
         return cells
 
     def _attach_failed(self, cells: Cells, index: dict[int, int]) -> None:
@@ -86,6 +92,8 @@ class Fold:
             hashes.extend(sorted(recipients))
             cells.senders[i] = top(senders)
         cells.recipients = pack(hashes)
+        urgent = {index[(bucket << 28) | row]: n for (row, bucket), n in self._urgent.items()}
+        cells.time_critical = dict(sorted(urgent.items()))
 
 
 def _sums(cell: I64, counts: I64, cells: int) -> list[int]:
@@ -132,6 +140,8 @@ def _weights(cells: Cells) -> I64:
     np.add.at(weights, np.array(cells.latency_cell, np.int64), _LATENCY_BYTES)
     for i, senders in cells.senders.items():
         weights[i] += 12 + len(encode(senders))
+    for i, n in cells.time_critical.items():
+        weights[i] += 12 + len(str(n))
     return weights
 
 
@@ -157,6 +167,7 @@ def _chop(cells: Cells, most: int) -> Cells:
         latency_bin=cells.latency_bin,
         latency_n=cells.latency_n,
         senders={first[i]: s for i, s in cells.senders.items()},
+        time_critical={first[i]: n for i, n in cells.time_critical.items()},
         recipients_n=[min(most, cells.recipients_n[i] - at) for i, at in rows],
         recipients=cells.recipients,
         distinct=counts(cells.distinct),
@@ -182,6 +193,7 @@ def take(cells: Cells, start: int, end: int) -> Cells:
         latency_bin=[cells.latency_bin[j] for j in latency],
         latency_n=[cells.latency_n[j] for j in latency],
         senders={i - start: s for i, s in cells.senders.items() if start <= i < end},
+        time_critical={i - start: n for i, n in cells.time_critical.items() if start <= i < end},
         recipients_n=cells.recipients_n[start:end],
         recipients=pack(unpack(cells.recipients)[first : first + count].tolist()),
         distinct=cells.distinct[start:end],

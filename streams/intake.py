@@ -258,7 +258,7 @@ class Intake:
             row, receipt_ms = int(work.row[i]), int(work.received_ms[i])
             source, reading = self._sources[self._names[int(work.source[i])]], work.readings[i]
             recipient = self._failures.add(source.account, self._kinds.keys[row], reading, receipt_ms)
-            self.fold.add_failed(row, receipt_ms // 1000, recipient, reading.sender)
+            self.fold.add_failed(row, receipt_ms // 1000, recipient, reading.sender, reading.traffic_class)
 
     def _count_checked(self, work: Work, counted: I64) -> None:
         if not self._kinds.checks:

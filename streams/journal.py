@@ -115,6 +115,7 @@ def _append(whole: Cells, piece: Cells, index: dict[SeriesKey, int]) -> None:
     whole.latency_bin.extend(piece.latency_bin)
     whole.latency_n.extend(piece.latency_n)
     whole.senders.update({i + base: s for i, s in piece.senders.items()})
+    whole.time_critical.update({i + base: n for i, n in piece.time_critical.items()})
     whole.recipients = _join_base64(whole.recipients, piece.recipients)
 
 

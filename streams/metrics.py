@@ -202,6 +202,13 @@ class Metrics:
         ALERTS, "When the open incident was opened, event time, epoch seconds.", *OPENED_AS
     )
 
+    pages_wanted = gauge(
+        ALERTS,
+        "Pages wanted in the last 7 days of event time; in observe mode none was sent.",
+        "severity",
+        "scope",
+    )
+
     # How paging does
     pager_attempts_total = counter(
         ALERTS, "Attempts to hand a page to the pager.", "route", "result", result=Sent

@@ -14,6 +14,8 @@ import msgspec
 VERSION = 1
 BUCKET_S = 10
 UNKNOWN = "unknown"
+TIME_CRITICAL = "time_critical"
+"""The traffic class that raises severity (contract: normalised outcome)."""
 
 LATENCY_BOUNDS_S = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 14400)
 """Upper bounds (inclusive, seconds) of the receipt-latency histogram; one more column is +Inf."""
@@ -160,6 +162,8 @@ class Cells(msgspec.Struct, omit_defaults=True):
     latency_n: list[int] = []
     senders: dict[int, dict[str, int]] = {}
     """By cell index, failed outcomes only: the top 20 senders and '' for the rest."""
+    time_critical: dict[int, int] = {}
+    """By cell index: failed outcomes whose traffic class is TIME_CRITICAL; cells without any left out."""
     recipients_n: list[int] = []
     """Failed recipients in `recipients`, per cell, repeats within the cell left out."""
     recipients: str = ""

@@ -23,6 +23,8 @@ class CellSum:
     senders: Counter[str] | None = None
     recipients: set[int] | None = None
     """64-bit hashes of failed recipients."""
+    time_critical: int = 0
+    """Failed outcomes of that traffic class."""
 
 
 Bucket = dict[SeriesKey, CellSum]
@@ -78,6 +80,9 @@ def _add_failed(cells: Cells, at: Mapping[int, CellSum]) -> None:
             cell = at[i]
             cell.senders = cell.senders or Counter()
             cell.senders.update(senders)
+    for i, n in cells.time_critical.items():
+        if i in at:
+            at[i].time_critical += n
 
 
 def as_cells(buckets: Mapping[int, Bucket]) -> Cells:
@@ -109,6 +114,8 @@ def _append(cells: Cells, cell: CellSum, hashes: list[int]) -> None:
         hashes.extend(sorted(cell.recipients))
     if cell.senders:
         cells.senders[i] = top(cell.senders)
+    if cell.time_critical:
+        cells.time_critical[i] = cell.time_critical
     for column, n in enumerate(cell.latency or ()):
         if n:
             cells.latency_cell.append(i)

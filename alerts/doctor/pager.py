@@ -26,7 +26,9 @@ def check_pager_settings(settings: Settings) -> Iterator[Finding]:
     alerting = settings.alerting
     if not settings.pages_somebody:
         found = f"nobody is paged: alerting.mode = '{alerting.mode}', alerting.route = '{alerting.route}'"
-        yield warn("pager", found, "set mode 'page' and route 'pagerduty' when somebody should be")
+        yield warn(
+            "pager", found, "/incidents says what would have been; mode 'page' and route 'pagerduty' page"
+        )
         return
     try:
         check_pager(settings)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from alerts.flags import Flag
 from alerts.records import ALL, Delivery, Incident, State, Transition
 from streams.unknown_share import Share
 
@@ -28,6 +29,10 @@ class PageData(NamedTuple):
     """By source: how many of the last hour's outcomes have no carrier."""
     display: Callable[[str], str] = str
     """What people call a carrier's id."""
+    observed: str = ""
+    """The pages of the last 7 days that nobody got; '' where somebody is paged."""
+    tickets: tuple[Flag, ...] = ()
+    """Flags of list quality."""
 
 
 class Line(NamedTuple):
@@ -150,8 +155,29 @@ def list_json(data: PageData) -> dict[str, Any]:
         "blind": data.blind,
         "now_ms": data.now_ms,
         "carrier_unknown_ratio": {share.source: round(share.ratio, 4) for share in data.unknown},
+        "observed": data.observed,
+        "tickets": [ticket_json(flag) for flag in data.tickets],
         "incidents": [_plain(incident, data.blind) for incident in ordered(data.incidents)],
     }
+
+
+def ticket_json(flag: Flag) -> dict[str, Any]:
+    return {
+        "rule": flag.rule,
+        "carrier": flag.carrier,
+        "region": flag.region,
+        "severity": flag.severity.value,
+        "nature": flag.nature.value,
+        "ratio": round(flag.ratio, 4),
+        "since_s": flag.since_s,
+        "explanation": flag.explanation,
+    }
+
+
+def where(flag: Flag, display: Callable[[str], str]) -> str:
+    """`twilio_30003 at T-Mobile US (310-260), all regions`."""
+    carrier = "all carriers" if flag.carrier == ALL else display(flag.carrier)
+    return f"{flag.rule} at {carrier}, {'all regions' if flag.region == ALL else flag.region}"
 
 
 def incident_json(data: PageData, incident: Incident) -> dict[str, Any]:

@@ -8,13 +8,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from alerts import detect
 from alerts.baseline import moved_to
-from alerts.counts import Table
 from alerts.decide import Decided, DetectorState, begin, decide
 from alerts.detect import Count
 from alerts.explain import why_isolated
-from alerts.flags import Nature, flags
+from alerts.flags import Nature
 from alerts.incident import Case
 from alerts.paging import pages
 from alerts.policy import Policy
@@ -47,6 +45,9 @@ def test_many_recipients_are_an_outage() -> None:
     (flag,) = decided[-1].flags
     assert (flag.nature, flag.severity, flag.why) == (Nature.SYSTEMIC, Severity.CRITICAL, "")
     assert decided[-1].incidents
+    assert "(40.0%) failed from 08:01:00 to 08:03:00 UTC, 480 recipients" in flag.explanation
+    assert "normal here and now is 2.0% (" in flag.explanation and "16 decide" in flag.explanation
+    assert "Elsewhere 1.0% of 3600 failed." in flag.explanation
 
 
 def test_a_few_handsets_are_flagged_as_isolated_and_open_nothing() -> None:
@@ -74,14 +75,18 @@ def test_an_outage_with_retries_is_an_outage() -> None:
 
 def test_a_series_that_is_always_bad_is_a_matter_of_list_quality() -> None:
     policy = Policy()
-    n, none = np.array([100, 100], dtype=np.int32), np.zeros(2, dtype=np.int32)
-    table = Table((("a", "x"), ("b", "x")), n, none, n, none, none, none, none)
-    state, said = detect.step(detect.fresh("r", policy), policy, START_S, table)
-    base = moved_to(state.learned.baseline, policy, np.array([True, False]), np.array([0.09, 0.09]), START_S)
-    state = replace(state, learned=replace(state.learned, baseline=base))
-    (flag,) = flags(state, policy, said, START_S)
+    busy = {("a", "x"): Count(200, 18, 200, 18), ("b", "x"): Count(200, 4, 200, 4)}
+    state, _ = decide(begin(policy, (RULE,)), policy, START_S, {RULE: busy})
+    rule = state.rules[0]
+    ratio = np.array([0.09, 0.02])
+    base = moved_to(rule.learned.baseline, policy, np.array([True, True]), ratio, START_S)
+    state = replace(state, rules=(replace(rule, learned=replace(rule.learned, baseline=base)),))
+    for i in range(1, 13):
+        state, decided = decide(state, policy, START_S + 10 * i, {RULE: busy})
+    (flag,) = decided.flags
     assert (flag.carrier, flag.nature, flag.severity) == ("a", Nature.PERSISTENT, Severity.INFO)
-    assert "9.0% is normal here" in flag.explanation
+    assert "9.0% is normal here" in flag.explanation and "nats" not in flag.explanation
+    assert not decided.incidents
 
 
 def case_of(state: DetectorState) -> Case:

@@ -9,16 +9,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+import msgspec
 import pytest
 
+from alerts import snapshot
+from alerts.app import Seen
+from alerts.observe import MONDAY_S, WEEK_S
+from alerts.policy import Policy
 from alerts.records import Delivery, Incident, Page, State
-from alerts.settings import Settings
-from alerts.station import Station
+from alerts.settings import Alerting, Settings
+from alerts.station import NoPager, Station
+from streams.clock import WallClock
+from streams.http import Readiness
 from streams.journal import Assembler, Complete
+from streams.metrics import Metrics, Role
 from streams.records import Cells, ClosedBucket, SeriesKey, encode
-from streams.settings import Source
+from streams.settings import Clock, Source
 from streams.topics import DETECTOR_STATE, INCIDENT_EVENTS, INCIDENTS
-from tests.alerts.traffic import RULE, Fault, Network, names
+from tests.alerts.traffic import RULE, START_S, Fault, Network, names
 
 SETTINGS = Settings(sources=(Source(name="twilio", format="canonical", codes="twilio"),))
 NETWORK = Network(
@@ -177,3 +185,48 @@ async def test_buckets_that_were_not_delivered_are_read_from_the_log() -> None:
             await station.apply(offset, value)
     assert asked == [20]
     assert [action for action, _ in pager.accepted] == ["trigger", "resolve"]
+
+
+async def test_what_would_have_been_paged_is_counted_over_crashes_and_told_at_the_end_of_a_week(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The log runs over Monday 00:00 UTC with the fault before it; the owner dies in between."""
+    observing = msgspec.structs.replace(SETTINGS, alerting=Alerting(mode="observe"))
+    shift_s = MONDAY_S + (START_S - MONDAY_S) // WEEK_S * WEEK_S + WEEK_S - 1000 - START_S
+    log = [
+        closed(bucket_s + shift_s, counts[RULE], i)
+        for i, (bucket_s, counts) in enumerate(NETWORK.buckets(1200))
+    ]
+    kafka = Kafka()
+    station = Station(observing, kafka.send, kafka.read, NoPager())
+    await station.restore()
+    with caplog.at_level("INFO", "alerts.station"):
+        for offset, value in enumerate(log):
+            if offset == 70:
+                station = Station(observing, kafka.send, kafka.read, NoPager())
+                await station.restore()
+            await station.apply(offset, value)
+    told = [r.message for r in caplog.records if r.message.startswith("nobody is paged")]
+    assert told == ["nobody is paged; in the last week it would have been 1 page: 1 critical (carrier)"]
+    metrics = Metrics(Role.ALERTS)
+    clock = WallClock(Clock())
+    Seen(station, Readiness(), clock, 5.0, pages_somebody=False).provide(metrics)
+    shown = metrics.render()[0].decode()
+    assert 'carrier_health_pages_wanted{scope="carrier",severity="critical"} 1.0' in shown
+    assert 'carrier_health_pages_wanted{scope="pair",severity="warning"} 0.0' in shown
+
+
+async def test_settings_that_change_the_policy_take_effect_at_a_bucket_that_the_snapshot_names() -> None:
+    log = log_of(NETWORK, 240)
+    kafka = Kafka()
+    station, _ = await owner(kafka, [])
+    for offset, value in enumerate(log[:12]):
+        await station.apply(offset, value)
+    stricter = msgspec.structs.replace(SETTINGS, alerting=Alerting(critical_ratio=0.5))
+    station = Station(stricter, kafka.send, kafka.read, PagerThatAcceptsAll([]))
+    await station.restore()
+    for offset, value in enumerate(log[12:], 12):
+        await station.apply(offset, value)
+    held = snapshot.restore(kafka.compacted[DETECTOR_STATE].values())
+    assert held.policy == Policy.of(stricter) != Policy.of(SETTINGS)
+    assert held.policy_from_s == START_S + 120

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.json import decode
 
 from streams.fold import (
     MAX_SENDER_LENGTH,
@@ -25,6 +26,7 @@ from streams.fold import (
 )
 from streams.journal import join
 from streams.records import BUCKET_S, LATENCY_BOUNDS_S, Cells, SeriesKey, encode
+from streams.tally import Bucket, add, as_cells
 from tests.streams.logs import BAD, GOOD, KEYS, OTHER, everything
 
 HASHES = st.integers(0, 2**64 - 1)
@@ -104,6 +106,43 @@ def test_a_sender_of_any_length_takes_little_room() -> None:
     fold.add(np.array([0]), np.array([0]), np.array([NO_LATENCY]))
     fold.add_failed(0, 0, 1, "x" * 900_000)
     assert fold.cells([BAD]).senders == {0: {"x" * MAX_SENDER_LENGTH: 1}}
+
+
+def urgent(fold: Fold, row: int, second: int, recipient: int, traffic_class: str | None) -> None:
+    fold.add(np.array([row]), np.array([second]), np.array([NO_LATENCY]))
+    fold.add_failed(row, second, recipient, None, traffic_class)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 1), st.integers(0, 29), st.sampled_from(["time_critical", "otp", None])),
+        min_size=1,
+    ),
+    st.integers(0, 60),
+)
+def test_time_critical_failures_are_counted_exactly_through_folding_cutting_and_adding_up(
+    failed: list[tuple[int, int, str | None]], cut: int
+) -> None:
+    fold, rows, want = Fold(), (BAD, OTHER), Counter[tuple[object, int]]()
+    for i, (row, second, traffic_class) in enumerate(failed):
+        urgent(fold, row, second, i, traffic_class)
+        want[rows[row], second // 10 * 10] += traffic_class == "time_critical"
+    cells = fold.cells(rows)
+    open_buckets: dict[int, Bucket] = {}
+    at = min(cut, len(cells.key))
+    for part in (take(cells, 0, at), take(cells, at, len(cells.key))):
+        add(open_buckets, decode(encode(part), type=Cells))
+    added = as_cells(open_buckets)
+    whole = join([take(added, 0, at), take(added, at, len(added.key))])
+    got = {(whole.keys[whole.key[i]], whole.bucket_s[i]): n for i, n in whole.time_critical.items()}
+    assert got == +want
+    assert b"time_critical" not in encode(Cells()) and fold.cells(rows).time_critical == {}
+
+
+def test_cells_of_before_have_no_time_critical_column_and_are_read() -> None:
+    old = b'{"keys":[["s","a","x","route","30003"]],"key":[0],"bucket_s":[0],"finals":[3],"sends":[0]}'
+    assert decode(old, type=Cells).time_critical == {}
 
 
 @given(st.lists(HASHES))
