@@ -7,12 +7,14 @@ weekdays are of UTC. Arrays end in the axis [L] of leaves in the order of the ru
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from alerts.odds import decay, expit, logit, padded
 from alerts.policy import Policy
 from alerts.scopes import Index
 
@@ -20,7 +22,6 @@ Floats = NDArray[np.float64]
 Float32s = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
-Number = TypeVar("Number", bound=np.generic)
 
 HOURS = 24
 HOUR_S, DAY_S = 3600, 86_400
@@ -75,6 +76,8 @@ class Baseline:
     """[L] what carrier and region let expect."""
     mean: Floats
     """[L] the same with the leaf's own counts."""
+    spread: Floats
+    """[L] variance of the log-odds of the hours over all days."""
 
     @classmethod
     def empty(cls) -> Baseline:
@@ -91,7 +94,13 @@ class Baseline:
             born_s=no_s,
             prior=np.zeros(0),
             mean=np.zeros(0),
+            spread=np.zeros(0),
         )
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, NDArray[Any]]) -> Baseline:
+        """That of a snapshot; the spread of the hours, which one of a version before lacks, is none."""
+        return cls(**{"spread": np.zeros_like(arrays["mean"]), **arrays})
 
     def grown(self, index: Index, policy: Policy, bucket_s: int) -> Baseline:
         """The same with the new leaves of `index` at its end, known by carrier and region alone."""
@@ -107,7 +116,12 @@ class Baseline:
         )
         prior = wider.expected_of(index, policy, bucket_s)
         new = prior[old:]
-        return replace(wider, prior=np.concatenate((self.prior, new)), mean=np.concatenate((self.mean, new)))
+        return replace(
+            wider,
+            prior=np.concatenate((self.prior, new)),
+            mean=np.concatenate((self.mean, new)),
+            spread=padded(self.spread, size),
+        )
 
     def expected(self, policy: Policy, bucket_s: int, offset: Floats | float = 0.0) -> Floats:
         """Failure probability in (0, 1) of each leaf for one bucket [L]; `offset` moves its log-odds."""
@@ -133,16 +147,31 @@ class Baseline:
         mixed: Floats = (1 - at.share) * first + at.share * second
         return mixed
 
+    def doubt(self, policy: Policy, bucket_s: int) -> Floats:
+        """Variance [L] of the log-odds for what the hours do not say.
+
+        Between the middles of two that differ it may all happen at once, at any moment. An hour not seen
+        yet on such a day, of the week or of its end, may be like any other hour.
+        """
+        at, weight = between(bucket_s), policy.prior_failures
+        first, second = (self._logit(policy, b, bucket_s) for b in (at.first, at.second))
+        own, next_own = (self._bin(policy, b, bucket_s)[0] for b in (at.first, at.second))
+        steep = at.share * (1 - at.share) * (second - first) ** 2
+        unseen = (1 - at.share) / (own + weight) + at.share / (next_own + weight)
+        variance: Floats = steep + self.spread * weight * unseen
+        return variance
+
     def _logit(self, policy: Policy, which: int, bucket_s: int) -> Floats:
         """Log-odds of one bin, drawn to the hour over all days, and that to the mean."""
-        weight = policy.prior_failures
-        failed, seen = self._counts(policy, which, bucket_s)
-        hour = (failed + weight) / (seen + weight / self.mean)
-        old = bucket_s - self.born_s >= policy.weekend_after_s
-        if old.any():
-            own_failed, own_seen = self._bin(policy, which, bucket_s)
-            hour = np.where(old, (own_failed + weight) / (own_seen + weight / hour), hour)
-        return logit(hour)
+        weight, (own_failed, own_seen) = policy.prior_failures, self._bin(policy, which, bucket_s)
+        hour = self._hour(policy, which % HOURS, bucket_s)
+        return logit((own_failed + weight) / (own_seen + weight / hour))
+
+    def _hour(self, policy: Policy, hour: int, bucket_s: int) -> Floats:
+        """Failure probability [L] of one hour over all days, drawn to the mean."""
+        failed, seen = self._counts(policy, hour, bucket_s)
+        ratio: Floats = (failed + policy.prior_failures) / (seen + policy.prior_failures / self.mean)
+        return ratio
 
     def _counts(self, policy: Policy, which: int, bucket_s: int) -> tuple[Floats, Floats]:
         """Failures and outcomes [L] of the hour of bin `which` over all days, as of `bucket_s`."""
@@ -161,6 +190,11 @@ class Baseline:
         of_carrier = _effect(index.carrier_of, failed, seen * expit(g), weight)
         of_region = _effect(index.region_of, failed, seen * expit(g + of_carrier), weight)
         return expit(g + of_carrier + of_region)
+
+    def own(self, policy: Policy, bucket_s: int) -> Floats:
+        """Failures [L] of each leaf itself on which its mean rests."""
+        failures: Floats = self._total(policy, bucket_s)[0]
+        return failures
 
     def _total(self, policy: Policy, now_s: int) -> Floats:
         return self.total * decay(now_s - int(self.taken_s[0]), policy.memory_s)
@@ -235,11 +269,13 @@ def moved_to(base: Baseline, policy: Policy, leaves: Bools, ratio: Floats, now_s
 
 
 def settled(base: Baseline, index: Index, policy: Policy, now_s: int) -> Baseline:
-    """Priors and means follow what was learned."""
+    """Priors, means and the spread of the hours follow what was learned."""
     failed, seen = base._total(policy, now_s)
     prior = base.expected_of(index, policy, now_s)
     weight = policy.prior_failures
-    return replace(base, prior=prior, mean=(failed + weight) / (seen + weight / prior))
+    base = replace(base, prior=prior, mean=(failed + weight) / (seen + weight / prior))
+    hours = np.stack([logit(base._hour(policy, hour, now_s)) for hour in range(HOURS)])
+    return replace(base, spread=hours.var(axis=0))
 
 
 def _effect(group_of: Ints, failed: Floats, expected: Floats, weight: float) -> Floats:
@@ -247,25 +283,3 @@ def _effect(group_of: Ints, failed: Floats, expected: Floats, weight: float) -> 
     sums = [np.bincount(group_of, weights=values) + weight for values in (failed, expected)]
     effect: Floats = np.log(sums[0] / sums[1])
     return effect[group_of]
-
-
-def padded(array: NDArray[Number], size: int) -> NDArray[Number]:
-    """`array` with zeros at the end of its last axis up to `size`."""
-    more = [(0, 0)] * (array.ndim - 1) + [(0, size - array.shape[-1])]
-    return np.pad(array, more)
-
-
-def decay(age_s: int, half_life_s: float) -> float:
-    """What is left of a count after `age_s`; none is left of what was never counted."""
-    return float(0.5 ** (max(age_s, 0) / half_life_s))
-
-
-def logit(p: Floats) -> Floats:
-    safe = np.clip(p, 1e-9, 1 - 1e-9)
-    odds: Floats = safe / (1 - safe)
-    return np.log(odds)
-
-
-def expit(x: Floats) -> Floats:
-    p: Floats = 1 / (1 + np.exp(-x))
-    return p

@@ -41,13 +41,21 @@ class Charts:
     mirror: Floats
     """Evidence (nats) of recovery of a flagged scope."""
     mirror_chart: Ints
+    rise: Floats
+    """Rise in log-odds of the last bucket alone; infinite where its counts are too few to say."""
+    last: Floats
+    """The same of the bucket before."""
+    jump: Floats
+    """The greatest rise of one bucket that was over in the next; what it was fades in `memory_s`."""
 
     @classmethod
     def empty(cls, charts: int, scopes: int) -> Charts:
         w, k, n, m, v = np.zeros((5, charts, scopes))
         start_s = np.zeros((charts, scopes), dtype=np.int64)
         flagged_s, mirror_chart = np.zeros((2, scopes), dtype=np.int64)
-        return cls(w, k, n, m, v, start_s, flagged_s, np.zeros(scopes), mirror_chart)
+        mirror, jump = np.zeros((2, scopes))
+        rise, last = np.full((2, scopes), np.inf)
+        return cls(w, k, n, m, v, start_s, flagged_s, mirror, mirror_chart, rise, last, jump)
 
     @classmethod
     def of(cls, arrays: Mapping[str, NDArray[Any]]) -> Charts:
@@ -63,8 +71,9 @@ class Charts:
         return wide
 
     def reset(self, scopes: Bools) -> Charts:
-        """The same with the charts and latches of `scopes` [S] empty."""
-        return replace(self, **{name: np.where(scopes, 0, array) for name, array in vars(self).items()})
+        """The same with the charts and latches of `scopes` [S] empty. How they jump is kept."""
+        evidence = {name: array for name, array in vars(self).items() if name not in ("rise", "last", "jump")}
+        return replace(self, **{name: np.where(scopes, 0, array) for name, array in evidence.items()})
 
 
 @dataclass(frozen=True)
@@ -160,6 +169,31 @@ def advance(
     )
 
 
+def watched(
+    charts: Charts, policy: Policy, k: Floats, n: Floats, m: Floats, q: Floats, bucket_s: int
+) -> Charts:
+    """One bucket on for the jumps of single buckets, by the bucket's K, N, M and Q of each scope [S].
+
+    What comes and goes within one bucket is a habit of the series, whether it alarmed or not.
+    """
+    at, rise = np.flatnonzero(q >= policy.wobble_least), np.full(len(q), np.inf)
+    rise[at] = shift(k[at], n[at], m[at])
+    before, doubled = charts.rise, np.log(policy.min_odds_ratio)
+    calm = (charts.flagged_s == 0) | (charts.flagged_s == bucket_s - BUCKET_S)
+    over = np.isfinite(before) & (before >= doubled) & (rise < before / 2) & calm
+    faded = charts.jump * 0.5 ** (BUCKET_S / policy.memory_s)
+    jump = np.where(over, np.maximum(faded, before), faded)
+    return replace(charts, rise=rise, last=before, jump=jump)
+
+
+def _said_twice(charts: Charts, policy: Policy, scopes: Ints) -> Bools:
+    """Scopes of which one bucket is not all that speaks: two in a row, or one far beyond its habits."""
+    rise, last, jump = (a[scopes] for a in (charts.rise, charts.last, charts.jump))
+    alone = np.maximum(np.log(policy.alone_odds_ratio), policy.alone_jumps * jump)
+    twice: Bools = np.minimum(rise, last) >= np.log(policy.min_odds_ratio)
+    return twice | (rise >= alone)
+
+
 def _added(sums: Floats, more: Floats, alive: Bools) -> Floats:
     """(sums + more) * alive: multiplied in place, since masks and new arrays cost most of a tick."""
     added = sums + more
@@ -211,7 +245,8 @@ def evidence(charts: Charts, policy: Policy, norms: Norms, scopes: Ints, bucket_
     sigma2 = sigma2 + blast * policy.blast_sigma**2
     least = np.log(np.where(blast, policy.blast_odds_ratio, policy.min_odds_ratio))
     reached = limited(w, shift(k, n, m), sigma2, least)
-    return np.where(k - m >= policy.min_excess * n, reached, 0.0)
+    enough = (length_s > policy.alone_s) | _said_twice(charts, policy, scopes)
+    return np.where(enough & (k - m >= policy.min_excess * n), reached, 0.0)
 
 
 def _is_blast(norms: Norms, policy: Policy, scopes: Ints, n: Floats, start_s: Ints, bucket_s: int) -> Bools:

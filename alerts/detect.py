@@ -19,11 +19,12 @@ from alerts import list_quality
 from alerts.baseline import moved_to
 from alerts.charts import Alarms, Charts, Norms
 from alerts.counts import Count, LeafCounts, Table, Tally, leaves
+from alerts.doubt import expectation, few_leaves
 from alerts.learn import Learned, Seen, in_blast, learn
 from alerts.list_quality import ListQuality
 from alerts.persistent import Persistent, watch
 from alerts.policy import Policy
-from alerts.receipts import Due, Receipts, delay_doubt, missing, released, without_old
+from alerts.receipts import Due, Receipts, missing, released, without_old
 from alerts.receipts import learn as learn_receipts
 from alerts.records import Scope
 from alerts.scopes import Index, moved
@@ -110,14 +111,16 @@ def step(
     n, k = (_dense(row, values, index) for values in (row.n, row.k))
     pi = learned.baseline.expected(policy, bucket_s, due.offset)
     llr = index.sums(bank.likelihoods(policy, k, n, pi))
-    m, known = n * pi, learned.baseline.known(policy, bucket_s)
-    k_s, n_s, m_s, q_s, known_s = index.sums(np.stack((k, n, m, m * (1 - pi), known)))
+    m, known, own = n * pi, learned.baseline.known(policy, bucket_s), learned.baseline.own(policy, bucket_s)
+    k_s, n_s, m_s, q_s, known_s, own_s = index.sums(np.stack((k, n, m, m * (1 - pi), known, own)))
     variance = learned.wobble.variance(policy)
-    unknown = 1 / (known_s + policy.prior_failures) + delay_doubt(index, policy, due, m, m_s)
+    unknown = 1 / (known_s + policy.prior_failures) + 1 / (own_s + policy.prior_failures)
+    hours, wide = learned.baseline.doubt(policy, bucket_s), index.first_leaf
+    unknown += expectation(index, policy, hours, due.offset, m, m_s)
     blast = in_blast(learned, policy, n, bucket_s)
-    wide = index.first_leaf
-    unknown[:wide] += _few_leaves(index, m, m_s[:wide], variance[2, wide:] + blast * policy.blast_sigma**2)
+    unknown[:wide] += few_leaves(index, m, m_s[:wide], variance[2, wide:] + blast * policy.blast_sigma**2)
     charts = bank.advance(state.charts, llr, k_s, n_s, m_s, unknown, bucket_s)
+    charts = bank.watched(charts, policy, k_s, n_s, m_s, q_s, bucket_s)
     norms = Norms(
         index,
         bank.thresholds(policy, index),
@@ -153,13 +156,6 @@ def _due(state: RuleState, policy: Policy, table: Table, where: Ints) -> tuple[R
     receipts, due = released(state.receipts, policy, state.index, sends)
     receipts, past = without_old(receipts, policy, state.index, old_n)
     return receipts, table.without_old(past[where]), due
-
-
-def _few_leaves(index: Index, m: Floats, m_s: Floats, variance: Floats) -> Floats:
-    """Variance [S - L] of wide scopes from that of their leaves [L]: little is left of many, all of one.
-    In a blast one leaf is most of its carrier, which did not wander like that before."""
-    left: Floats = index.wide(m**2 * variance) / np.where(m_s > 0, m_s, 1.0) ** 2
-    return left
 
 
 def _located(state: RuleState, policy: Policy, bucket_s: int, table: Table) -> tuple[RuleState, Ints]:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from alerts.baseline import expit, logit
 from alerts.charts import Charts
+from alerts.odds import expit, logit
 from alerts.policy import Policy
 
 Floats = NDArray[np.float64]

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from alerts import baseline as normal
 from alerts import wobble as wander
-from alerts.baseline import BLOCK_S, Baseline, padded
+from alerts.baseline import BLOCK_S, Baseline
 from alerts.charts import Charts
+from alerts.odds import padded
 from alerts.policy import Policy
 from alerts.scopes import Index, moved
 from alerts.wobble import Wobble
@@ -106,7 +107,7 @@ def earlier(one: Ints, other: Ints) -> Ints:
 def settled(learned: Learned, index: Index, policy: Policy, charts: Charts, ill: Ints, now_s: int) -> Learned:
     """After a block: what is proved healthy is taken in."""
     newest = Block(now_s - BLOCK_S, learned.k, learned.n)
-    suspect_s = suspect_since(charts, policy)
+    suspect_s = suspect_since(charts, index, policy, learned.baseline, now_s)
     blast = _blast(learned.baseline, index, policy, newest)
     wobble = wander.settle(
         learned.wobble,
@@ -125,10 +126,13 @@ def settled(learned: Learned, index: Index, policy: Policy, charts: Charts, ill:
     return Learned(base, wobble, tuple(waiting), zeros, zeros, ill)
 
 
-def suspect_since(charts: Charts, policy: Policy) -> Ints:
-    """Start [S] of the oldest chart whose evidence is too much to learn from."""
+def suspect_since(charts: Charts, index: Index, policy: Policy, base: Baseline, now_s: int) -> Ints:
+    """Start [S] of the oldest chart whose evidence is too much to learn from. A scope that is not known
+    itself yet is not suspected of being unlike its kin."""
     never = np.iinfo(np.int64).max
-    starts: Ints = np.where(charts.w > policy.suspect_evidence, charts.start_s, never).min(axis=0)
+    known = index.sums(base.own(policy, now_s)) >= policy.prior_failures
+    much = (charts.w > policy.suspect_evidence) & known
+    starts: Ints = np.where(much, charts.start_s, never).min(axis=0)
     return starts
 
 

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerts import charts as bank
-from alerts.baseline import DAY_S, HOUR_S, decay, expit, logit, padded
+from alerts.baseline import DAY_S, HOUR_S
 from alerts.charts import Charts
 from alerts.learn import Learned
+from alerts.odds import decay, expit, logit, padded
 from alerts.policy import Policy
 from alerts.scopes import Index, moved
 from alerts.wobble import DAMPING, OUTLIER

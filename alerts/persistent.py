@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from alerts.baseline import Baseline, logit, padded
+from alerts.baseline import Baseline
+from alerts.odds import logit, padded
 from alerts.policy import Policy
 from streams.records import BUCKET_S
 

@@ -7,6 +7,8 @@ never buckets, so another bucket length changes none of them.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -21,15 +23,14 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     prior: float = 0.02
     """Failure probability of a series of which nothing is known."""
     prior_failures: float = 10.0
-    """What is expected of a series before it is known (its mean, carrier, region) is worth so many."""
+    """What is expected of a series before it is known (its mean, carrier, region) is worth so many, and so
+    is that it fails like its kin. Nothing is suspected before so many failures of its own are known."""
     memory_s: int = 14 * 86_400
     """Half-life of what is learned by hour of day, and of the wobble."""
     level_memory_s: int = 12 * 3600
     level_events: float = 30.0
     level_most: float = 0.7
     """The level follows within half a day, by at most so much in log-odds."""
-    weekend_after_s: int = 28 * 86_400
-    """From this age on weekdays and weekends are told apart."""
     quarantine_s: int = 3600
     quarantine_most_s: int = 86_400
     suspect_evidence: float = 3.0
@@ -58,6 +59,11 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     min_odds_ratio: float = 2.0
     min_excess: float = 0.005
     """Floors: odds at least doubled, and the ratio at least this far above the expected one."""
+    alone_s: int = 60
+    alone_odds_ratio: float = 4.0
+    alone_jumps: float = 1.5
+    """In segments so short, one bucket decides alone only with odds at least so many times the expected
+    ones, and so much farther from normal than any jump of one bucket of late; else two in a row do."""
 
     warning: float = 0.05
     critical: float = 0.10
@@ -157,6 +163,11 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     def urgent(self, time_critical: float, failed: float) -> bool:
         """Whether a notable share of what failed was time-critical."""
         return time_critical >= max(self.time_critical_least, self.time_critical_share * failed)
+
+    @classmethod
+    def written(cls, fields: Mapping[str, Any]) -> Policy:
+        """That of a snapshot; what this version knows no more is left out."""
+        return msgspec.convert({n: v for n, v in fields.items() if n in cls.__struct_fields__}, cls)
 
     def level(self, ratio: float, *, urgent: bool = False) -> Severity:
         """Severity of a failure ratio; where it is `urgent`, what would be a warning is critical."""

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from alerts import charts as bank
 from alerts import wobble as wander
-from alerts.baseline import BLOCK_S, decay, padded
+from alerts.baseline import BLOCK_S
 from alerts.charts import Alarms, Charts
 from alerts.counts import DELAYS_S, Table
+from alerts.odds import decay, padded
 from alerts.policy import Policy
 from alerts.scopes import Index, moved
 from alerts.wobble import Wobble
@@ -254,11 +255,3 @@ def _settled(receipts: Receipts, policy: Policy, ill: Bools, now_s: int) -> Rece
         block=np.zeros_like(receipts.block),
         wobble=wander.settle(receipts.wobble, policy, suspect, charts.flagged_s > 0, now_s),
     )
-
-
-def delay_doubt(index: Index, policy: Policy, due: Due, m: Floats, m_s: Floats) -> Floats | float:
-    """Variance [S] of the expected log-odds for what is not known of the delays: they were moved by them."""
-    if not due.offset.any():
-        return 0.0
-    doubt: Floats = index.sums(m * (policy.offset_doubt * due.offset) ** 2) / np.where(m_s > 0, m_s, 1.0)
-    return doubt

@@ -56,7 +56,7 @@ def rule_of(document: bytes) -> tuple[RuleState, Look]:
         ListQuality.begun(Policy(), index),
         index,
         Learned(
-            Baseline(**_under("baseline.", learned)),
+            Baseline.of(_under("baseline.", learned)),
             Wobble(**_under("wobble.", learned)),
             tuple(Block(start_s, k, n) for start_s, (k, n) in blocks),
             *(learned["k"], learned["n"], learned["ill_s"]),

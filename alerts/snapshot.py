@@ -154,7 +154,7 @@ def _whole(found: Found, station: Place) -> tuple[DetectorState, Written] | None
             return None
         rules = [schema_two.rule_of(found[f"rule/{rule}", station]) for rule in image.rules]
     state = DetectorState(
-        policy=msgspec.convert(image.policy, Policy),
+        policy=Policy.written(image.policy),
         policy_from_s=image.policy_from_s,
         bucket_s=station.bucket_s,
         rules=tuple(rule for rule, _ in rules),

@@ -121,7 +121,8 @@ def _over(rule: RuleState, policy: Policy, ill: Ints) -> RuleState:
     if not ended.any():
         return rule
     around = rule.index.touching(ended) & (rule.charts.flagged_s == 0)
-    suspect = around & (suspect_since(rule.charts, policy) < NEVER_S)
+    base = rule.learned.baseline
+    suspect = around & (suspect_since(rule.charts, rule.index, policy, base, base.taken_s.item()) < NEVER_S)
     without = wobble.without_held(rule.learned.wobble, suspect)
     return replace(rule, charts=rule.charts.reset(around), learned=replace(rule.learned, wobble=without))
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts import baseline as normal
-from alerts.baseline import BLOCK_S, DAY_S, HOUR_S, Baseline, between, bin_of, logit
+from alerts.baseline import BLOCK_S, DAY_S, HOUR_S, Baseline, between, bin_of
+from alerts.odds import logit
 from alerts.policy import Policy
 from alerts.scopes import Index
 
@@ -89,14 +90,29 @@ def weekend(at: int) -> float:
     return 0.03 if (at // DAY_S) % 7 >= 5 else 0.01
 
 
-def test_weekends_are_told_apart_once_four_weeks_are_known() -> None:
-    early, late = taught(20, weekend, 200), taught(34, weekend, 200)
+def test_weekends_are_told_apart_once_one_was_seen() -> None:
+    before, after = taught(5, weekend, 200), taught(12, weekend, 200)
     friday, saturday = 4 * DAY_S + 12 * HOUR_S, 5 * DAY_S + 12 * HOUR_S
-    assert early.by_hour(POLICY, MONDAY_S + 21 * DAY_S + friday)[0] == pytest.approx(
-        early.by_hour(POLICY, MONDAY_S + 21 * DAY_S + saturday)[0], rel=0.01
-    )
-    both = [late.by_hour(POLICY, MONDAY_S + 35 * DAY_S + day)[0] for day in (friday, saturday)]
+    assert before.by_hour(POLICY, MONDAY_S + saturday)[0] == pytest.approx(0.01, rel=0.1)
+    both = [after.by_hour(POLICY, MONDAY_S + 7 * DAY_S + day)[0] for day in (friday, saturday)]
     assert both[1] > 1.6 * both[0]
+
+
+def test_an_hour_not_seen_on_such_a_day_yet_may_be_like_any_other() -> None:
+    """On the first weekend the night may last longer than on the days before."""
+    base = taught(5, night)
+    noon, saturday = MONDAY_S + 3 * DAY_S + 15 * HOUR_S, MONDAY_S + 5 * DAY_S + 15 * HOUR_S
+    assert base.doubt(POLICY, noon)[0] < 0.01
+    assert base.doubt(POLICY, saturday)[0] > 0.2
+    assert taught(7, night).doubt(POLICY, saturday + 7 * DAY_S)[0] < 0.03
+
+
+def test_between_two_hours_that_differ_it_may_happen_at_any_moment() -> None:
+    base = taught(5, night)
+    change, calm = MONDAY_S + 4 * DAY_S + 6 * HOUR_S, MONDAY_S + 4 * DAY_S + 12 * HOUR_S
+    jump = logit(np.array([0.04])) - logit(np.array([0.01]))
+    assert base.doubt(POLICY, change)[0] == pytest.approx(0.25 * jump[0] ** 2, rel=0.15)
+    assert base.doubt(POLICY, calm)[0] < 0.01
 
 
 def test_a_new_series_begins_with_what_its_carrier_and_region_let_expect() -> None:

@@ -30,6 +30,41 @@ NORMS = Norms(
 AT = np.array([0])
 
 
+def seen(pairs: list[tuple[int, int]], pi: float = 0.02) -> list[bool]:
+    """Whether it alarms in each of some buckets of (failures, outcomes), as the detector steps."""
+    charts, alarmed = Charts.empty(J, 1), list[bool]()
+    for i, (k, n) in enumerate(pairs, 1):
+        ks, ns = np.array([float(k)]), np.array([float(n)])
+        llr = bank.likelihoods(POLICY, ks, ns, np.array([pi]))
+        charts = bank.advance(charts, llr, ks, ns, ns * pi, np.array([0.001]), 10 * i)
+        charts = bank.watched(charts, POLICY, ks, ns, ns * pi, ns * pi * (1 - pi), 10 * i)
+        hits = bank.alarms(charts, POLICY, NORMS, 10 * i)
+        charts = bank.latch(charts, POLICY, llr, hits, 10 * i, MIRRORS)
+        alarmed.append(bool(len(hits.scopes)))
+    return alarmed
+
+
+CALM, TWICE_AND_A_HALF, SIXFOLD = (2_000, 100_000), (5_000, 100_000), (12_000, 100_000)
+
+
+def test_one_bucket_of_a_busy_series_does_not_decide_alone() -> None:
+    assert not any(seen([CALM, TWICE_AND_A_HALF, CALM, CALM]))
+
+
+def test_two_buckets_in_a_row_decide() -> None:
+    assert seen([CALM, TWICE_AND_A_HALF, TWICE_AND_A_HALF]) == [False, False, True]
+
+
+def test_one_bucket_decides_alone_where_the_odds_have_risen_far() -> None:
+    assert seen([CALM, SIXFOLD]) == [False, True]
+
+
+def test_a_series_that_is_known_to_jump_must_say_it_twice() -> None:
+    jump = (14_000, 100_000)
+    first = seen([CALM, jump, *[CALM] * 60, SIXFOLD, SIXFOLD])
+    assert first[1] and not first[-2] and first[-1]
+
+
 def fed(pairs: list[tuple[int, int]], pi: float = 0.02, doubt: float = 0.001) -> Charts:
     """Charts of one scope after (failures, outcomes) in buckets 10, 20, ..."""
     charts = Charts.empty(J, 1)

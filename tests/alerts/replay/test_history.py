@@ -12,8 +12,8 @@ from functools import cache
 import numpy as np
 import pytest
 
-from alerts.baseline import expit, logit
 from alerts.detect import RuleState
+from alerts.odds import expit, logit
 from alerts.policy import Policy
 from alerts.replay.blocks import Block, Blocks
 from alerts.replay.folded import Bucket, Line

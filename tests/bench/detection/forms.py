@@ -39,10 +39,10 @@ class Form:
 
 FULL = Form(
     name="full",
-    quiet_jobs=4,
-    quiet_a_volume=179,
+    quiet_jobs=2,
+    quiet_a_volume=400,
     warm_weeks=2,
-    quiet_weeks=10,
+    quiet_weeks=9,
     ill_jobs=2,
     ill_a_volume=24,
     ill_weeks=6,

@@ -21,8 +21,10 @@ from tests.bench.detection.quiet import Quiet, QuietResult
 from tests.bench.detection.scopes import Seen, Trunk, draw, observe, quiet_alarms
 from tests.bench.detection.series import DAY_S, WEEK_S, Habits
 
+RIVALS = 180
+"""Series a volume at which rivals look too: they cost more than the detector."""
 KINDS = ("pair", "carrier", "region", "global", "two")
-STRESS = Habits(tail=3.0, steps_a_week=1.0, step_sd=0.4)
+STRESS = Habits(tail=3.0, noise_tail=True, steps_a_week=1.0, step_sd=0.4)
 NIGHT = Habits(base=(0.005, 0.02), night_logit=1.2)
 DELAYED = Shape(carriers=6, regions=5, rate=90.0, delayed=True, blasts_a_day=1.0)
 
@@ -73,7 +75,7 @@ def _jobs(form: Form, seeds: Iterator[int]) -> Iterator[Job]:
     """The longest first."""
     normal = Quiet(0, form.quiet_a_volume, form.warm_weeks, form.quiet_weeks)
     for i in range(form.quiet_jobs):
-        rivals = form.quiet_a_volume if not i else 0
+        rivals = min(form.quiet_a_volume, RIVALS) if not i else 0
         yield "quiet", quiet.run, (replace(normal, seed=next(seeds), rivals=rivals),)
     for _ in range(form.networks):
         yield "scopes", scopes, (form, next(seeds))

@@ -39,7 +39,9 @@ class Habits:
     wobble_tau_s: tuple[float, float] = (1200, 3600)
     noise_sd: tuple[float, float] = (0.02, 0.10)
     tail: float = 5.0
-    """Degrees of freedom of Student's t of noise and wobble shocks, both scaled to their sd."""
+    """Degrees of freedom of Student's t of wobble shocks, scaled to their sd."""
+    noise_tail: bool = False
+    """Whether the noise of single buckets has such tails too: jumps of ten sd every week, gone 10 s later."""
     drift_sd: float = 0.2
     drift_tau_s: float = 5 * DAY_S
     blasts_a_day: float = 1.0
@@ -131,7 +133,7 @@ class Series:
             shape = self.habits.burst_shape
             volume *= self.rng.standard_gamma(shape, volume.shape) / shape
         each = BLOCK // minutes
-        noise = self._heavy(BLOCK) * self.noise_sd
+        noise = self._noise() * self.noise_sd
         return np.repeat(volume, each, axis=0), np.repeat(slow, each, axis=0) + noise
 
     def quiet_logit(self) -> Floats:
@@ -189,6 +191,12 @@ class Series:
             self.blast_size[at] = np.exp(rng.uniform(low, high, len(at)))
             self.blast_until_s[at] = at_s + rng.uniform(*habits.blast_s, len(at))
             self.blast_logit[at] = rng.normal(*habits.blast_logit, len(at))
+
+    def _noise(self) -> Floats:
+        """Shocks [BLOCK, S] of unit variance from bucket to bucket."""
+        if self.habits.noise_tail:
+            return self._heavy(BLOCK)
+        return self.rng.standard_normal((BLOCK, len(self.rates)), dtype=np.float32).astype(np.float64)
 
     def _heavy(self, rows: int) -> Floats:
         """Heavy-tailed shocks [rows, S] of unit variance, from a pool read at a random place."""

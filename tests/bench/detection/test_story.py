@@ -12,7 +12,7 @@ from tests.bench.detection.story import OUTAGE_S, Story
 
 @pytest.fixture(scope="module")
 def played() -> Story:
-    return story.play(7, learn_s=6 * 3600)
+    return story.play(7, learn_s=12 * 3600)
 
 
 def test_the_outage_opens_while_it_lasts_and_resolves_after_it(played: Story) -> None:
