@@ -135,7 +135,8 @@ class Desk:
         `ref` is what the pager calls it. The row may want something newer already.
         """
         row = self.rows[page.dedup_key]
-        said_before = row.remote is GOAL[page.action] and row.sent_seq == page.seq
+        known = row.remote is GOAL[page.action]
+        said_before = known and (page.action != TRIGGER or row.sent_seq == page.seq)
         if page.action == RESOLVE and not (said_before and row.resolved_ms):
             row.resolved_ms = at_ms
         key_id = page.routing_key_id or self.routing_key_id

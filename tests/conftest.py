@@ -1,8 +1,8 @@
 """Which tests run where, and that CI skips none.
 
 - `soak` runs only when asked for with `-m soak` (`make soak`).
-- `needs_promtool`, `needs_nginx` and `needs_amtool` are left out, with a note, on a machine without that program;
-  with CI set that is an error, so that nobody takes an unchecked rule for a checked one.
+- `needs_promtool`, `needs_nginx` and `needs_amtool` are left out, with a note, on a machine without
+  that program; with CI set that is an error, so that nobody takes an unchecked rule for a checked one.
 - With CI set, a skipped test fails the run.
 """
 

@@ -44,6 +44,7 @@ class Alertmanager:
         clock_ms: Callable[[], int],
         incidents_url: str = "",
         timeout_s: float = TIMEOUT_S,
+        rest_s: float = REST_S,
     ) -> None:
         """`incidents_url`: where the list of incidents is, '' for none."""
         self._urls = [url.rstrip("/") + PATH for url in settings.members]
@@ -52,6 +53,7 @@ class Alertmanager:
             self._headers["Authorization"] = f"Bearer {settings.bearer_token.reveal()}"
         self._clock_ms, self._generator = clock_ms, incidents_url
         self._client = Client([settings.bearer_token], timeout_s)
+        self._rest_s = rest_s
         self._rests_until: dict[str, float] = {}
 
     async def close(self) -> None:
@@ -67,7 +69,7 @@ class Alertmanager:
     async def _tell(self, url: str, raw: bytes) -> SendResult:
         answer = await self._client.post(url, raw, self._headers)
         if not isinstance(answer, Answer):
-            self._rests_until[url] = time.monotonic() + REST_S
+            self._rests_until[url] = time.monotonic() + self._rest_s
             return answer
         return Accepted() if answer.status == 200 else refusal(answer)
 
