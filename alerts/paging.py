@@ -17,7 +17,7 @@ from streams.records import BUCKET_S, UNKNOWN
 
 CRITICAL_SUFFIX = ":critical"
 SUMMARY_MAX = 1024
-LATE_MS = 120_000
+LATE_MS = 60_000
 """A page that is sent so long after its decision says so."""
 Links = Sequence[tuple[str, str]]
 Display = Callable[[str], str]

@@ -257,7 +257,7 @@ class TestDelay:
         ("delay_ms", "words"),
         [
             (LATE_MS - 1, "summary 1"),
-            (LATE_MS, "[delayed 2m] summary 1"),
+            (LATE_MS, "[delayed 1m] summary 1"),
             (47 * MINUTE + 30_000, "[delayed 47m] summary 1"),
             (125 * MINUTE, "[delayed 2h05m] summary 1"),
         ],
