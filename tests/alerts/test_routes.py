@@ -118,6 +118,7 @@ async def test_each_route_is_told_in_its_own_way(pagerduty: Receiver, inbox: Ser
             routes.want(incidents.change(changed))
             seq = changed.seq
             await until(lambda s=seq: {d.route for d in incidents.recorded if d.seq == s} == {PD, HOOK})
+        await until(lambda: len(incidents.told(PD)) == 4)
     key = one.key
     assert incidents.told("webhook") == [("trigger", key), ("trigger", key), ("resolve", key)]
     assert incidents.told("pagerduty") == [
@@ -135,7 +136,7 @@ async def test_a_route_that_hangs_holds_up_no_other(pagerduty: Receiver, inbox: 
     incidents = Incidents(both(pagerduty, inbox))
     async with running(incidents) as routes:
         routes.want(incidents.change(incident()))
-        await until(lambda: incidents.told("pagerduty"))
+        await until(lambda: incidents.told("pagerduty") and inbox.requests)
         assert (len(inbox.requests), incidents.told("webhook")) == (1, [])
 
 
@@ -155,7 +156,7 @@ async def test_a_team_is_paged_by_its_own_integration_and_resolved_by_it(
         # A configuration that would send it elsewhere now changes nothing for what is open.
         incidents.settings = both(pagerduty, inbox)
         routes.want(incidents.change(over(mine), over(other)))
-        await until(lambda: not pagerduty.open)
+        await until(lambda: not pagerduty.open and len(incidents.told("pagerduty:ops")) == 2)
     assert incidents.told("pagerduty:ops") == [("trigger", mine.key), ("resolve", mine.key)]
     assert [e.effect for e in pagerduty.log].count("dropped") == 0
 
@@ -212,7 +213,7 @@ async def test_a_storm_is_one_page_and_ends_when_all_of_it_has(pagerduty: Receiv
     async with running(incidents) as routes:
         routes.want(incidents.change(*map(over, many[:-1])))
         routes.want(incidents.change(over(many[-1])))
-        await until(lambda: not pagerduty.open and len(incidents.told("webhook")) >= 2)
+        await until(lambda: all(incidents.told(route)[-1:] == [("resolve", key)] for route in (PD, HOOK)))
     assert incidents.told("pagerduty") == [("trigger", key), ("resolve", key)]
     assert incidents.told("webhook")[-1] == ("resolve", key)
     assert (len(pagerduty.notifications), len(pagerduty.log)) == (1, 2)
