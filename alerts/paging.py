@@ -24,17 +24,38 @@ def pages(incident: Incident, links: Links = (), display: Display = str) -> tupl
     """Desired state of each key that the incident ever used. INFO pages nobody.
 
     Opened critical: the plain key, severity critical. Escalated: `{key}:critical`, and the plain
-    key resolved. Ended: all resolved.
+    key resolved. Ended, or closed by a person: all resolved. Silenced: no key is opened.
     """
-    due = incident.state is State.OPEN and incident.last_bucket_s >= incident.page_from_s
-    escalated = incident.warned and incident.was_critical
-    plain = due and (incident.warned or incident.was_critical) and not escalated
-    wanted = []
+    opened = open_keys(incident)
+    used = []
     if incident.critical_key_used:
-        wanted.append(_page(incident, incident.key + CRITICAL_SUFFIX, due and escalated, links, display))
+        used.append(incident.key + CRITICAL_SUFFIX)
     if incident.plain_key_used:
-        wanted.append(_page(incident, incident.key, plain, links, display))
-    return tuple(wanted)
+        used.append(incident.key)
+    return tuple(
+        _page(incident, key, key in opened, links, display)
+        for key in used
+        if key in opened or not _never_opened(incident, key)
+    )
+
+
+def open_keys(incident: Incident) -> tuple[str, ...]:
+    """The pager keys that should be open: one, or none."""
+    due = incident.state is State.OPEN and incident.last_bucket_s >= incident.page_from_s
+    if not due or incident.people.closed or not (incident.warned or incident.was_critical):
+        return ()
+    escalated = incident.warned and incident.was_critical
+    key = incident.key + CRITICAL_SUFFIX if escalated else incident.key
+    silence = incident.people.silence
+    if silence is None or key in silence.kept:
+        return (key,)
+    # Held back. The warning that somebody has stays: else nothing would be open of it.
+    return (incident.key,) if incident.key in silence.kept else ()
+
+
+def _never_opened(incident: Incident, key: str) -> bool:
+    """Whether a silence has held this key back all along: then there is nothing to resolve."""
+    return incident.people.silence is not None and all(d.dedup_key != key for d in incident.deliveries)
 
 
 def summary(incident: Incident, display: Display = str) -> str:

@@ -37,7 +37,7 @@ class Alerting(Section, frozen=True):
     runbook_url: str = ""
 
 
-class PagerDuty(Section, frozen=True):
+class PagerDuty(base.PagerDuty, frozen=True):
     """Events API v2. `base_url` for the EU: https://events.eu.pagerduty.com."""
 
     base_url: str = "https://events.pagerduty.com"
