@@ -55,7 +55,10 @@ def open_keys(incident: Incident) -> tuple[str, ...]:
 
 def _never_opened(incident: Incident, key: str) -> bool:
     """Whether a silence has held this key back all along: then there is nothing to resolve."""
-    return incident.people.silence is not None and all(d.dedup_key != key for d in incident.deliveries)
+    silence = incident.people.silence
+    if silence is None or key in silence.kept:
+        return False
+    return all(d.dedup_key != key for d in incident.deliveries)
 
 
 def summary(incident: Incident, display: Display = str) -> str:

@@ -27,7 +27,7 @@ def parse(text: str) -> Matcher:
     """`carrier=~310-.*` as a matcher. Raises ValueError, saying what is allowed."""
     found = re.fullmatch(r'\s*(\w+)\s*(=~|!~|!=|=)\s*"?(.*?)"?\s*', text)
     if found is None or found[1] not in NAMES:
-        raise ValueError(f"must be NAME{'|'.join(OPERATORS)}VALUE, with a NAME of {', '.join(NAMES)}")
+        raise ValueError(f"must be NAME=VALUE (or !=, =~, !~), with a NAME of {', '.join(NAMES)}")
     matcher = Matcher(found[1], found[2], found[3])
     if why := _fault(matcher):
         raise ValueError(why)

@@ -140,7 +140,7 @@ class Gateway:
             return Reply(Answer.IGNORED)
         if isinstance(command, Malformed):
             return answers.refused(Answer.MALFORMED, command.reason, command.detail)
-        write = self._writer.send([Item(door.topic, command.record_key, encode(command), ())])
+        write = self._writer.send([Item(door.topic, command.record_key, encode(command), [])])
         if write is None:
             return answers.UNAVAILABLE
         return _settled(await asyncio.shield(write), Reply(Answer.ACCEPTED))
