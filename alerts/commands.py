@@ -20,7 +20,7 @@ from alerts import silences
 from alerts.case import RANK
 from alerts.paging import CRITICAL_SUFFIX, open_keys
 from alerts.records import Decision, Delivery, Incident, Note, People, Silenced, State, Transition
-from streams.commands import MOST_NAME, Ask, Command, Silence, Via, safe
+from streams.commands import MOST_NAME, Ask, Command, Silence, Via, safe, safe_url
 from streams.records import BUCKET_S
 
 CLOSED_HOLDS_S = 4 * 3600
@@ -28,6 +28,7 @@ CLOSED_HOLDS_S = 4 * 3600
 MOST_ASKED = 100
 """Ids of commands that an incident remembers."""
 MOST_NOTES = 50
+MOST_PAGER_IDS = 20
 PAGERDUTY = Via.PAGERDUTY.value
 """Routes to PagerDuty begin with it."""
 CLOCK_SKEW_MS = 30_000
@@ -78,8 +79,8 @@ def apply(incident: Incident, command: Command, bucket_s: int) -> Change | None:
     people = msgspec.structs.replace(
         people,
         asked=(*people.asked, command.id)[-MOST_ASKED:],
-        pager_ids=pager_ids,
-        pager_url=command.pager_url or people.pager_url,
+        pager_ids=pager_ids[-MOST_PAGER_IDS:],
+        pager_url=safe_url(command.pager_url) or people.pager_url,
     )
     incident = msgspec.structs.replace(incident, people=people)
     match command.what:
@@ -94,7 +95,9 @@ def apply(incident: Incident, command: Command, bucket_s: int) -> Change | None:
 def silence_after(held: Mapping[str, Silence], command: Command) -> Silence | None:
     """The silence that the command makes or ends, as it is to be kept; None where nothing changes."""
     if command.silence is not None:
-        return None if command.silence.id in held else command.silence
+        author, reason = safe(command.silence.author, MOST_NAME), safe(command.silence.reason)
+        known = command.silence.id in held
+        return None if known else msgspec.structs.replace(command.silence, author=author, reason=reason)
     silence = held.get(command.silence_id)
     if silence is None or silence.ended_by or command.at_ms >= silence.end_ms:
         return None

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -53,7 +54,8 @@ class Inbox:
             consumer = await self._started()
             end = (await consumer.end_offsets([self._tp]))[self._tp]
             while await consumer.position(self._tp) < end:
-                await self._some(consumer, take)
+                for record in await self._read(consumer):
+                    await self._one(consumer, record, take)
         except KafkaError as e:
             raise Unreachable("Kafka", self._servers, f"reading {self._tp.topic}: {e}") from e
 
@@ -74,20 +76,28 @@ class Inbox:
         while True:
             try:
                 consumer = self._consumer or await self._started()
-                await self._some(consumer, take)
+                records = await self._read(consumer)
             except KafkaError as e:
                 log.warning("incident-commands can not be read, trying again: %s", e)
                 await self._stopped()
                 await asyncio.sleep(BACKOFF_S)
+                continue
+            for record in records:
+                await self._one(consumer, record, take)
 
-    async def _some(self, consumer: AIOKafkaConsumer, take: Take) -> None:
-        batch = await consumer.getmany(self._tp, timeout_ms=POLL_MS)
-        for record in batch.get(self._tp, ()):
-            heard = await take(record.value)
-            self._metrics.incident_commands_total.labels(heard).inc()
-            if heard is not Heard.TAKEN:  # never what it holds
-                log.warning("the command at offset %d is %s: it changes nothing", record.offset, heard)
+    async def _read(self, consumer: AIOKafkaConsumer) -> Sequence[Any]:
+        batch: dict[TopicPartition, Sequence[Any]] = await consumer.getmany(self._tp, timeout_ms=POLL_MS)
+        return batch.get(self._tp, ())
+
+    async def _one(self, consumer: AIOKafkaConsumer, record: Any, take: Take) -> None:
+        heard = await take(record.value)
+        self._metrics.incident_commands_total.labels(heard).inc()
+        if heard is not Heard.TAKEN:  # never what it holds
+            log.warning("the command at offset %d is %s: it changes nothing", record.offset, heard)
+        try:
             await consumer.commit({self._tp: record.offset + 1})
+        except KafkaError as e:  # the next commit covers it; until then it may come again
+            log.warning("the command at offset %d is not committed: %s", record.offset, e)
 
     async def _started(self) -> AIOKafkaConsumer:
         consumer = AIOKafkaConsumer(

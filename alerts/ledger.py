@@ -52,8 +52,8 @@ class Ledger:
         async with self._writing:
             stored = self.incidents.get(decided.key)
             change = commands.carried(stored, decided, self.silences.values())
+            await self._tell(change.transitions)
             await self._put(change.incident, write=stored is None or change.incident.seq > stored.seq)
-        await self._tell(change.transitions)
         return change
 
     async def record(self, delivery: Delivery) -> None:
@@ -81,8 +81,8 @@ class Ledger:
             change = commands.apply(incident, command, bucket_s)
             if change is None:
                 return Heard.REPEATED, None
+            await self._tell(change.transitions)
             await self._put(change.incident)
-        await self._tell(change.transitions)
         return Heard.TAKEN, change
 
     async def write_again(self, keys: Iterable[str]) -> None:
@@ -119,7 +119,8 @@ class Ledger:
         self.incidents[incident.key] = incident
 
     async def _tell(self, transitions: Iterable[Transition]) -> None:
-        """Without the detail: it may be what somebody wrote."""
+        """Before the incident is written: what a crash leaves half done is told twice, never not at all.
+        The log leaves out the detail, which may be what somebody wrote."""
         for transition in transitions:
             log.info("%s: %s (%s)", transition.key, transition.what, transition.reason)
             await self.event(transition)

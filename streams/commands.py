@@ -15,6 +15,7 @@ from streams.records import VERSION
 
 MOST_TEXT = 2_000
 """Characters of a note or a reason."""
+MOST_URL = 500
 MOST_NAME = 100
 """Characters of an author."""
 
@@ -112,6 +113,11 @@ class Command(msgspec.Struct, frozen=True):
     def record_key(self) -> bytes:
         """The key of its record: one partition keeps all of them in order."""
         return (self.key or self.silence_id or self.pager_id or self.id).encode()
+
+
+def safe_url(url: str) -> str:
+    """A link that pages may show, '' for any other."""
+    return url if url.startswith("https://") and len(url) <= MOST_URL and url.isprintable() else ""
 
 
 def safe(text: str, most: int = MOST_TEXT) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -55,9 +55,10 @@ json_option = click.option("--json", "as_json", is_flag=True, help="One JSON obj
 def incidents() -> None:
     """The incident desk: what is open, and what people say of it.
 
-    KEY is an incident's key as `list` shows it, or a part of it that only one has. What is asked for
-    is written to the topic incident-commands and counts once the alerts role has taken it up, mostly
-    within a second; numbers in texts are masked. docs/desk.md tells what each does to the pager.
+    KEY is an incident's key as `list` shows it, or a part of it that only one open incident has. What
+    is asked for is written to the topic incident-commands and counts once the alerts role has taken it
+    up, mostly within a second; numbers in texts are masked. docs/desk.md tells what each does to the
+    pager.
     """
 
 
@@ -254,15 +255,21 @@ def _incidents(settings: Settings) -> dict[str, Incident]:
 
 
 def _chosen(settings: Settings, key: str) -> Incident:
-    """The incident of that key, or the only one whose key holds it. Raises MonitorError."""
-    known = _incidents(settings)
+    """The incident that is meant. Raises MonitorError."""
+    return chosen(_incidents(settings), key)
+
+
+def chosen(known: Mapping[str, Incident], key: str) -> Incident:
+    """The incident of that key; else the only open one whose key holds it, or the only one of all."""
     if key in known:
         return known[key]
-    alike = sorted(k for k in known if key in k)
-    if len(alike) == 1:
-        return known[alike[0]]
-    if alike:
-        raise MonitorError(f"'{key}' fits {len(alike)} incidents, such as {alike[0]}: give more of the key")
+    alike = [known[k] for k in sorted(known) if key in k]
+    opened = [i for i in alike if i.state is State.OPEN]
+    found = opened or alike
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise MonitorError(f"'{key}' fits {len(found)} incidents, such as {found[0].key}: give more of it")
     raise MonitorError(f"no incident '{key}': see `carrier-health incidents list --all`")
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from streams.commands import MOST_NAME, Ask, Command, Via, safe
+from streams.commands import MOST_NAME, Ask, Command, Via, safe, safe_url
 from streams.decode.times import epoch_ms
 from streams.records import Malformed, Reason
 
@@ -35,7 +35,6 @@ PERSON = "user_reference"
 MERGED = "merge_resolve_reason"
 """An incident that went up in another one: its alert lives on there."""
 MOST_ID = 100
-MOST_URL = 500
 
 
 class Reference(msgspec.Struct):
@@ -117,7 +116,7 @@ def command_of(body: bytes, delivery: str, received_ms: int) -> Command | Malfor
         by_person=agent.type == PERSON and not _is_merged(data),
         text=safe(data.content or ""),
         pager_id=pager_id[:MOST_ID],
-        pager_url=url if url.startswith("https://") and len(url) <= MOST_URL else "",
+        pager_url=safe_url(url),
     )
 
 

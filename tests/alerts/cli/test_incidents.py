@@ -16,9 +16,11 @@ from alerts.cli.incident_lines import (
     silence_lines,
     state_of,
 )
+from alerts.cli.incidents import chosen
 from alerts.commands import carried
 from alerts.records import Delivery, Incident, State
 from streams.commands import Ask, Verdict
+from streams.errors import MonitorError
 from tests.alerts.test_commands import BUCKET_S, KEY, after, asked, at_pagerduty, incident, silence
 
 
@@ -97,6 +99,19 @@ def test_wrong_usage_is_told_in_words(arguments: list[str], words: str) -> None:
     code, output = run(*arguments)
     assert code == 2
     assert words in " ".join(output.split())
+
+
+def test_a_part_of_the_key_is_enough_where_one_open_incident_has_it() -> None:
+    over = incident(key="ch:r:carrier:c:all:1", state=State.RESOLVED)
+    known = {i.key: i for i in (over, incident())}
+    assert chosen(known, "carrier:c") == incident()
+    assert chosen(known, "all:1") in known.values()
+    assert chosen({over.key: over}, "carrier:c") == over
+    with pytest.raises(MonitorError, match="no incident 'x'"):
+        chosen(known, "x")
+    again = incident(key="ch:r:carrier:c:all:2")
+    with pytest.raises(MonitorError, match="fits 2 incidents"):
+        chosen(known | {again.key: again}, "carrier:c")
 
 
 def test_an_unreachable_kafka_is_named(tmp_path: Path) -> None:
