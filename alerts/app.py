@@ -6,8 +6,10 @@ import asyncio
 import logging
 from typing import Any
 
+from alerts import silences
+from alerts.inbox import Inbox
 from alerts.pages import PageData, pages
-from alerts.records import State, Transition
+from alerts.records import State, Transition, is_live
 from alerts.routes import Routes, paging_route
 from alerts.settings import Settings
 from alerts.station import NoPager, Pages, Station, topic_sender
@@ -22,7 +24,7 @@ from streams.log_reader import read_back, read_compacted
 from streams.metrics import Blind, Metrics, Role
 from streams.records import BUCKET_S
 from streams.settings import Clock
-from streams.topics import DETECTOR_STATE, INCIDENT_EVENTS, INCIDENTS, WINDOWS
+from streams.topics import DETECTOR_STATE, INCIDENT_COMMANDS, INCIDENT_EVENTS, INCIDENTS, SILENCES, WINDOWS
 
 log = logging.getLogger("alerts.app")
 
@@ -37,6 +39,11 @@ def _must_not_end(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and task.exception() is not None:
         log.critical("paging ended: %s", task.exception(), exc_info=task.exception())
         leave()
+
+
+def _commands_ended(error: BaseException) -> None:
+    log.critical("taking commands ended: %s", error, exc_info=error)
+    leave()
 
 
 def run_alerts(settings: Settings) -> None:
@@ -57,13 +64,19 @@ def run_alerts(settings: Settings) -> None:
         buckets = await read_back(settings, WINDOWS, now_s - after_s)
         return [c for c in buckets if after_s < c.record.bucket_s < before_s]
 
-    station = Station(settings, topic_sender(app, settings), read, pager, between)
+    inbox = Inbox(settings, settings.alerts.group, _commands_ended, metrics)
+    station = Station(settings, topic_sender(app, settings), read, pager, between, inbox)
     routes.station = station
     metrics.pager_info.labels(paging_route(settings)).set(1)
     seen = Seen(station, readiness, WallClock(settings.clock), settings.windows.allowed_lateness_s)
     seen.provide(metrics)
     runner = Runner(app, station, readiness)
-    runner.on_revoked = routes.end
+
+    async def end_of_term() -> None:
+        await inbox.end()
+        await routes.end()
+
+    runner.on_revoked = end_of_term
 
     @app.agent(app.topic(settings.topic(WINDOWS), value_serializer="raw", key_serializer="raw"))
     async def alerts(stream: Any) -> None:
@@ -76,7 +89,7 @@ def run_alerts(settings: Settings) -> None:
 
     host, port = settings.http.host, settings.http.alerts_port
     with HttpServer(metrics, readiness, host, port, [pages(seen.page_data, settings.alerting.runbook_url)]):
-        topics = [WINDOWS, DETECTOR_STATE, INCIDENTS, INCIDENT_EVENTS]
+        topics = [WINDOWS, DETECTOR_STATE, INCIDENTS, INCIDENT_EVENTS, INCIDENT_COMMANDS, SILENCES]
         wait_for_kafka(settings, topics, readiness)
         start_worker(app)
 
@@ -111,12 +124,21 @@ class Seen:
         transitions: dict[str, tuple[Transition, ...]] = dict(board.transitions)
         now_ms = self._clock.now_ms()
         return PageData(
-            board.incidents, transitions, self.blind(), now_ms, board.unknown, self._station.display
+            board.incidents,
+            transitions,
+            self.blind(),
+            now_ms,
+            board.unknown,
+            self._station.display,
+            tuple(silences.in_force(board.silences, now_ms)),
         )
 
     def provide(self, metrics: Metrics) -> None:
         metrics.flag_active.provide(self._flags)
-        metrics.incident_active.provide(lambda: self._incidents(lambda i: float(i.state is State.OPEN)))
+        metrics.incident_active.provide(lambda: self._incidents(lambda i: float(is_live(i))))
+        metrics.incident_silenced.provide(
+            lambda: self._incidents(lambda i: float(i.people.silence is not None), only_open=True)
+        )
         metrics.incident_info.provide(self._info)
         metrics.incident_opened_timestamp_seconds.provide(
             lambda: self._incidents(lambda i: float(i.opened_bucket_s), only_open=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 
-from alerts.paging import Display, Links, notices, pages
+from alerts.paging import Display, Links, notices, open_keys, pages
 from alerts.records import Form, Incident, Page
 from alerts.settings import Team
 from alerts.storm import holder_of, storm_pages, storms_of
@@ -23,22 +23,25 @@ def frozen(
     What was decided before is kept whatever the settings say now: a resolve goes where its trigger went.
     """
     kept = [_kept(incident, known.get(incident.key)) for incident in changed]
-    fresh = [i for i in kept if i.team is None and i.plain_key_used and not i.deliveries]
+    fresh = [i for i in kept if _undecided(i) and not i.deliveries]
     storms = storms_of(fresh, [i for i in known.values() if i.team is not None], storm_opens)
     return tuple(_decided(i, teams, storms) for i in kept)
 
 
-def _kept(computed: Incident, stored: Incident | None) -> Incident:
+def _kept(incident: Incident, stored: Incident | None) -> Incident:
     """The part of a stored incident that no bucket computes."""
     if stored is None:
-        return computed
-    return msgspec.structs.replace(
-        computed, deliveries=stored.deliveries, team=stored.team, storm=stored.storm
-    )
+        return incident
+    return msgspec.structs.replace(incident, team=stored.team, storm=stored.storm)
+
+
+def _undecided(incident: Incident) -> bool:
+    """Whether it wants its first page. What is silenced or closed wants none yet."""
+    return incident.team is None and incident.plain_key_used and bool(open_keys(incident))
 
 
 def _decided(incident: Incident, teams: Sequence[Team], storms: Mapping[str, str]) -> Incident:
-    if incident.team is not None or not incident.plain_key_used:
+    if not _undecided(incident):
         return incident
     # A version that knew no teams has paged it by the default key.
     team = "" if incident.deliveries else team_of(incident, teams)

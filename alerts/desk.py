@@ -108,6 +108,12 @@ class Desk:
         told = msgspec.structs.replace(missed, dedup_key=key, action=TELL, seq=page.seq, summary=summary)
         self.rows[key] = Row(told, now_ms)
 
+    def heard(self, dedup_key: str, action: str) -> None:
+        """The pager says that somebody has opened or resolved it there: not to be sent again."""
+        row = self.rows.get(dedup_key)
+        if row is not None:
+            row.remote = GOAL[action]
+
     def due(self, now_ms: int) -> list[Page]:
         """What to send now: critical triggers, then resolves, then the rest, oldest first."""
         if now_ms < self._hold_until_ms:
@@ -232,7 +238,7 @@ def _misses_one(incident: Incident, told: Sequence[Delivery], action: str) -> bo
     An incident that was re-opened n times ended n times before: with a resolve for each on record,
     nothing came between the last of them and now.
     """
-    resolves = sum(d.action == RESOLVE for d in told)
+    resolves = sum(d.action == RESOLVE and not d.by for d in told)
     return resolves < incident.reopened + (action == RESOLVE)
 
 

@@ -30,29 +30,51 @@ def pages(
     """Desired state of each key that the incident ever used. INFO pages nobody.
 
     Opened critical: the plain key, severity critical. Escalated: `{key}:critical`, and the plain
-    key resolved. Ended: all resolved.
+    key resolved. Ended, or closed by a person: all resolved. Silenced: no key is opened.
     """
-    escalated = incident.warned and incident.was_critical
-    plain = _due(incident) and (incident.warned or incident.was_critical) and not escalated
-    wanted = []
+    opened = open_keys(incident)
+    used = []
     if incident.critical_key_used:
-        key = incident.key + CRITICAL_SUFFIX
-        wanted.append(_page(incident, key, _due(incident) and escalated, links, display))
+        used.append(incident.key + CRITICAL_SUFFIX)
     if incident.plain_key_used:
-        wanted.append(_page(incident, incident.key, plain, links, display))
+        used.append(incident.key)
+    wanted = (
+        _page(incident, key, key in opened, links, display)
+        for key in used
+        if key in opened or not _never_opened(incident, key)
+    )
     return tuple(_formed(page, incident, form) for page in wanted)
 
 
 def notices(incident: Incident, links: Links = (), display: Display = str) -> tuple[Page, ...]:
     """The one page of an incident for those who are told and updated, under its plain key."""
-    if not incident.plain_key_used:
+    opened = bool(open_keys(incident))
+    if not incident.plain_key_used or (not opened and _never_opened(incident, incident.key)):
         return ()
-    page = _page(incident, incident.key, _due(incident), links, display)
+    page = _page(incident, incident.key, opened, links, display)
     return (msgspec.structs.replace(page, form=Form.NOTICE, severity=incident.severity),)
 
 
-def _due(incident: Incident) -> bool:
-    return incident.state is State.OPEN and incident.last_bucket_s >= incident.page_from_s
+def open_keys(incident: Incident) -> tuple[str, ...]:
+    """The pager keys that should be open: one, or none."""
+    due = incident.state is State.OPEN and incident.last_bucket_s >= incident.page_from_s
+    if not due or incident.people.closed or not (incident.warned or incident.was_critical):
+        return ()
+    escalated = incident.warned and incident.was_critical
+    key = incident.key + CRITICAL_SUFFIX if escalated else incident.key
+    silence = incident.people.silence
+    if silence is None or key in silence.kept:
+        return (key,)
+    # Held back. The warning that somebody has stays: else nothing would be open of it.
+    return (incident.key,) if incident.key in silence.kept else ()
+
+
+def _never_opened(incident: Incident, key: str) -> bool:
+    """Whether a silence has held this key back all along: then there is nothing to resolve."""
+    silence = incident.people.silence
+    if silence is None or key in silence.kept:
+        return False
+    return all(d.dedup_key != key for d in incident.deliveries)
 
 
 def _formed(page: Page, incident: Incident, form: Form) -> Page:

@@ -80,6 +80,11 @@ class Reconciler:
         self.desk.want(pages, self._clock_ms())
         self._changed.set()
 
+    def heard(self, delivery: Delivery) -> None:
+        """What somebody did at the pager. What is wanted of it by now is told right after."""
+        if delivery.route == self.desk.route:
+            self.desk.heard(delivery.dedup_key, delivery.action)
+
     async def run(self) -> None:
         """Until it is cancelled. Raises what `record` raises and is not to be tried again."""
         try:

@@ -20,7 +20,7 @@ from alerts.notify.pagerduty import PagerDuty
 from alerts.notify.slack import Slack
 from alerts.notify.webhook import Webhook
 from alerts.reconcile import Reconciler
-from alerts.records import Form, Incident, Page, State
+from alerts.records import Delivery, Form, Incident, Page, State
 from alerts.settings import PagerDuty as PagerDutySettings
 from alerts.settings import Settings, key_id
 from alerts.station import Station
@@ -153,6 +153,11 @@ class Routes:
             mine = [page for page in pages if route.takes(page, self._teams)]
             if mine:
                 reconciler.want(mine)
+
+    def heard(self, delivery: Delivery) -> None:
+        """What somebody did at a pager: of interest to its route alone."""
+        for _, reconciler in self._reconcilers:
+            reconciler.heard(delivery)
 
     async def end(self) -> None:
         """Stops sending; what was accepted but not written is in doubt for the next owner."""

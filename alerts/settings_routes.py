@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
+from streams import settings as base
 from streams.errors import ConfigError
 from streams.settings import Secret, Section
 
@@ -16,7 +17,7 @@ SEVERITIES = ("warning", "critical")
 TEAM_CHARACTERS = 40
 
 
-class PagerDuty(Section, frozen=True):
+class PagerDuty(base.PagerDuty, frozen=True):
     """Events API v2. `base_url` for the EU: https://events.eu.pagerduty.com."""
 
     base_url: str = "https://events.pagerduty.com"

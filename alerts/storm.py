@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from alerts.paging import Display, Links, carrier_in_words
-from alerts.records import Form, Incident, Page, Severity, State
+from alerts.records import Form, Incident, Page, Severity, State, is_live
 from streams.records import BUCKET_S
 
 SPAN_S = 60
@@ -65,7 +65,7 @@ def holder_of(members: Sequence[Incident]) -> Incident:
 
 
 def _open(members: Sequence[Incident]) -> list[Incident]:
-    return [i for i in members if i.state is State.OPEN]
+    return [i for i in members if is_live(i)]
 
 
 def _page(key: str, members: Sequence[Incident], form: Form, links: Links, display: Display) -> Page:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from alerts.records import ALL, Delivery, Incident, State, Transition
+from streams.commands import Silence
 from streams.unknown_share import Share
 
 QUIET_ROUTES = ("slack", "webhook")
@@ -30,6 +31,8 @@ class PageData(NamedTuple):
     """By source: how many of the last hour's outcomes have no carrier."""
     display: Callable[[str], str] = str
     """What people call a carrier's id."""
+    silences: tuple[Silence, ...] = ()
+    """Those that are not over at `now_ms`."""
 
 
 class Line(NamedTuple):
@@ -89,7 +92,27 @@ def what(incident: Incident, display: Callable[[str], str]) -> str:
 
 def pages_sent(incident: Incident) -> list[Delivery]:
     """The deliveries that may have woken somebody."""
-    return [d for d in incident.deliveries if d.action == "trigger" and d.route not in QUIET_ROUTES]
+    ours = (d for d in incident.deliveries if d.action == "trigger" and not d.by)
+    return [d for d in ours if d.route not in QUIET_ROUTES]
+
+
+def marks(incident: Incident) -> list[str]:
+    """What people have done about an incident, in a few words each."""
+    people = incident.people
+    said = [f"acknowledged by {people.acknowledged_by}"] if people.acknowledged_ms else []
+    if incident.state is not State.OPEN:
+        return said
+    if people.closed:
+        said.append(f"closed by {people.closed_by}")
+    if people.silence is not None:
+        said.append(f"silenced until {clock(people.silence.until_ms)} by {people.silence.author}")
+    return said
+
+
+def silences_json(data: PageData) -> list[dict[str, Any]]:
+    """What is silenced, or will be, and until when."""
+    plain: list[dict[str, Any]] = msgspec.to_builtins(data.silences)
+    return plain
 
 
 def until_ms(incident: Incident, now_ms: int) -> int:
@@ -102,14 +125,22 @@ def until_ms(incident: Incident, now_ms: int) -> int:
 def timeline(incident: Incident, transitions: tuple[Transition, ...]) -> list[Line]:
     """Transitions and deliveries in one order. Their clocks differ while event time lags."""
     lines = [
-        Line(t.at_ms, "event time", t.what, " · ".join(filter(None, (words(t.reason), t.detail))))
+        Line(
+            t.at_ms,
+            "wall time" if t.by else "event time",
+            t.what,
+            " · ".join(filter(None, (t.by, words(t.reason), t.detail))),
+        )
         for t in transitions
     ]
-    lines += [
-        Line(d.at_ms, "wall time", f"{d.route} accepted the {d.action}", d.dedup_key)
-        for d in incident.deliveries
-    ]
+    lines += [Line(d.at_ms, "wall time", _delivered(d), d.dedup_key) for d in incident.deliveries]
     return sorted(lines)
+
+
+def _delivered(delivery: Delivery) -> str:
+    if delivery.by:
+        return f"{delivery.by} at {delivery.route}: {delivery.action}"
+    return f"{delivery.route} accepted the {delivery.action}"
 
 
 def words(reason: str) -> str:
@@ -152,6 +183,7 @@ def list_json(data: PageData) -> dict[str, Any]:
         "blind": data.blind,
         "now_ms": data.now_ms,
         "carrier_unknown_ratio": {share.source: round(share.ratio, 4) for share in data.unknown},
+        "silences": silences_json(data),
         "incidents": [_plain(incident, data.blind) for incident in ordered(data.incidents)],
     }
 

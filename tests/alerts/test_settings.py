@@ -63,6 +63,14 @@ def test_the_key_may_come_from_a_file(tmp_path: Path) -> None:
     assert with_env(PAGERDUTY__ROUTING_KEY_FILE=str(secret)).pagerduty.routing_key.reveal() == KEY
 
 
+def test_the_secret_of_the_webhook_may_come_from_a_file_and_never_shows_itself(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("whsec-1\n", encoding="utf-8")
+    settings = with_env(PAGERDUTY__WEBHOOK_SECRET_FILE=str(secret))
+    assert settings.pagerduty.webhook_secret.reveal() == "whsec-1"
+    assert "whsec-1" not in repr(settings) + str(dump(settings))
+
+
 def test_the_key_never_shows_itself() -> None:
     settings = with_env(PAGERDUTY__ROUTING_KEY=KEY)
     shown = [repr(settings), str(settings), str(dump(settings)), key_id(settings.pagerduty.routing_key)]

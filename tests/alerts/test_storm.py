@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from alerts.audience import frozen, holder, wanted
 from alerts.demo.contract import errors
 from alerts.notify.pagerduty import encode, event
-from alerts.records import Delivery, Form, Incident, Severity, State
+from alerts.records import Delivery, Form, Incident, People, Severity, Silenced, State
 from alerts.storm import as_incident, storm_pages, storms_of, summary
 from tests.alerts.incidents import OPENED_S, incident
 
@@ -94,6 +94,17 @@ def test_the_page_is_open_while_one_of_them_is_and_its_number_only_grows() -> No
         actions.append(pager.action)
     assert actions == ["trigger", "trigger", "trigger", "resolve"]
     assert seqs == sorted(set(seqs))
+
+
+def test_what_people_have_closed_is_over_for_the_summary_too() -> None:
+    closed = [msgspec.structs.replace(i, people=People(closed_ms=1)) for i in some(2)]
+    assert [p.action for p in storm_pages(KEY, closed)] == ["resolve", "resolve"]
+    assert [p.action for p in storm_pages(KEY, [*closed, *some(1, first=2)])] == ["trigger", "trigger"]
+
+
+def test_what_is_silenced_makes_no_storm() -> None:
+    quiet = some(11, people=People(silence=Silenced("s", 0, "ann", "maintenance")))
+    assert {i.storm for i in frozen(quiet, {}, [], 10)} == {None}
 
 
 def test_it_says_what_they_have_in_common() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from alerts.audience import frozen
-from alerts.records import Delivery, Severity
+from alerts.audience import frozen, wanted
+from alerts.records import Delivery, Form, People, Severity, Silenced
 from alerts.settings import Team
 from alerts.teams import team_of
 from streams.settings import Secret
@@ -53,5 +53,24 @@ def test_nothing_is_decided_before_a_page_is_wanted() -> None:
 
 def test_an_incident_that_an_older_version_has_paged_stays_with_the_default() -> None:
     old = incident(deliveries=(Delivery("pagerduty", "k", "trigger", 1, 0),))
-    (kept,) = frozen([msgspec.structs.replace(old, deliveries=(), seq=2)], {old.key: old}, TEAMS, 10)
-    assert (kept.team, kept.deliveries) == ("", old.deliveries)
+    (kept,) = frozen([msgspec.structs.replace(old, seq=2)], {old.key: old}, TEAMS, 10)
+    assert (kept.team, kept.storm) == ("", "")
+
+
+def test_what_is_silenced_is_decided_when_the_silence_ends() -> None:
+    silence = Silenced("s", 0, "ann", "maintenance")
+    held = incident(people=People(silence=silence))
+    (quiet,) = frozen([held], {}, TEAMS, 10)
+    assert quiet.team is None
+    assert [p.form for p in wanted(quiet, [quiet], lambda _: (), str)] == []
+    (heard,) = frozen([incident(seq=2)], {quiet.key: quiet}, TEAMS, 10)
+    assert heard.team == "us"
+    assert {p.form for p in wanted(heard, [heard], lambda _: (), str)} == set(Form)
+
+
+def test_what_a_person_has_closed_is_over_for_every_way() -> None:
+    (one,) = frozen([incident()], {}, TEAMS, 10)
+    closed = msgspec.structs.replace(one, seq=2, people=People(closed_ms=1, closed_by="ann"))
+    assert {(p.form, p.action) for p in wanted(closed, [closed], lambda _: (), str)} == {
+        (form, "resolve") for form in Form
+    }
