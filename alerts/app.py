@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
 from functools import partial
 from itertools import product
 from typing import Any
 
-from alerts import observe
+from alerts import observe, silences
 from alerts.flags import TICKETS
-from alerts.notify.pagerduty import PagerDuty
+from alerts.inbox import Inbox
 from alerts.pages import PageData, pages
-from alerts.reconcile import Desk, Reconciler
-from alerts.records import Incident, Page, ScopeKind, Severity, State, Transition
-from alerts.settings import Settings, key_id
+from alerts.records import ScopeKind, Severity, State, Transition, is_live
+from alerts.routes import Routes, paging_route
+from alerts.settings import Settings
 from alerts.station import NoPager, Pages, Station, topic_sender
 from alerts.store import RedisStore
 from streams.app import start_worker, wait_for_kafka
@@ -28,48 +27,15 @@ from streams.log_reader import read_back, read_compacted
 from streams.metrics import Blind, Metrics, Role
 from streams.records import BUCKET_S
 from streams.settings import Clock
-from streams.topics import DETECTOR_STATE, INCIDENT_EVENTS, INCIDENTS, WINDOWS
+from streams.topics import DETECTOR_STATE, INCIDENT_COMMANDS, INCIDENT_EVENTS, INCIDENTS, SILENCES, WINDOWS
 
 log = logging.getLogger("alerts.app")
 
-ROUTE = "pagerduty"
 BLIND_AFTER_S = 60
 SHOWN_AFTER_END_S = 600
 """A resolved incident is exported as 0 for so long, so that rules see it end."""
 PING_EVERY_S = 2.0
 _WALL = WallClock(Clock())
-
-
-class ReconciledPager:
-    """One reconciler a term of ownership; the one before is stopped first."""
-
-    def __init__(self, settings: Settings, store: RedisStore, metrics: Metrics) -> None:
-        self._settings, self._store, self._metrics = settings, store, metrics
-        self._task: asyncio.Task[None] | None = None
-        self._pager = PagerDuty(settings.pagerduty, settings.incidents_url)
-        self.station: Station | None = None
-
-    async def begin(self, incidents: Iterable[Incident], event_now_ms: int) -> None:
-        await self.end()
-        assert self.station is not None
-        desk = Desk(ROUTE, key_id(self._settings.pagerduty.routing_key))
-        self._reconciler = Reconciler(
-            desk, self._pager, self.station.record, self._store, _WALL.now_ms, self._metrics, self._store
-        )
-        for incident in incidents:
-            self._reconciler.restore(incident, self.station.pages_of(incident), event_now_ms)
-        self._task = asyncio.create_task(self._reconciler.run())
-        self._task.add_done_callback(_must_not_end)
-
-    def want(self, wanted: Iterable[Page]) -> None:
-        self._reconciler.want(wanted)
-
-    async def end(self) -> None:
-        """Stops sending; what was accepted but not written is in doubt for the next owner."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
 
 
 def _must_not_end(task: asyncio.Task[None]) -> None:
@@ -78,13 +44,20 @@ def _must_not_end(task: asyncio.Task[None]) -> None:
         leave()
 
 
+def _commands_ended(error: BaseException) -> None:
+    log.critical("taking commands ended: %s", error, exc_info=error)
+    leave()
+
+
 def run_alerts(settings: Settings) -> None:
     """Runs the worker until SIGTERM; exits the process."""
-    metrics = Metrics(Role.ALERTS, route=[ROUTE])
+    metrics = Metrics(Role.ALERTS)
     readiness = Readiness("kafka", "partitions", "restored", "redis")
     app = make_app(settings, settings.alerts.group, settings.alerts.instance)
     store = RedisStore(settings.redis.url, _WALL.now_ms, metrics)
-    pager: Pages = ReconciledPager(settings, store, metrics) if settings.pages_somebody else NoPager()
+    routes = Routes(settings, store, metrics, _must_not_end)
+    metrics.expect(route=routes.names)
+    pager: Pages = routes if routes.names else NoPager()
 
     async def read(topic: str) -> dict[bytes, bytes]:
         return await read_compacted(settings, topic)
@@ -94,16 +67,20 @@ def run_alerts(settings: Settings) -> None:
         buckets = await read_back(settings, WINDOWS, now_s - after_s)
         return [c for c in buckets if after_s < c.record.bucket_s < before_s]
 
-    station = Station(settings, topic_sender(app, settings), read, pager, between)
-    if isinstance(pager, ReconciledPager):
-        pager.station = station
-    metrics.pager_info.labels(ROUTE if settings.pages_somebody else "none").set(1)
+    inbox = Inbox(settings, settings.alerts.group, _commands_ended, metrics)
+    station = Station(settings, topic_sender(app, settings), read, pager, between, inbox)
+    routes.station = station
+    metrics.pager_info.labels(paging_route(settings)).set(1)
     lateness_s, paged = settings.windows.allowed_lateness_s, settings.pages_somebody
     seen = Seen(station, readiness, WallClock(settings.clock), lateness_s, pages_somebody=paged)
     seen.provide(metrics)
     runner = Runner(app, station, readiness)
-    if isinstance(pager, ReconciledPager):
-        runner.on_revoked = pager.end
+
+    async def end_of_term() -> None:
+        await inbox.end()
+        await routes.end()
+
+    runner.on_revoked = end_of_term
 
     @app.agent(app.topic(settings.topic(WINDOWS), value_serializer="raw", key_serializer="raw"))
     async def alerts(stream: Any) -> None:
@@ -116,7 +93,7 @@ def run_alerts(settings: Settings) -> None:
 
     host, port = settings.http.host, settings.http.alerts_port
     with HttpServer(metrics, readiness, host, port, [pages(seen.page_data, settings.alerting.runbook_url)]):
-        topics = [WINDOWS, DETECTOR_STATE, INCIDENTS, INCIDENT_EVENTS]
+        topics = [WINDOWS, DETECTOR_STATE, INCIDENTS, INCIDENT_EVENTS, INCIDENT_COMMANDS, SILENCES]
         wait_for_kafka(settings, topics, readiness)
         start_worker(app)
 
@@ -170,11 +147,15 @@ class Seen:
             self._station.display,
             observed,
             tickets,
+            tuple(silences.in_force(board.silences, now_ms)),
         )
 
     def provide(self, metrics: Metrics) -> None:
         metrics.flag_active.provide(self._flags)
-        metrics.incident_active.provide(lambda: self._incidents(lambda i: float(i.state is State.OPEN)))
+        metrics.incident_active.provide(lambda: self._incidents(lambda i: float(is_live(i))))
+        metrics.incident_silenced.provide(
+            lambda: self._incidents(lambda i: float(i.people.silence is not None), only_open=True)
+        )
         metrics.incident_info.provide(self._info)
         metrics.incident_opened_timestamp_seconds.provide(
             lambda: self._incidents(lambda i: float(i.opened_bucket_s), only_open=True)

@@ -55,6 +55,20 @@ class Decision(StrEnum):
     PERSISTENT = "persistent_list_quality"
     ACCEPTED = "accepted_as_normal"
     ATTACHED = "explained_by_open_incident"
+    ACKNOWLEDGED = "acknowledged_by_person"
+    UNACKNOWLEDGED = "acknowledgement_withdrawn"
+    NOTED = "note_by_person"
+    JUDGED = "verdict_by_person"
+    CLOSED = "closed_by_person"
+    REOPENED_BY_PERSON = "reopened_by_person"
+    WORSE_AFTER_CLOSE = "severity_rose_after_close"
+    LONG_AFTER_CLOSE = "still_failing_4_h_after_close"
+    SILENCED = "silenced"
+    SILENCE_ENDED = "silence_ended"
+    KNOWN_AT_PAGER = "known_at_pager"
+    CLOSED_AT_PAGER = "closed_at_pager"
+    NOTHING_TO_CLOSE = "nothing_to_close"
+    OUTDATED = "older_than_the_last_page"
 
 
 class State(StrEnum):
@@ -72,6 +86,59 @@ class Delivery(msgspec.Struct, frozen=True):
     at_ms: int
     routing_key_id: str = ""
     """First characters of the routing key's SHA-256: which key opened it, never the key."""
+    ref: str = ""
+    """What the pager calls it: Slack's `channel:timestamp`, by which the message is edited."""
+    by: str = ""
+    """Who did it at the pager; '' for what we sent."""
+
+
+class Note(msgspec.Struct, frozen=True):
+    """What somebody wrote. `at_ms` is wall time."""
+
+    at_ms: int
+    author: str
+    text: str
+    via: str
+
+
+class Silenced(msgspec.Struct, frozen=True):
+    """Why an open incident pages nobody now: one of the `silences`."""
+
+    id: str
+    until_ms: int
+    author: str
+    reason: str
+    kept: tuple[str, ...] = ()
+    """Pager keys that were open when it began: they stay open, and are resolved in the end."""
+
+
+class People(msgspec.Struct, frozen=True):
+    """What people have said about an incident. It lies over what the detector says, which never
+    reads it: whatever people do, the same buckets decide the same. Times are wall milliseconds."""
+
+    changes: int = 0
+    """How much of the incident's `seq` is theirs."""
+    acknowledged_ms: int = 0
+    acknowledged_by: str = ""
+    closed_ms: int = 0
+    """When a person closed it while it was failing still; 0 for not closed."""
+    closed_by: str = ""
+    closed_bucket_s: int = 0
+    """The last bucket applied at that time."""
+    closed_severity: Severity = Severity.INFO
+    verdict: str = ""
+    verdict_by: str = ""
+    notes: tuple[Note, ...] = ()
+    silence: Silenced | None = None
+    pager_ids: tuple[str, ...] = ()
+    """The pager's own ids of its incidents for this one."""
+    pager_url: str = ""
+    asked: tuple[str, ...] = ()
+    """Ids of the newest commands, so that none counts twice."""
+
+    @property
+    def closed(self) -> bool:
+        return self.closed_ms > 0
 
 
 class Wake(NamedTuple):
@@ -141,7 +208,17 @@ class Incident(msgspec.Struct, frozen=True):
     wakes: tuple[Wake, ...] = ()
     """The pages that were to wake somebody, sent or not."""
     deliveries: tuple[Delivery, ...] = ()
+    team: str | None = None
+    """Who is paged, frozen when the first page is wanted; '' the default, None not decided yet."""
+    storm: str | None = None
+    """The summary page that speaks for it, frozen with `team`; '' none: it has its own page."""
+    people: People = People()
     v: int = VERSION
+
+
+def is_live(incident: Incident) -> bool:
+    """Whether it is open for people too: failing, and not closed by one of them."""
+    return incident.state is State.OPEN and not incident.people.closed
 
 
 class Transition(msgspec.Struct, frozen=True):
@@ -153,7 +230,20 @@ class Transition(msgspec.Struct, frozen=True):
     what: str
     reason: str
     detail: str = ""
+    by: str = ""
+    """Who asked for it; `at_ms` is wall time then."""
     v: int = VERSION
+
+
+class Form(StrEnum):
+    """Which routes a page is for."""
+
+    KEYED = "keyed"
+    """One a pager key: PagerDuty, where each severity that wakes somebody has its own."""
+    ALERT = "alert"
+    """As KEYED, never summed up, its labels frozen: Alertmanager."""
+    NOTICE = "notice"
+    """One an incident, updated as it changes: Slack and the webhook."""
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -161,7 +251,7 @@ class Page(msgspec.Struct, frozen=True):
 
     dedup_key: str
     incident_key: str
-    action: str  # trigger | resolve
+    action: str  # trigger | resolve | tell
     seq: int
     severity: Severity
     summary: str
@@ -173,3 +263,13 @@ class Page(msgspec.Struct, frozen=True):
     details: dict[str, str | int | float] = {}
     links: tuple[tuple[str, str], ...] = ()
     """(href, text) pairs."""
+    form: Form = Form.KEYED
+    team: str = ""
+    labels: dict[str, str] = {}
+    """What never changes while the page is open: the identity of an alert at Alertmanager."""
+    decided_ms: int = 0
+    """End of the bucket that decided it, event time; 0 for a page that no bucket has decided."""
+    routing_key_id: str = ""
+    """The key that opened it, '' the one in force. The desk fills it in, and `ref`, when it hands out."""
+    ref: str = ""
+    """What the pager called it when it took it before."""

@@ -1,7 +1,8 @@
 """The alerts role as a stage over the `windows` log: decide, write down, page.
 
-closed bucket -> decide (pure) -> incidents, incident-events -> reconciler -> pager
-                     |
+closed bucket -> decide (pure) -> ledger: incidents, incident-events -> reconciler -> pager
+                     |               ^
+                     |        commands of people, which what decides never reads
                each minute: detector-state, and `windows` is committed up to it
 """
 
@@ -13,35 +14,31 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import msgspec
-
-from alerts import decide, observe, snapshot
+from alerts import audience, commands, decide, observe, snapshot
+from alerts.commands import Change
 from alerts.counts import tables
 from alerts.decide import Decided, DetectorState
 from alerts.flags import Flag
-from alerts.paging import pages
+from alerts.ledger import Ledger, ReadTopic, Send
 from alerts.policy import Policy
-from alerts.records import Delivery, Incident, Page, Transition
+from alerts.records import Delivery, Form, Incident, Page, Transition
 from alerts.settings import Settings
+from streams.commands import Silence
 from streams.journal import Assembler, Complete
+from streams.metrics import Heard
 from streams.networks import networks_of
-from streams.records import BUCKET_S, encode
+from streams.records import BUCKET_S
 from streams.rules import RuleBook
-from streams.topics import DETECTOR_STATE, INCIDENT_EVENTS, INCIDENTS
+from streams.topics import DETECTOR_STATE
 from streams.unknown_share import Share, UnknownShare
 
 log = logging.getLogger("alerts.station")
 
 SNAPSHOT_EVERY_S = 60
-EVENTS_SHOWN = 200
-"""Transitions of one incident that the pages keep; all of them are in `incident-events`."""
-
-Send = Callable[[str, bytes, bytes], Awaitable[None]]
-"""(topic, key, value): returns once Kafka has acknowledged it."""
 ReadBuckets = Callable[[int, int], Awaitable[Iterable[Complete]]]
 """Closed buckets between two, both left out, read from the log itself."""
-ReadTopic = Callable[[str], Awaitable[Mapping[bytes, bytes]]]
-"""The newest value of each key of a compacted topic."""
+Take = Callable[[bytes | None], Awaitable[Heard]]
+"""Takes one record of `incident-commands`; returns once what it changed is written."""
 
 
 class Pages(Protocol):
@@ -49,6 +46,17 @@ class Pages(Protocol):
 
     async def begin(self, incidents: Iterable[Incident], event_now_ms: int) -> None: ...
     def want(self, wanted: Iterable[Page]) -> None: ...
+    def heard(self, delivery: Delivery) -> None: ...
+
+
+class Inbox(Protocol):
+    """Where people's commands come from."""
+
+    async def catch_up(self, take: Take) -> None:
+        """Takes all that is unread."""
+
+    def begin(self, take: Take) -> None:
+        """Takes what comes from now on, beside everything else."""
 
 
 @dataclass
@@ -59,6 +67,7 @@ class Board:
     transitions: Mapping[str, tuple[Transition, ...]] = field(default_factory=dict)
     flags: tuple[Flag, ...] = ()
     bucket_s: int = -1
+    silences: tuple[Silence, ...] = ()
     unknown: tuple[Share, ...] = ()
     """By source: outcomes without a carrier, of the hour as far as this owner has read it."""
 
@@ -73,18 +82,18 @@ class Station:
         read: ReadTopic,
         pager: Pages,
         between: ReadBuckets | None = None,
+        inbox: Inbox | None = None,
     ) -> None:
         self._settings, self._send, self._read, self._pager = settings, send, read, pager
-        self._between = between
+        self._between, self._inbox = between, inbox
+        self._ledger = Ledger(send, settings.teams, settings.alerting.storm_opens)
         self._book = RuleBook.of(settings.rules, settings.sources, settings.code_tables)
         self._policy = Policy.of(settings)
         self._state = decide.begin(self._policy, self._book.names)
         self._written = snapshot.NOTHING
         self._assembler = Assembler()
-        self._known: dict[str, Incident] = {}
-        self._events: dict[str, tuple[Transition, ...]] = {}
         self._low_water = 0
-        self._writing = asyncio.Lock()
+        self._paging = False
         self.display = networks_of(settings.carriers.file, settings.carriers.roll_up).display
         self._unknown = UnknownShare()
         self.board = Board()
@@ -94,16 +103,25 @@ class Station:
         return self._low_water
 
     async def restore(self) -> None:
-        """Snapshot, then the incidents that are newer than it; the log is read on from the snapshot."""
-        self._assembler, self._low_water = Assembler(), 0
-        self._known = {i.key: i for i in await self._stored()}
+        """Snapshot, then the incidents that are newer than it; the log is read on from the snapshot.
+
+        What people have asked for meanwhile is taken before anybody is paged: what somebody has
+        closed must not be opened again."""
+        self._assembler, self._low_water, self._paging = Assembler(), 0, False
+        await self._ledger.restore(self._read)
+        known = self._ledger.incidents
         self._written = snapshot.NOTHING
         records = await self._read(DETECTOR_STATE)
         state = self._from_snapshot(list(records.values()))
-        self._state = decide.adopt(state, self._known.values())
-        log.info("restored at bucket %d with %d incidents", self._state.bucket_s, len(self._known))
-        await self._pager.begin(self._known.values(), (self._state.bucket_s + BUCKET_S) * 1000)
-        self._show(Decided(incidents=tuple(self._known.values())))
+        self._state = decide.adopt(state, map(commands.bare, known.values()))
+        log.info("restored at bucket %d with %d incidents", self._state.bucket_s, len(known))
+        if self._inbox is not None:
+            await self._inbox.catch_up(self.ask)
+        await self._pager.begin(known.values(), (self._state.bucket_s + BUCKET_S) * 1000)
+        self._paging = True
+        if self._inbox is not None:
+            self._inbox.begin(self.ask)
+        self._show(Decided(incidents=tuple(known.values())))
 
     def _from_snapshot(self, records: list[bytes]) -> DetectorState:
         if records:
@@ -119,10 +137,6 @@ class Station:
             except snapshot.SnapshotError as e:
                 log.warning("no snapshot can be used (%s): charts begin anew", e)
         return decide.begin(self._policy, self._book.names)
-
-    async def _stored(self) -> list[Incident]:
-        values = (await self._read(INCIDENTS)).values()
-        return [msgspec.json.decode(value, type=Incident) for value in values]
 
     async def apply(self, offset: int, value: bytes) -> None:
         complete = self._assembler.feed(offset, value)
@@ -149,7 +163,7 @@ class Station:
             await self._snapshot(offset)
         self._show(decided)
         if not self._settings.pages_somebody and observe.ends_week(bucket_s + BUCKET_S):
-            week = observe.words(observe.of_week(self._known.values(), bucket_s + BUCKET_S))
+            week = observe.words(observe.of_week(self._ledger.incidents.values(), bucket_s + BUCKET_S))
             log.info("nobody is paged; in the last week it would have been %s", week)
 
     def _decide(self, complete: Complete) -> Decided:
@@ -164,60 +178,44 @@ class Station:
         """Writes what changed, then wants the pages of it: a page is never of something unwritten."""
         for transition in decided.transitions:
             log.info("%s: %s (%s) %s", transition.key, transition.what, transition.reason, transition.detail)
-            await self._event(transition)
-        for computed in decided.incidents:
-            stored = self._known.get(computed.key)
-            if stored is not None and computed.last_bucket_s <= stored.last_bucket_s:
-                continue
-            await self._keep(computed, write=stored is None or computed.seq > stored.seq)
+            await self._ledger.decided(transition)
+        for change in await self._ledger.keep(decided.incidents):
+            self._page(change)
 
-    async def _keep(self, computed: Incident, *, write: bool) -> None:
-        async with self._writing:
-            stored = self._known.get(computed.key)
-            deliveries = stored.deliveries if stored else ()
-            merged = msgspec.structs.replace(computed, deliveries=deliveries)
-            self._known[merged.key] = merged
-            if write:
-                await self._send(INCIDENTS, merged.key.encode(), encode(merged))
-        self._pager.want(self.pages_of(merged))
+    async def ask(self, value: bytes | None) -> Heard:
+        """One command of people or webhooks: it counts after the last bucket applied."""
+        heard, change = await self._ledger.ask(value, self._state.bucket_s)
+        if change is not None:
+            self._page(change)
+        if heard is Heard.TAKEN:
+            self._show(None)
+        return heard
 
     async def record(self, delivery: Delivery) -> None:
         """Writes down that a pager accepted something: only then it counts as known."""
-        async with self._writing:
-            incident = self._incident_of(delivery.dedup_key)
-            merged = msgspec.structs.replace(incident, deliveries=(*incident.deliveries, delivery))
-            await self._send(INCIDENTS, merged.key.encode(), encode(merged))
-            self._known[merged.key] = merged
-        what = "page_sent" if delivery.action == "trigger" else "page_resolved"
-        await self._event(
-            Transition(merged.key, delivery.seq, delivery.at_ms, what, "accepted", delivery.dedup_key)
-        )
+        await self._ledger.record(delivery)
         self._show(None)
 
-    def _incident_of(self, dedup_key: str) -> Incident:
-        return self._known.get(dedup_key) or self._known[dedup_key.rsplit(":", 1)[0]]
+    def _page(self, change: Change) -> None:
+        """Tells the pager in one go: what it has by its own word, and what is wanted of it now."""
+        if not self._paging:
+            return
+        if change.heard is not None:
+            self._pager.heard(change.heard)
+        self._pager.want(self.pages_of(change.incident))
 
     def pages_of(self, incident: Incident) -> tuple[Page, ...]:
-        """The pages that an incident wants by now."""
-        return pages(incident, self._links(incident), self.display)
+        """The pages that an incident wants by now, for routes of every form."""
+        return audience.wanted(incident, self._ledger.incidents.values(), self._links, self.display)
 
     def _links(self, incident: Incident) -> list[tuple[str, str]]:
         links = [(self._settings.incident_url(incident.key), "Incident")]
         links.append((self._settings.alerting.runbook_url, "Runbook"))
         return [(url, text) for url, text in links if url]
 
-    async def _event(self, transition: Transition) -> None:
-        shown = (*self._events.get(transition.key, ()), transition)[-EVENTS_SHOWN:]
-        self._events[transition.key] = shown
-        await self._send(INCIDENT_EVENTS, transition.key.encode(), encode(transition))
-
     async def _snapshot(self, offset: int) -> None:
         """The state and the open incidents; what lies at or before `offset` is needed no more."""
-        for one in self._state.cases:
-            async with self._writing:  # a delivery that is being recorded must not be written over
-                known = self._known.get(one.incident.key)
-                if known is not None:
-                    await self._send(INCIDENTS, known.key.encode(), encode(known))
+        await self._ledger.write_again([case.incident.key for case in self._state.cases])
         records, written = await asyncio.to_thread(snapshot.changes, self._state, self._written)
         for record in records:
             await self._send(DETECTOR_STATE, snapshot.shard_of(record).encode(), record)
@@ -225,10 +223,12 @@ class Station:
         self._low_water = offset + 1
 
     def _show(self, decided: Decided | None) -> None:
-        newest_first = sorted(self._known.values(), key=lambda i: (i.opened_bucket_s, i.key), reverse=True)
+        incidents = self._ledger.incidents.values()
+        newest_first = sorted(incidents, key=lambda i: (i.opened_bucket_s, i.key), reverse=True)
         flags = decided.flags if decided else self.board.flags
-        events, bucket_s = dict(self._events), self._state.bucket_s
-        self.board = Board(tuple(newest_first), events, flags, bucket_s, self._unknown.shares())
+        silences = tuple(self._ledger.silences.values())
+        events, bucket_s = dict(self._ledger.events), self._state.bucket_s
+        self.board = Board(tuple(newest_first), events, flags, bucket_s, silences, self._unknown.shares())
 
 
 class NoPager:
@@ -239,9 +239,12 @@ class NoPager:
 
     def want(self, wanted: Iterable[Page]) -> None:
         for page in wanted:
-            if self._said.get(page.dedup_key, -1) < page.seq:
+            if page.form is Form.KEYED and self._said.get(page.dedup_key, -1) < page.seq:
                 self._said[page.dedup_key] = page.seq
                 log.info("would %s %s: %s", page.action, page.dedup_key, page.summary)
+
+    def heard(self, delivery: Delivery) -> None:
+        """Nothing of ours is open anywhere."""
 
 
 def topic_sender(app: Any, settings: Settings) -> Send:

@@ -64,11 +64,21 @@ class Sent(StrEnum):
     IN_DOUBT = "in_doubt"
 
 
+class Heard(StrEnum):
+    """What became of a command of people: the label `result` of `incident_commands_total`."""
+
+    TAKEN = "taken"
+    REPEATED = "repeated"
+    UNKNOWN = "unknown"
+    MALFORMED = "malformed"
+
+
 class Answer(StrEnum):
     """How the gateway answered: the label `result` of `gateway_requests_total`."""
 
     ACCEPTED = "accepted"
     REPEATED = "repeated"
+    IGNORED = "ignored"
     MALFORMED = "malformed"
     FORBIDDEN = "forbidden"
     NOT_FOUND = "not_found"
@@ -200,6 +210,15 @@ class Metrics:
     )
     incident_opened_timestamp_seconds = wide_gauge(
         ALERTS, "When the open incident was opened, event time, epoch seconds.", *OPENED_AS
+    )
+    incident_silenced = wide_gauge(
+        ALERTS, "1 while a silence holds the open incident's pages back; labels as at opening.", *OPENED_AS
+    )
+    incident_commands_total = counter(
+        ALERTS,
+        "Commands of people and webhooks; unknown: about no incident or silence that there is.",
+        "result",
+        result=Heard,
     )
 
     pages_wanted = gauge(

@@ -76,6 +76,13 @@ class Gateway(Section, frozen=True):
     """Kafka has so long to acknowledge; a second is added at most. Twilio waits 5 s for events."""
 
 
+class PagerDuty(Section, frozen=True):
+    """What PagerDuty tells us."""
+
+    webhook_secret: Secret = Secret("")
+    """Of the v3 webhook subscription that posts to the gateway. Also as `webhook_secret_file`."""
+
+
 class Ingest(Section, frozen=True):
     instance: str = "ingest-0"
     group: str = "carrier-health-ingest"
@@ -174,6 +181,7 @@ class Settings(Section, frozen=True):
     clock: Clock = Clock()
     http: Http = Http()
     gateway: Gateway = Gateway()
+    pagerduty: PagerDuty = PagerDuty()
     ingest: Ingest = Ingest()
     windows: Windows = Windows()
     privacy: Privacy = Privacy()

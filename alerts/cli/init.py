@@ -44,6 +44,8 @@ public_url = "https://sms.example.org"  # where people reach the incident pages
 [pagerduty]
 # The integration key of an Events API v2 integration, in a file of its own. "page" needs it.
 # routing_key_file = "pagerduty.key"
+# What people do at PagerDuty, told to the gateway: docs/gateway.md.
+# webhook_secret_file = "pagerduty-webhook.secret"
 """
 
 NEXT_STEPS = """\

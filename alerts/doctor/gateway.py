@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from alerts.doctor.finding import Finding, ok, warn
 from alerts.settings import Settings
-from streams.gateway.doors import doors, networks
+from streams.gateway.doors import doors, networks, webhook_door
 
 WIDE_PREFIX_BITS = 8
 """A trusted network larger than this is hardly one of proxies."""
@@ -20,8 +20,12 @@ def check_gateway(settings: Settings) -> Iterator[Finding]:
         base = config.public_url.rstrip("/") or "https://(told by the proxy)"
         shown = "signed by Twilio" if door.signed else "with its bearer token"
         yield ok("gateway", f"{door.source}: {base}/v1/{door.source}/{door.endpoint}, {shown}")
+    desk = webhook_door(settings)
+    if desk:
+        base = config.public_url.rstrip("/") or f"http://{config.host}:{config.port}"
+        yield ok("gateway", f"PagerDuty: {base}/v1/{desk.source}/{desk.endpoint}, signed by PagerDuty")
     if not found:
-        if config.enabled:
+        if config.enabled and not desk:
             yield warn(
                 "gateway", "gateway.enabled, but no source has a secret", "set auth_token or bearer_token"
             )

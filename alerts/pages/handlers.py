@@ -56,6 +56,7 @@ def pages(read: Callable[[], PageData], runbook_url: str = "") -> Plug:
         app.router.add_get("/incidents/{id}", shown.incident)
         app.router.add_get("/api/v1/incidents", shown.list_api)
         app.router.add_get("/api/v1/incidents/{id}", shown.incident_api)
+        app.router.add_get("/api/v1/silences", shown.silences_api)
 
     return plug
 
@@ -90,6 +91,11 @@ class _Pages:
         if incident is None:
             return web.json_response({"error": f"no incident '{key}'"}, status=404, headers=HEADERS)
         return web.json_response(view.incident_json(data, incident), headers=HEADERS)
+
+    async def silences_api(self, _: web.Request) -> web.Response:
+        data = self._read()
+        held = {"now_ms": data.now_ms, "silences": view.silences_json(data)}
+        return web.json_response(held, headers=HEADERS)
 
 
 def _html(template: str, data: PageData, status: int, **values: object) -> web.Response:

@@ -10,8 +10,11 @@ import msgspec
 
 from alerts.flags import Flag
 from alerts.records import ALL, Delivery, Incident, State, Transition
+from streams.commands import Silence
 from streams.unknown_share import Share
 
+QUIET_ROUTES = ("slack", "webhook")
+"""They are told, and wake nobody."""
 UNKNOWN_SHOWN_ABOVE = 0.2
 """Share of outcomes without a carrier above which the list of incidents says so."""
 
@@ -33,6 +36,8 @@ class PageData(NamedTuple):
     """The pages of the last 7 days that nobody got; '' where somebody is paged."""
     tickets: tuple[Flag, ...] = ()
     """Flags of list quality."""
+    silences: tuple[Silence, ...] = ()
+    """Those that are not over at `now_ms`."""
 
 
 class Line(NamedTuple):
@@ -92,7 +97,27 @@ def what(incident: Incident, display: Callable[[str], str]) -> str:
 
 def pages_sent(incident: Incident) -> list[Delivery]:
     """The deliveries that may have woken somebody."""
-    return [d for d in incident.deliveries if d.action == "trigger"]
+    ours = (d for d in incident.deliveries if d.action == "trigger" and not d.by)
+    return [d for d in ours if d.route not in QUIET_ROUTES]
+
+
+def marks(incident: Incident) -> list[str]:
+    """What people have done about an incident, in a few words each."""
+    people = incident.people
+    said = [f"acknowledged by {people.acknowledged_by}"] if people.acknowledged_ms else []
+    if incident.state is not State.OPEN:
+        return said
+    if people.closed:
+        said.append(f"closed by {people.closed_by}")
+    if people.silence is not None:
+        said.append(f"silenced until {clock(people.silence.until_ms)} by {people.silence.author}")
+    return said
+
+
+def silences_json(data: PageData) -> list[dict[str, Any]]:
+    """What is silenced, or will be, and until when."""
+    plain: list[dict[str, Any]] = msgspec.to_builtins(data.silences)
+    return plain
 
 
 def until_ms(incident: Incident, now_ms: int) -> int:
@@ -105,14 +130,22 @@ def until_ms(incident: Incident, now_ms: int) -> int:
 def timeline(incident: Incident, transitions: tuple[Transition, ...]) -> list[Line]:
     """Transitions and deliveries in one order. Their clocks differ while event time lags."""
     lines = [
-        Line(t.at_ms, "event time", t.what, " · ".join(filter(None, (words(t.reason), t.detail))))
+        Line(
+            t.at_ms,
+            "wall time" if t.by else "event time",
+            t.what,
+            " · ".join(filter(None, (t.by, words(t.reason), t.detail))),
+        )
         for t in transitions
     ]
-    lines += [
-        Line(d.at_ms, "wall time", f"{d.route} accepted the {d.action}", d.dedup_key)
-        for d in incident.deliveries
-    ]
+    lines += [Line(d.at_ms, "wall time", _delivered(d), d.dedup_key) for d in incident.deliveries]
     return sorted(lines)
+
+
+def _delivered(delivery: Delivery) -> str:
+    if delivery.by:
+        return f"{delivery.by} at {delivery.route}: {delivery.action}"
+    return f"{delivery.route} accepted the {delivery.action}"
 
 
 def words(reason: str) -> str:
@@ -157,6 +190,7 @@ def list_json(data: PageData) -> dict[str, Any]:
         "carrier_unknown_ratio": {share.source: round(share.ratio, 4) for share in data.unknown},
         "observed": data.observed,
         "tickets": [ticket_json(flag) for flag in data.tickets],
+        "silences": silences_json(data),
         "incidents": [_plain(incident, data.blind) for incident in ordered(data.incidents)],
     }
 

@@ -15,6 +15,7 @@ RETRY_AFTER_S = 5
 STATUS: Mapping[Answer, int] = {
     Answer.ACCEPTED: 204,
     Answer.REPEATED: 204,
+    Answer.IGNORED: 204,
     Answer.MALFORMED: 400,
     Answer.FORBIDDEN: 403,
     Answer.NOT_FOUND: 404,
@@ -24,7 +25,7 @@ STATUS: Mapping[Answer, int] = {
     Answer.ENCODED: 415,
     Answer.UNAVAILABLE: 503,
 }
-GOOD = frozenset({Answer.ACCEPTED, Answer.REPEATED})
+GOOD = frozenset({Answer.ACCEPTED, Answer.REPEATED, Answer.IGNORED})
 ENDING = frozenset({Answer.TOO_SLOW, Answer.TOO_LARGE})
 """Answers after which the connection is of no use: the rest of the body may still be on its way."""
 
@@ -59,6 +60,9 @@ FORBIDDEN_TOKEN = refused(
 )
 FORBIDDEN_SIGNATURE = refused(
     Answer.FORBIDDEN, "signature", "X-Twilio-Signature does not fit this URL, body and Auth Token"
+)
+FORBIDDEN_WEBHOOK = refused(
+    Answer.FORBIDDEN, "signature", "X-PagerDuty-Signature does not fit this body and pagerduty.webhook_secret"
 )
 NOT_FOUND = refused(Answer.NOT_FOUND, "unknown_source", "no source takes requests here: /v1/SOURCE/ENDPOINT")
 TOO_SLOW = refused(Answer.TOO_SLOW, "too_slow", "the body did not come in time")

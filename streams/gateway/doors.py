@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from streams import settings as configuration
 from streams.errors import ConfigError
 from streams.settings import Secret, Settings
-from streams.topics import OUTCOMES
+from streams.topics import INCIDENT_COMMANDS, OUTCOMES
 
 
 class Endpoint(StrEnum):
@@ -23,12 +23,15 @@ class Endpoint(StrEnum):
     STATUS = "status"
     EVENTS = "events"
     OUTCOMES = "outcomes"
+    WEBHOOK = "webhook"
 
 
 SIGNED: Mapping[str, Endpoint] = {
     "twilio-status-callback": Endpoint.STATUS,
     "twilio-event-streams": Endpoint.EVENTS,
 }
+PAGERDUTY = "pagerduty"
+"""Where PagerDuty's webhooks come in; no source, and no format that a source may have."""
 CANONICAL = "canonical"
 NOT_TAKEN = ("smpp-receipt", "jasmin-log")
 """Formats whose records hold the beginning of the message's text where it can not be cut out surely."""
@@ -60,9 +63,19 @@ def doors(settings: Settings) -> list[Door]:
     return [door for door in found if door is not None]
 
 
+def webhook_door(settings: Settings) -> Door | None:
+    """Of PagerDuty, once its secret is set. Several secrets in force are signed with by PagerDuty itself."""
+    secret = settings.pagerduty.webhook_secret
+    if not secret:
+        return None
+    topic = settings.topic(INCIDENT_COMMANDS)
+    return Door(PAGERDUTY, PAGERDUTY, Endpoint.WEBHOOK, True, (secret.reveal().encode(),), topic)
+
+
 def is_wanted(settings: Settings) -> bool:
     """Whether `run` starts the gateway."""
-    return settings.gateway.enabled or any(_has_secret(s) for s in settings.sources)
+    secrets = any(_has_secret(s) for s in settings.sources) or settings.pagerduty.webhook_secret
+    return settings.gateway.enabled or bool(secrets)
 
 
 def check(settings: Settings) -> None:

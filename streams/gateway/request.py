@@ -11,9 +11,9 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from streams.decode.envelope import PARAMETERS
-from streams.gateway import answers, form, signature
+from streams.gateway import answers, form, signature, webhook
 from streams.gateway.answers import Reply
-from streams.gateway.doors import Door
+from streams.gateway.doors import Door, Endpoint
 
 FORM = "application/x-www-form-urlencoded"
 TOKEN = "token"
@@ -50,6 +50,9 @@ def door_of(doors: Doors, request: Request) -> Door | Reply:
 
 def refusal(door: Door, request: Request, body: bytes) -> Reply | None:
     """Why the sender is not believed; None when it is."""
+    if door.endpoint is Endpoint.WEBHOOK:
+        given = request.headers.get(webhook.HEADER, "")
+        return None if webhook.is_signed(door.secrets, given, body) else answers.FORBIDDEN_WEBHOOK
     if door.signed:
         return None if _is_signed(door, request, body) else answers.FORBIDDEN_SIGNATURE
     return None if _has_token(door, request) else answers.FORBIDDEN_TOKEN

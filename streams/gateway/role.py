@@ -10,7 +10,7 @@ import signal
 from aiohttp import web
 
 from streams.errors import ConfigError
-from streams.gateway.doors import Endpoint, check, doors
+from streams.gateway.doors import Endpoint, check, doors, webhook_door
 from streams.gateway.produce import Writer
 from streams.gateway.server import NOBODY, Gateway
 from streams.http import HttpServer, Readiness
@@ -31,10 +31,12 @@ def run_gateway(settings: Settings) -> int:
     Raises ConfigError; returns the exit code.
     """
     check(settings)
-    found = doors(settings)
+    desk = webhook_door(settings)
+    found = [*doors(settings), *([desk] if desk else [])]
     if not found:
         raise ConfigError(
-            "gateway: no source has auth_token or bearer_token, so nothing could be accepted; set one"
+            "gateway: no source has auth_token or bearer_token, and pagerduty.webhook_secret is empty, "
+            "so nothing could be accepted; set one"
         )
     endpoints = [*(e.value for e in Endpoint), NOBODY]
     metrics = Metrics(Role.GATEWAY, source=[*(d.source for d in found), UNKNOWN], endpoint=endpoints)

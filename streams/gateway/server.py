@@ -23,17 +23,17 @@ from prometheus_client import Counter
 from streams.clock import WallClock
 from streams.codes import CodeBook
 from streams.exposition import Bins
-from streams.gateway import answers, request, signature
+from streams.gateway import answers, request, signature, webhook
 from streams.gateway.accept import NO_TOPIC_BEFORE, PARAMETERS_HEADER, Taken, take
 from streams.gateway.answers import Reply
 from streams.gateway.discreet import discreet_logger
-from streams.gateway.doors import Door, Endpoint, doors, networks
+from streams.gateway.doors import Door, Endpoint, doors, networks, webhook_door
 from streams.gateway.produce import Headers, Item, Writer
 from streams.gateway.recent import Recent
 from streams.gateway.request import Request
 from streams.metrics import REQUEST_BOUNDS_S, Answer, Metrics
 from streams.privacy import RecipientHasher
-from streams.records import UNKNOWN
+from streams.records import UNKNOWN, Malformed, encode
 from streams.settings import Settings
 from streams.source import Source
 from streams.topics import DEAD_LETTERS
@@ -68,8 +68,10 @@ class Gateway:
     def __init__(self, settings: Settings, metrics: Metrics, writer: Writer) -> None:
         """Raises ConfigError for sources that can not be read."""
         config = settings.gateway
-        self._doors: request.Doors = {(d.source, d.endpoint): d for d in doors(settings)}
-        self._sources = _sources(settings, {d.source for d in self._doors.values()})
+        of_sources, desk = doors(settings), webhook_door(settings)
+        found = [*of_sources, desk] if desk else of_sources
+        self._doors: request.Doors = {(d.source, d.endpoint): d for d in found}
+        self._sources = _sources(settings, {d.source for d in of_sources})
         self._dead_letters = settings.topic(DEAD_LETTERS)
         self._most_bytes, self._read_timeout_s = config.max_body_bytes, config.read_timeout_s
         self._base = request.public_base(config.public_url, _trust(config.trusted_proxies))
@@ -115,6 +117,8 @@ class Gateway:
             return body
         if door.signed and (reply := request.refusal(door, asked, body)):
             return reply
+        if door.endpoint is Endpoint.WEBHOOK:
+            return await self._webhook(door, asked, body)
         repeat = _repeat_key(door, asked)
         known = self._recent.get(repeat) if repeat else None
         if known is not None:
@@ -127,6 +131,19 @@ class Gateway:
         if repeat and not taken.unreadable:
             self._recent.put(repeat, write)
         return _settled(await asyncio.shield(write), answers.written(door.format, taken))
+
+    async def _webhook(self, door: Door, asked: Request, body: bytes) -> Reply:
+        """A command for the incident desk, which knows a repeat by its id."""
+        delivery = asked.headers.get(webhook.ID_HEADER, "")
+        command = webhook.command_of(body, delivery, self._clock.now_ms())
+        if command is None:
+            return Reply(Answer.IGNORED)
+        if isinstance(command, Malformed):
+            return answers.refused(Answer.MALFORMED, command.reason, command.detail)
+        write = self._writer.send([Item(door.topic, command.record_key, encode(command), [])])
+        if write is None:
+            return answers.UNAVAILABLE
+        return _settled(await asyncio.shield(write), Reply(Answer.ACCEPTED))
 
     async def _body(self, raw: web.BaseRequest) -> bytes | Reply:
         """The whole body, or why it is not read."""

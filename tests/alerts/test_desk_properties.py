@@ -117,6 +117,16 @@ class PagingMachine(RuleBasedStateMachine):
             self.change(key, meanwhile)
         self.answer(page, answer)
 
+    @rule(key=st.sampled_from(KEYS), suffix=st.sampled_from(["", CRITICAL_SUFFIX]))
+    def a_person_resolves_it_at_the_pager(self, key: str, suffix: str) -> None:
+        """The pager tells us, and the incident wants nothing open any more."""
+        dedup_key, seq = key + suffix, self.incidents[key].seq
+        if self.open.get(dedup_key):
+            self.open[dedup_key], self.sure[dedup_key] = False, True
+            self.record(Delivery("pagerduty", dedup_key, "resolve", seq, self.now, by="ann"))
+            self.desk.heard(dedup_key, "resolve")
+            self.change(key, "over")
+
     def check_before_sending(self, page: Page) -> None:
         key = page.dedup_key
         newest = self.pages[page.incident_key][key]
@@ -167,7 +177,7 @@ class PagingMachine(RuleBasedStateMachine):
 
     def check_nothing_recorded_is_due(self) -> None:
         for incident in self.incidents.values():
-            told = {d.dedup_key: d.action for d in incident.deliveries}
+            told = {d.dedup_key: d.action for d in incident.deliveries if not d.by}
             for key, page in self.pages[incident.key].items():
                 if told.get(key) == page.action and not incident.reopened:
                     assert self.desk.rows[key].settled

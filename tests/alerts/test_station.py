@@ -16,7 +16,7 @@ from alerts import snapshot
 from alerts.app import Seen
 from alerts.observe import MONDAY_S, WEEK_S
 from alerts.policy import Policy
-from alerts.records import Delivery, Incident, Page, State
+from alerts.records import Delivery, Form, Incident, Page, State
 from alerts.settings import Alerting, Settings
 from alerts.station import NoPager, Station
 from streams.clock import WallClock
@@ -89,17 +89,19 @@ class PagerThatAcceptsAll:
         self.told = {d.dedup_key: d.action for i in incidents for d in i.deliveries}
 
     def want(self, wanted: Iterable[Page]) -> None:
-        for page in wanted:
+        for page in (p for p in wanted if p.form is Form.KEYED):
             if self.told.get(page.dedup_key, "resolve") != page.action:
                 self.told[page.dedup_key] = page.action
                 self.accepted.append((page.action, page.dedup_key))
                 self.waiting.append(Delivery("pagerduty", page.dedup_key, page.action, page.seq, 1))
 
 
-async def run(log: list[bytes], crashes: set[int]) -> tuple[Kafka, list[tuple[str, str]], Station]:
+async def run(
+    log: list[bytes], crashes: set[int], settings: Settings = SETTINGS
+) -> tuple[Kafka, list[tuple[str, str]], Station]:
     """Feeds the log; after each offset in `crashes` the owner dies and another one takes over."""
     kafka, accepted = Kafka(), []
-    station, pager = await owner(kafka, accepted)
+    station, pager = await owner(kafka, accepted, settings=settings)
     offset, end = 0, len(log)
     while offset < end:
         await station.apply(offset, log[offset])
@@ -109,15 +111,17 @@ async def run(log: list[bytes], crashes: set[int]) -> tuple[Kafka, list[tuple[st
         if offset in crashes:
             crashes = crashes - {offset}
             offset = station.low_water
-            station, pager = await owner(kafka, accepted, offset)
+            station, pager = await owner(kafka, accepted, offset, settings)
         else:
             offset += 1
     return kafka, accepted, station
 
 
-async def owner(kafka: Kafka, accepted: list, committed: int = 0) -> tuple[Station, PagerThatAcceptsAll]:
+async def owner(
+    kafka: Kafka, accepted: list, committed: int = 0, settings: Settings = SETTINGS
+) -> tuple[Station, PagerThatAcceptsAll]:
     pager = PagerThatAcceptsAll(accepted)
-    station = Station(SETTINGS, kafka.send, kafka.read, pager)
+    station = Station(settings, kafka.send, kafka.read, pager)
     await station.restore()
     station._low_water = max(station.low_water, committed)  # what the group has committed stays committed
     return station, pager
@@ -230,3 +234,26 @@ async def test_settings_that_change_the_policy_take_effect_at_a_bucket_that_the_
     held = snapshot.restore(kafka.compacted[DETECTOR_STATE].values())
     assert held.policy == Policy.of(stricter) != Policy.of(SETTINGS)
     assert held.policy_from_s == START_S + 120
+
+
+STORMY = Network(
+    seed=5,
+    carriers=names("c", 12),
+    regions=names("r", 3),
+    rate=120.0,
+    faults=(Fault(300, 600, 0.4, carrier="c1"), Fault(300, 700, 0.4, carrier="c2")),
+)
+
+
+@pytest.mark.parametrize("crashes", [set(), {31}, {33, 34, 35}, {60, 63, 66, 71}])
+async def test_a_storm_is_one_page_whatever_crashes(crashes: set[int]) -> None:
+    """Two at once, and one may page by itself: the summary opens with the first and ends with the last."""
+    limited = msgspec.structs.replace(SETTINGS, alerting=Alerting(storm_opens=1))
+    _, accepted, station = await run(log_of(STORMY, 1200), crashes, limited)
+    assert {i.storm for i in station.board.incidents if i.plain_key_used} == {accepted[0][1]}
+    assert [(action, key[:9]) for action, key in accepted] == [
+        ("trigger", "ch:storm:"),
+        ("resolve", "ch:storm:"),
+    ]
+    told = [d.action for i in station.board.incidents for d in i.deliveries]
+    assert told == ["trigger", "resolve"]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from alerts.doctor.finding import Level
 from alerts.doctor.gateway import check_gateway
-from alerts.settings import Settings
+from alerts.settings import PagerDuty, Settings
+from streams.gateway.doors import is_wanted
 from streams.settings import Gateway, Ingest, Secret, Source
 
 TOKEN = Secret("12345")
+WEBHOOK = PagerDuty(webhook_secret=TOKEN)
 SOURCES = (
     Source(name="twilio", format="twilio-status-callback", auth_token=TOKEN),
     Source(name="own", format="canonical", bearer_token=TOKEN),
@@ -24,6 +26,14 @@ def test_it_says_what_providers_must_call() -> None:
         (Level.OK, "twilio: https://sms.example.org/v1/twilio/status, signed by Twilio"),
         (Level.OK, "own: https://sms.example.org/v1/own/outcomes, with its bearer token"),
     ]
+
+
+def test_it_says_what_pagerduty_must_call() -> None:
+    settings = Settings(gateway=Gateway(public_url="https://sms.example.org"), pagerduty=WEBHOOK)
+    assert [(f.level, f.found) for f in check_gateway(settings)] == [
+        (Level.OK, "PagerDuty: https://sms.example.org/v1/pagerduty/webhook, signed by PagerDuty")
+    ]
+    assert is_wanted(settings)
 
 
 def test_without_a_gateway_it_says_nothing() -> None:

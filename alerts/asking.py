@@ -1,0 +1,41 @@
+"""What the command line reads of the desk, and how it asks: the topics alone, never the role itself."""
+
+from __future__ import annotations
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from msgspec import json
+
+from alerts.records import Incident
+from streams.commands import Command, Silence
+from streams.errors import Unreachable
+from streams.log_reader import read_compacted
+from streams.records import encode
+from streams.settings import Settings
+from streams.topics import INCIDENT_COMMANDS, INCIDENTS, SILENCES
+
+TIMEOUT_MS = 10_000
+
+
+async def read_incidents(settings: Settings) -> dict[str, Incident]:
+    """By key, as they are written now. Raises Unreachable."""
+    found = [json.decode(v, type=Incident) for v in (await read_compacted(settings, INCIDENTS)).values()]
+    return {incident.key: incident for incident in found}
+
+
+async def read_silences(settings: Settings) -> list[Silence]:
+    """All that are kept, those that are over too. Raises Unreachable."""
+    return [json.decode(v, type=Silence) for v in (await read_compacted(settings, SILENCES)).values()]
+
+
+async def ask(settings: Settings, command: Command) -> None:
+    """Returns once all in-sync replicas have the command. Raises Unreachable."""
+    servers, topic = settings.kafka.bootstrap_servers, settings.topic(INCIDENT_COMMANDS)
+    producer = AIOKafkaProducer(bootstrap_servers=servers, acks="all", request_timeout_ms=TIMEOUT_MS)
+    try:
+        await producer.start()
+        await producer.send_and_wait(topic, encode(command), key=command.record_key)
+    except KafkaError as e:
+        raise Unreachable("Kafka", servers, f"writing to {topic}: {e}") from e
+    finally:
+        await producer.stop()
