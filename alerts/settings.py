@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -18,6 +19,7 @@ ROUTES = ("pagerduty", "none")
 LATER_ROUTES = ("alertmanager",)
 ROUTING_KEY_CHARACTERS = 32
 KEY_ID_CHARACTERS = 12
+MOST_CANARY_S, MOST_SILENCE_S = 3_600.0, 604_800.0
 
 
 class Alerting(Section, frozen=True):
@@ -35,6 +37,12 @@ class Alerting(Section, frozen=True):
     """Where people reach the pages of the alerts role, such as https://sms.example.org; pages
     carry no link while it is empty."""
     runbook_url: str = ""
+    heartbeat_url: Secret = Secret("")
+    """A dead man's switch, such as healthchecks.io: called each minute, but only while all is well."""
+    canary_s: float = 30.0
+    """So often a record of our own goes the whole way from `outcomes` to the alerts role; 0: never."""
+    no_outcomes_s: float = 300.0
+    """So long without any outcome, and nobody can say how carriers do; 0: however long."""
 
 
 class PagerDuty(Section, frozen=True):
@@ -82,6 +90,7 @@ def check(settings: Settings) -> None:
     """Refuses what can not work whatever the role. Raises ConfigError."""
     _check_choices(settings.alerting)
     _check_ratios(settings.alerting)
+    _check_own_health(settings.alerting)
     for key, url in (
         ("alerting.public_url", settings.alerting.public_url),
         ("alerting.runbook_url", settings.alerting.runbook_url),
@@ -136,6 +145,18 @@ def _check_ratios(alerting: Alerting) -> None:
             f"alerting.critical_ratio = {alerting.critical_ratio}: "
             f"must be above alerting.warning_ratio = {alerting.warning_ratio}"
         )
+
+
+def _check_own_health(alerting: Alerting) -> None:
+    for name, value, most in (
+        ("canary_s", alerting.canary_s, MOST_CANARY_S),
+        ("no_outcomes_s", alerting.no_outcomes_s, MOST_SILENCE_S),
+    ):
+        if value != 0 and not 1 <= value <= most:
+            raise ConfigError(f"alerting.{name} = {value}: must be 1 to {most:g}, or 0 for never")
+    heartbeat = alerting.heartbeat_url.reveal()
+    if heartbeat and not re.fullmatch(r"https?://[^\s/]+\S*", heartbeat):
+        raise ConfigError("alerting.heartbeat_url: must be http:// or https:// with a host")
 
 
 def _check_url(key: str, url: str) -> None:

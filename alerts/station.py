@@ -23,6 +23,7 @@ from alerts.paging import pages
 from alerts.policy import Policy
 from alerts.records import Delivery, Incident, Page, Transition
 from alerts.settings import Settings
+from alerts.sight import Sight
 from streams.journal import Assembler, Complete
 from streams.networks import networks_of
 from streams.records import BUCKET_S, encode
@@ -61,6 +62,7 @@ class Board:
     bucket_s: int = -1
     unknown: tuple[Share, ...] = ()
     """By source: outcomes without a carrier, of the hour as far as this owner has read it."""
+    sight: Sight = field(default_factory=Sight)
 
 
 class Station:
@@ -87,11 +89,16 @@ class Station:
         self._writing = asyncio.Lock()
         self.display = networks_of(settings.carriers.file, settings.carriers.roll_up).display
         self._unknown = UnknownShare()
+        self._sight = Sight()
         self.board = Board()
 
     @property
     def low_water(self) -> int:
         return self._low_water
+
+    def stand_by(self) -> None:
+        """Another may own the log now: what is shown here would be what was, for ever."""
+        self.board = Board()
 
     async def restore(self) -> None:
         """Snapshot, then the incidents that are newer than it; the log is read on from the snapshot."""
@@ -101,6 +108,7 @@ class Station:
         records = await self._read(DETECTOR_STATE)
         state = self._from_snapshot(list(records.values()))
         self._state = decide.adopt(state, self._known.values())
+        self._sight = Sight(outcome_s=self._state.bucket_s)
         log.info("restored at bucket %d with %d incidents", self._state.bucket_s, len(self._known))
         await self._pager.begin(self._known.values(), (self._state.bucket_s + BUCKET_S) * 1000)
         self._show(Decided(incidents=tuple(self._known.values())))
@@ -142,6 +150,7 @@ class Station:
 
     async def _take(self, complete: Complete, offset: int) -> None:
         self._unknown.add(complete.cells)
+        self._sight = self._sight.after(complete.record.bucket_s, complete.cells)
         decided = self._decide(complete)
         await self._write_changes(decided)
         bucket_s = complete.record.bucket_s
@@ -225,7 +234,7 @@ class Station:
         newest_first = sorted(self._known.values(), key=lambda i: (i.opened_bucket_s, i.key), reverse=True)
         flags = decided.flags if decided else self.board.flags
         events, bucket_s = dict(self._events), self._state.bucket_s
-        self.board = Board(tuple(newest_first), events, flags, bucket_s, self._unknown.shares())
+        self.board = Board(tuple(newest_first), events, flags, bucket_s, self._unknown.shares(), self._sight)
 
 
 class NoPager:

@@ -53,6 +53,7 @@ class Blind(StrEnum):
     PARTIALS_SILENT = "partials_silent"
     CLOCK_HELD = "clock_held"
     WINDOWS_SILENT = "windows_silent"
+    NO_OUTCOMES = "no_outcomes"
 
 
 class Sent(StrEnum):
@@ -62,6 +63,14 @@ class Sent(StrEnum):
     RETRY = "retry"
     REFUSED = "refused"
     IN_DOUBT = "in_doubt"
+
+
+class Beat(StrEnum):
+    """What became of a heartbeat: the label `result` of `heartbeats_total`."""
+
+    ACCEPTED = "accepted"
+    FAILED = "failed"
+    HELD_BACK = "held_back"
 
 
 class Answer(StrEnum):
@@ -211,6 +220,13 @@ class Metrics:
     )
     pager_queue_length = gauge(ALERTS, "Pages that the pager has not accepted.", "route")
     pager_info = gauge(ALERTS, "The route that pages take.", "route")
+    canary_last_seen_timestamp_seconds = wide_gauge(
+        ALERTS,
+        "End of the newest closed bucket with a canary, epoch seconds; 0 for none yet; the owner's alone.",
+    )
+    heartbeats_total = counter(
+        ALERTS, "Calls to the dead man's switch; held_back: not well enough to call.", "result", result=Beat
+    )
     redis_up = gauge(ALERTS, "1 while Redis answers.")
     build_info = gauge(EVERY_ROLE, "The build that runs.", "version", "role")
 

@@ -14,6 +14,8 @@ import msgspec
 VERSION = 1
 BUCKET_S = 10
 UNKNOWN = "unknown"
+CANARY = "__canary__"
+"""Source, carrier and region of what the monitor sends itself; no source of a user has this name."""
 
 LATENCY_BOUNDS_S = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 14400)
 """Upper bounds (inclusive, seconds) of the receipt-latency histogram; one more column is +Inf."""
@@ -41,6 +43,7 @@ class Result(StrEnum):
     CONFLICT = "conflict"
     OWN_SIDE = "own_side"
     IN_FLIGHT = "in_flight"
+    CANARY = "canary"
     LATE = "late"
     COUNTED = "counted"
 
