@@ -56,6 +56,10 @@ class Blind(StrEnum):
     NO_OUTCOMES = "no_outcomes"
 
 
+BLIND_OF_ALERTS = (Blind.WINDOWS_SILENT, Blind.NO_OUTCOMES)
+"""What the alerts role can tell; the other reasons are for windows. None tells another's."""
+
+
 class Sent(StrEnum):
     """What became of one attempt to page: the label `result` of `pager_attempts_total`."""
 
@@ -239,6 +243,10 @@ class Metrics:
         self._made: dict[str, Any] = {m.name: m.make(m, self.registry) for m in mine}
         self._families = [made for made in self._made.values() if isinstance(made, Family)]
         self.expect(**known)
+        if self.role in CONSUMERS[1:]:
+            for reason in Blind:
+                if (reason in BLIND_OF_ALERTS) is not (self.role is Role.ALERTS):
+                    self.blind.remove(reason)
         self.build_info.labels(_version(), self.role.value).set(1)
 
     def get(self, name: str) -> Any:
