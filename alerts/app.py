@@ -15,6 +15,7 @@ from alerts.reconcile import Desk, Reconciler
 from alerts.records import Incident, Page, State, Transition
 from alerts.settings import Settings, key_id
 from alerts.station import NoPager, Pages, Station, topic_sender
+from alerts.status_pages import StatusPages
 from alerts.store import RedisStore
 from alerts.vitals import unwell
 from streams.app import start_worker, wait_for_kafka
@@ -97,6 +98,8 @@ def run_alerts(settings: Settings) -> None:
     if isinstance(pager, ReconciledPager):
         pager.station = station
     metrics.pager_info.labels(ROUTE if settings.pages_somebody else "none").set(1)
+    if settings.status_pages:
+        station.on_opened = StatusPages(settings.status_pages, station.attach, _WALL.now_ms).ask
     seen = Seen(station, readiness, WallClock(settings.clock), settings)
     seen.provide(metrics)
     runner = Runner(app, station, readiness)
@@ -131,8 +134,16 @@ def watch_ourselves(app: App, settings: Settings, seen: Seen, metrics: Metrics) 
     topic = settings.topic(OUTCOMES)
 
     async def into_outcomes(key: str, value: bytes, headers: Mapping[str, bytes]) -> None:
-        raw = {"key_serializer": "raw", "value_serializer": "raw"}
-        await (await app.send(topic, key=key.encode(), value=value, headers=headers, **raw))
+        await (
+            await app.send(
+                topic,
+                key=key.encode(),
+                value=value,
+                headers=dict(headers),
+                key_serializer="raw",
+                value_serializer="raw",
+            )
+        )
 
     if alerting.canary_s:
         canary = Canary(into_outcomes, clock.now_ms, seen.owns, clock.wall_s(alerting.canary_s))

@@ -72,6 +72,15 @@ class Delivery(msgspec.Struct, frozen=True):
     """First characters of the routing key's SHA-256: which key opened it, never the key."""
 
 
+class StatusNote(msgspec.Struct, frozen=True):
+    """What a status page said when the incident opened. `at_ms` is wall time; `words` are its own."""
+
+    name: str
+    at_ms: int
+    indicator: str
+    words: str
+
+
 class Incident(msgspec.Struct, frozen=True):
     """The newest whole state of an incident: what the compacted `incidents` topic holds.
 
@@ -123,6 +132,7 @@ class Incident(msgspec.Struct, frozen=True):
     repaged_s: int = 0
     """Bucket of the last page after a re-open; 0 for none."""
     deliveries: tuple[Delivery, ...] = ()
+    status_notes: tuple[StatusNote, ...] = ()
     v: int = VERSION
 
 

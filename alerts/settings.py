@@ -58,12 +58,23 @@ class Alerts(Section, frozen=True):
     group: str = "carrier-health-alerts"
 
 
+class StatusPage(Section, frozen=True):
+    """A status page that is asked when an incident opens: Statuspage JSON."""
+
+    name: str
+    url: str
+    """Such as https://status.twilio.com/api/v2/summary.json."""
+    carrier: str = ""
+    """Only incidents of this carrier ask it; '' all."""
+
+
 class Settings(base.Settings, frozen=True):
     """Everything that the product can be told."""
 
     alerting: Alerting = Alerting()
     pagerduty: PagerDuty = PagerDuty()
     alerts: Alerts = Alerts()
+    status_pages: tuple[StatusPage, ...] = ()
 
     @property
     def pages_somebody(self) -> bool:
@@ -100,6 +111,7 @@ def check(settings: Settings) -> None:
         _check_url(key, url)
     doors.check(settings)
     _check_pagerduty(settings.pagerduty)
+    _check_status_pages(settings.status_pages)
 
 
 def check_pager(settings: Settings) -> None:
@@ -157,6 +169,18 @@ def _check_own_health(alerting: Alerting) -> None:
     heartbeat = alerting.heartbeat_url.reveal()
     if heartbeat and not re.fullmatch(r"https?://[^\s/]+\S*", heartbeat):
         raise ConfigError("alerting.heartbeat_url: must be http:// or https:// with a host")
+
+
+def _check_status_pages(pages: tuple[StatusPage, ...]) -> None:
+    names = [page.name for page in pages]
+    for page in pages:
+        if not re.fullmatch(r"[\w.-]{1,40}", page.name) or names.count(page.name) > 1:
+            raise ConfigError(
+                f"status_pages: the name '{page.name}' must be its own: 1 to 40 letters, digits, - . _"
+            )
+        if not page.url:
+            raise ConfigError(f"status_pages: '{page.name}' has no url")
+        _check_url(f"status_pages: url of '{page.name}'", page.url)
 
 
 def _check_url(key: str, url: str) -> None:

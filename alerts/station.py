@@ -21,7 +21,7 @@ from alerts.decide import Decided, DetectorState
 from alerts.flags import Flag
 from alerts.paging import pages
 from alerts.policy import Policy
-from alerts.records import Delivery, Incident, Page, Transition
+from alerts.records import Delivery, Incident, Page, StatusNote, Transition
 from alerts.settings import Settings
 from alerts.sight import Sight
 from streams.journal import Assembler, Complete
@@ -36,6 +36,8 @@ log = logging.getLogger("alerts.station")
 SNAPSHOT_EVERY_S = 60
 EVENTS_SHOWN = 200
 """Transitions of one incident that the pages keep; all of them are in `incident-events`."""
+
+OPENED = "opened"
 
 Send = Callable[[str, bytes, bytes], Awaitable[None]]
 """(topic, key, value): returns once Kafka has acknowledged it."""
@@ -91,6 +93,8 @@ class Station:
         self._unknown = UnknownShare()
         self._sight = Sight()
         self.board = Board()
+        self.on_opened: Callable[[Incident], None] = lambda _: None
+        """Told of each incident that has opened and is written; must return at once."""
 
     @property
     def low_water(self) -> int:
@@ -176,12 +180,18 @@ class Station:
             if stored is not None and computed.last_bucket_s <= stored.last_bucket_s:
                 continue
             await self._keep(computed, write=stored is None or computed.seq > stored.seq)
+        for transition in decided.transitions:
+            if transition.what == OPENED and not self._known[transition.key].status_notes:
+                self.on_opened(self._known[transition.key])
 
     async def _keep(self, computed: Incident, *, write: bool) -> None:
         async with self._writing:
             stored = self._known.get(computed.key)
-            deliveries = stored.deliveries if stored else ()
-            merged = msgspec.structs.replace(computed, deliveries=deliveries)
+            merged = computed
+            if stored is not None:
+                merged = msgspec.structs.replace(
+                    computed, deliveries=stored.deliveries, status_notes=stored.status_notes
+                )
             self._known[merged.key] = merged
             if write:
                 await self._send(INCIDENTS, merged.key.encode(), encode(merged))
@@ -198,6 +208,20 @@ class Station:
         await self._event(
             Transition(merged.key, delivery.seq, delivery.at_ms, what, "accepted", delivery.dedup_key)
         )
+        self._show(None)
+
+    async def attach(self, key: str, notes: tuple[StatusNote, ...]) -> None:
+        """What status pages say of an incident: for its page, and for what its pager is told next."""
+        async with self._writing:
+            known = self._known.get(key)
+            if known is None:
+                return
+            merged = msgspec.structs.replace(known, status_notes=notes)
+            await self._send(INCIDENTS, key.encode(), encode(merged))
+            self._known[key] = merged
+        for note in notes:
+            detail = f"{note.name}: {note.words}"
+            await self._event(Transition(key, merged.seq, note.at_ms, "status_page", note.indicator, detail))
         self._show(None)
 
     def _incident_of(self, dedup_key: str) -> Incident:

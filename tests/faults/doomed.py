@@ -3,7 +3,7 @@
     before_post -> [POST] -> after_post -> [record] -> after_record
 
 `python -m tests.faults.doomed CONFIG STEP ACTION CAP_S`; STEP `never` only runs it. CAP_S is the longest
-backoff: with two seconds instead of sixty, two minutes are an hour.
+backoff: with one second instead of sixty, a minute is an hour.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ NETWORK = Network(
     rate=60.0,
     faults=(Fault(ILL_FROM_S, ILL_UNTIL_S, 0.4, carrier="c1"),),
 )
-SCALE = 30
+SCALE = 60
 """An hour of the pager's absence and the longest backoff, so many times as fast."""
 CAP_S = 60.0
 HOUR_S = 3600 / SCALE
