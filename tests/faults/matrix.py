@@ -92,7 +92,7 @@ def complaints(found: dict[Place, Counted | str]) -> list[str]:
 
 def main(only: Sequence[str]) -> int:
     """`only`: names of faults to try, all without."""
-    places = [(t, step) for t in TROUBLES for step in COLUMNS if not only or t.name in only]
+    places = [(t, step) for t in TROUBLES for step in t.steps if not only or t.name in only]
     began_s = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="carrier-health-matrix-") as directory:
         found = played(places, Path(directory))

@@ -23,7 +23,7 @@ from confluent_kafka import Producer
 from alerts.demo.receiver import Mood
 from alerts.records import Incident, State
 from alerts.settings import Settings
-from streams.embedded import EmbeddedValkey
+from streams.embedded import EmbeddedKafka, EmbeddedValkey
 from streams.embedded.ports import free_port
 from streams.guard import Guard
 from streams.records import BUCKET_S
@@ -33,7 +33,7 @@ from tests.alerts.test_station import closed
 from tests.alerts.traffic import RULE, START_S, Fault, Network, names
 from tests.faults.audit import incidents
 from tests.faults.cluster import RECIPIENT_KEY, ROUTING_KEY, Pager, wait_for
-from tests.faults.doomed import NEVER
+from tests.faults.doomed import NEVER, STEPS
 
 ILL_FROM_S, ILL_UNTIL_S, END_S = 300, 420, 720
 NETWORK = Network(
@@ -49,6 +49,7 @@ CAP_S = 60.0
 HOUR_S = 3600 / SCALE
 WITHIN_S = 90.0
 SETTLE_S = 1.5
+SMALL = ("-Xmx512m", "-XX:+UseSerialGC")
 FEW_PARTITIONS = dict.fromkeys(("outcomes", "failed-recipients", "retry-advice", "dead-letters"), 1)
 
 
@@ -60,6 +61,13 @@ class Trouble(NamedTuple):
     for_s: float | None = None
     redis: str = "there"
     """`emptied`: after the page; `away`: from before it on."""
+    kafka: str = "there"
+    """`away`: once the page is held, until after it has gone out."""
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """A role that is killed while Kafka is away has nothing to start from: that is no cell."""
+        return (NEVER, *STEPS) if self.kafka == "there" else (NEVER,)
 
 
 TROUBLES = (
@@ -75,6 +83,7 @@ TROUBLES = (
     Trouble("one hour down", Mood("refuse", status=503), for_s=HOUR_S),
     Trouble("Redis emptied", Mood(), redis="emptied"),
     Trouble("Redis away", Mood(), redis="away"),
+    Trouble("Kafka away", Mood("refuse", status=503), kafka="away"),
 )
 
 
@@ -150,7 +159,9 @@ class Cell:
     def __init__(self, kafka: str, redis: str, directory: Path, trouble: Trouble, step: str) -> None:
         self._trouble, self._step = trouble, step
         self._name = f"{trouble.name}-{step}".replace(" ", "-").replace(",", "").lower()
-        self._kafka, self._directory = kafka, directory
+        self._broker = EmbeddedKafka(jvm_options=SMALL) if trouble.kafka != "there" else None
+        self._kafka = self._broker.bootstrap_servers if self._broker else kafka
+        self._directory = directory
         self._pager = Pager()
         self._valkey = EmbeddedValkey() if trouble.redis != "there" else None
         self._redis = self._valkey.url if self._valkey else redis
@@ -159,8 +170,9 @@ class Cell:
     def run(self) -> Counted:
         """Plays it to its end. Fails the test, with the last lines of the role, when it does not end."""
         self._pager.start()
-        if self._valkey:
-            self._valkey.start()
+        for server in (self._valkey, self._broker):
+            if server:
+                server.start()
         settings = self._configured()
         cap_s = CAP_S / SCALE if self._trouble.for_s else CAP_S
         role = Doomed(self._directory / f"{self._name}.toml", cap_s)
@@ -171,8 +183,9 @@ class Cell:
         finally:
             role.stop()
             self._pager.stop()
-            if self._valkey:
-                self._valkey.close()
+            for server in (self._valkey, self._broker):
+                if server:
+                    server.close()
 
     def _play(self, settings: Settings, role: Doomed) -> Counted:
         written = Log(settings, self._base_s)
@@ -180,17 +193,30 @@ class Cell:
         role.start(self._step, "trigger")
         self._begin_trouble()
         written.until(ILL_UNTIL_S)
+        if self._broker:
+            self._without_kafka(role, self._broker)
         self._wait(settings, role, lambda found: _told(found, "trigger"), "resolve", "the page is recorded")
         self._wait_killed(role, 1, "resolve")
         if self._trouble.redis == "emptied" and self._valkey:
             self._valkey.stop()
             self._valkey.start(fresh=True)
-        self._begin_trouble()
+        if not self._broker:
+            self._begin_trouble()
         written.until(END_S)
         self._wait(settings, role, lambda found: _told(found, "resolve"), "none", "the resolve is recorded")
         self._wait_killed(role, 2, "none")
         time.sleep(SETTLE_S)
         return self._count(incidents(settings), role.kills)
+
+    def _without_kafka(self, role: Doomed, broker: EmbeddedKafka) -> None:
+        """What is held goes out although nothing can be written; it is written once Kafka is back."""
+        tend = partial(role.tend, self._step, "trigger")
+        wait_for(lambda: bool(self._pager.log), "the page is held", WITHIN_S, tend)
+        broker.kill()
+        self._pager.meet(Mood())
+        wait_for(lambda: bool(self._pager.still_open), "the page has gone out", WITHIN_S, tend)
+        assert not broker.running
+        broker.start()
 
     def _begin_trouble(self) -> None:
         self._pager.meet(self._trouble.mood)
@@ -260,7 +286,8 @@ class Log:
         self._buckets = NETWORK.buckets(END_S)
         self._shift_s, self._through = base_s - START_S, 0
         self._topic = settings.topic("windows")
-        self._producer = Producer({"bootstrap.servers": settings.kafka.bootstrap_servers})
+        # It says each second that its broker is away, which is the point of one cell.
+        self._producer = Producer({"bootstrap.servers": settings.kafka.bootstrap_servers, "log_level": 0})
         self._at_s = 0
 
     def until(self, end_s: int) -> None:
