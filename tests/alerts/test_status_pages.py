@@ -10,20 +10,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-import msgspec
 import pytest
 from aiohttp import web
 
 from alerts import status_pages
-from alerts.paging import pages
 from alerts.records import Decision, Incident, Severity, State, StatusNote
 from alerts.settings import Settings, StatusPage
 from alerts.settings import check as check_settings
-from alerts.station import Station
 from alerts.status_pages import StatusPages, read
 from streams.errors import ConfigError
-from streams.topics import INCIDENTS
-from tests.alerts.test_station import NETWORK, SETTINGS, Kafka, PagerThatAcceptsAll, log_of
 
 NOW_MS = 1_800_000_000_000
 SUMMARY = {
@@ -261,40 +256,6 @@ async def test_a_carriers_page_is_asked_for_its_own_incidents(
         assert bool(own._asked) is asked
         if asked:
             await desk.until(1)
-
-
-# -- at the station ------------------------------------------------------------------------------
-
-
-async def test_notes_are_kept_with_the_incident_and_go_into_what_is_told_next() -> None:
-    kafka = Kafka()
-    station = Station(SETTINGS, kafka.send, kafka.read, PagerThatAcceptsAll([]))
-    opened: list[Incident] = []
-    station.on_opened = opened.append
-    await station.restore()
-    note = StatusNote("twilio", NOW_MS, "major", "Partial System Outage")
-    for offset, record in enumerate(log_of(NETWORK, 900)):
-        before = len(opened)
-        await station.apply(offset, record)
-        if len(opened) > before:
-            await station.attach(opened[-1].key, (note,))
-    (one,) = station.board.incidents
-    assert [i.key for i in opened] == [one.key]
-    assert one.state is State.RESOLVED and one.status_notes == (note,)
-    stored = msgspec.json.decode(kafka.compacted[INCIDENTS][one.key.encode()], type=Incident)
-    assert stored.status_notes == (note,)
-    assert [t.detail for t in station.board.transitions[one.key] if t.what == "status_page"] == [
-        "twilio: Partial System Outage"
-    ]
-    assert pages(one)[0].details["status_page_twilio"] == "major: Partial System Outage"
-
-
-async def test_notes_of_an_incident_that_is_not_known_are_nothing() -> None:
-    kafka = Kafka()
-    station = Station(SETTINGS, kafka.send, kafka.read, PagerThatAcceptsAll([]))
-    await station.restore()
-    await station.attach("ch:nobody", (StatusNote("x", 1, "none", "fine"),))
-    assert not kafka.compacted and not kafka.events
 
 
 @pytest.mark.parametrize(

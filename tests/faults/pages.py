@@ -18,8 +18,6 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from confluent_kafka import Producer
-
 from alerts.demo.receiver import Mood
 from alerts.records import Incident, State
 from alerts.settings import Settings
@@ -29,20 +27,11 @@ from streams.guard import Guard
 from streams.records import BUCKET_S
 from streams.settings import load
 from streams.topic_admin import TopicAdmin
-from tests.alerts.test_station import closed
-from tests.alerts.traffic import RULE, START_S, Fault, Network, names
 from tests.faults.audit import incidents
+from tests.faults.buckets import END_S, ILL_FROM_S, ILL_UNTIL_S, Log
 from tests.faults.cluster import RECIPIENT_KEY, ROUTING_KEY, Pager, wait_for
 from tests.faults.doomed import NEVER, STEPS
 
-ILL_FROM_S, ILL_UNTIL_S, END_S = 300, 420, 720
-NETWORK = Network(
-    seed=5,
-    carriers=names("c", 4),
-    regions=names("r", 3),
-    rate=60.0,
-    faults=(Fault(ILL_FROM_S, ILL_UNTIL_S, 0.4, carrier="c1"),),
-)
 SCALE = 60
 """An hour of the pager's absence and the longest backoff, so many times as fast."""
 CAP_S = 60.0
@@ -277,28 +266,6 @@ class Cell:
         wrong += [f"{key} ended with {action}" for key, action in last.items() if action != "resolve"]
         lost = len(wanted - woken.keys()) + len(self._pager.still_open)
         return Counted(woken.total(), lost, effects["repeated"], len(log), kills, tuple(wrong))
-
-
-class Log:
-    """The topic `windows`, written as if windows had closed the network's buckets."""
-
-    def __init__(self, settings: Settings, base_s: int) -> None:
-        self._buckets = NETWORK.buckets(END_S)
-        self._shift_s, self._through = base_s - START_S, 0
-        self._topic = settings.topic("windows")
-        # It says each second that its broker is away, which is the point of one cell.
-        self._producer = Producer({"bootstrap.servers": settings.kafka.bootstrap_servers, "log_level": 0})
-        self._at_s = 0
-
-    def until(self, end_s: int) -> None:
-        """Writes on, up to `end_s` seconds after the beginning."""
-        while self._at_s < end_s:
-            bucket_s, counts = next(self._buckets)
-            value = closed(bucket_s + self._shift_s, counts[RULE], self._through)
-            self._producer.produce(self._topic, value, str(bucket_s).encode())
-            self._through += 1
-            self._at_s += BUCKET_S
-        assert self._producer.flush(30) == 0
 
 
 def _told(found: list[Incident], action: str) -> bool:
