@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from alerts.canary import Canary
 from alerts.heartbeat import Heartbeat
-from alerts.notify.pagerduty import PagerDuty
 from alerts.pages import PageData, pages
-from alerts.reconcile import Desk, Reconciler
-from alerts.records import Incident, Page, State, Transition
-from alerts.settings import Settings, key_id
+from alerts.records import State, Transition
+from alerts.routes import Routes, paging_route
+from alerts.settings import Settings
 from alerts.station import NoPager, Pages, Station, topic_sender
 from alerts.status_pages import StatusPages
 from alerts.store import RedisStore
@@ -32,44 +31,11 @@ from streams.topics import DETECTOR_STATE, INCIDENT_EVENTS, INCIDENTS, OUTCOMES,
 
 log = logging.getLogger("alerts.app")
 
-ROUTE = "pagerduty"
 BLIND_AFTER_S = 60
 SHOWN_AFTER_END_S = 600
 """A resolved incident is exported as 0 for so long, so that rules see it end."""
 PING_EVERY_S = 2.0
 _WALL = WallClock(Clock())
-
-
-class ReconciledPager:
-    """One reconciler a term of ownership; the one before is stopped first."""
-
-    def __init__(self, settings: Settings, store: RedisStore, metrics: Metrics) -> None:
-        self._settings, self._store, self._metrics = settings, store, metrics
-        self._task: asyncio.Task[None] | None = None
-        self._pager = PagerDuty(settings.pagerduty, settings.incidents_url)
-        self.station: Station | None = None
-
-    async def begin(self, incidents: Iterable[Incident], event_now_ms: int) -> None:
-        await self.end()
-        assert self.station is not None
-        desk = Desk(ROUTE, key_id(self._settings.pagerduty.routing_key))
-        self._reconciler = Reconciler(
-            desk, self._pager, self.station.record, self._store, _WALL.now_ms, self._metrics, self._store
-        )
-        for incident in incidents:
-            self._reconciler.restore(incident, self.station.pages_of(incident), event_now_ms)
-        self._task = asyncio.create_task(self._reconciler.run())
-        self._task.add_done_callback(_must_not_end)
-
-    def want(self, wanted: Iterable[Page]) -> None:
-        self._reconciler.want(wanted)
-
-    async def end(self) -> None:
-        """Stops sending; what was accepted but not written is in doubt for the next owner."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
 
 
 def _must_not_end(task: asyncio.Task[None]) -> None:
@@ -80,11 +46,13 @@ def _must_not_end(task: asyncio.Task[None]) -> None:
 
 def run_alerts(settings: Settings) -> None:
     """Runs the worker until SIGTERM; exits the process."""
-    metrics = Metrics(Role.ALERTS, route=[ROUTE])
+    metrics = Metrics(Role.ALERTS)
     readiness = Readiness("kafka", "partitions", "restored", "redis")
     app = make_app(settings, settings.alerts.group, settings.alerts.instance)
     store = RedisStore(settings.redis.url, _WALL.now_ms, metrics)
-    pager: Pages = ReconciledPager(settings, store, metrics) if settings.pages_somebody else NoPager()
+    routes = Routes(settings, store, metrics, _must_not_end)
+    metrics.expect(route=routes.names)
+    pager: Pages = routes if routes.names else NoPager()
 
     async def read(topic: str) -> dict[bytes, bytes]:
         return await read_compacted(settings, topic)
@@ -95,9 +63,8 @@ def run_alerts(settings: Settings) -> None:
         return [c for c in buckets if after_s < c.record.bucket_s < before_s]
 
     station = Station(settings, topic_sender(app, settings), read, pager, between)
-    if isinstance(pager, ReconciledPager):
-        pager.station = station
-    metrics.pager_info.labels(ROUTE if settings.pages_somebody else "none").set(1)
+    routes.station = station
+    metrics.pager_info.labels(paging_route(settings)).set(1)
     if settings.status_pages:
         station.on_opened = StatusPages(settings.status_pages, station.attach, _WALL.now_ms).ask
     seen = Seen(station, readiness, WallClock(settings.clock), settings)
@@ -106,8 +73,7 @@ def run_alerts(settings: Settings) -> None:
 
     async def revoked() -> None:
         station.stand_by()
-        if isinstance(pager, ReconciledPager):
-            await pager.end()
+        await routes.end()
 
     runner.on_revoked = revoked
 

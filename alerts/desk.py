@@ -13,76 +13,46 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import NamedTuple
 
 import msgspec
 
 from alerts.records import Delivery, Incident, Page, Severity, State
+from alerts.rows import (
+    CRITICAL_SUFFIX,
+    GOAL,
+    MISSED_SUFFIX,
+    RESOLVE,
+    TELL,
+    TRIGGER,
+    Backlog,
+    Habits,
+    Remote,
+    Row,
+    minimal,
+)
 
-TRIGGER, RESOLVE = "trigger", "resolve"
-CRITICAL_SUFFIX = ":critical"
+__all__ = ["CRITICAL_SUFFIX", "RESOLVE", "TRIGGER", "Backlog", "Desk", "Habits", "Remote", "Row", "minimal"]
+
 BACKOFF_CAP_S = 60.0
 RETRY_AFTER_CAP_S = 300.0
 """A pager that asks for more silence than this is asked again all the same."""
 DOUBT_MS = 3_600_000
 """So long after its end an incident without deliveries may have been sent by a crashed owner."""
-
-
-class Remote(StrEnum):
-    """What the pager has under a key, as far as we know."""
-
-    CLOSED = "closed"
-    OPEN = "open"
-    DOUBT = "doubt"
-
-
-GOAL = {TRIGGER: Remote.OPEN, RESOLVE: Remote.CLOSED}
-
-
-@dataclass(slots=True)
-class Row:
-    """One pager key. Times are wall milliseconds."""
-
-    desired: Page
-    wanted_ms: int
-    """Since when this action is wanted."""
-    remote: Remote = Remote.CLOSED
-    attempts: int = 0
-    next_try_ms: int = 0
-    minimal: bool = False
-    """The full page was refused for good: the next try carries only what must be there."""
-    dead: bool = False
-    """The minimal page was refused too: a dead letter until another action is wanted."""
-    sent_seq: int = 0
-    sent_action: str = ""
-
-    @property
-    def settled(self) -> bool:
-        return self.remote is GOAL[self.desired.action]
-
-    def page(self) -> Page:
-        return minimal(self.desired) if self.minimal else self.desired
-
-
-class Backlog(NamedTuple):
-    """What the pager has not accepted, dead letters included."""
-
-    length: int
-    oldest_wanted_ms: int | None
-
-
-def minimal(page: Page) -> Page:
-    """The page with nothing in it that the pager does not insist on."""
-    return msgspec.structs.replace(page, component="", group="", event_class="", details={}, links=())
+GIVE_UP_MS = 86_400_000
+"""A resolve that was not taken for so long is given up; a trigger never is."""
 
 
 class Desk:
     """The rows of one route. `rng` draws the jitter of retries."""
 
-    def __init__(self, route: str, routing_key_id: str = "", rng: random.Random | None = None) -> None:
-        self.route, self.routing_key_id = route, routing_key_id
+    def __init__(
+        self,
+        route: str,
+        routing_key_id: str = "",
+        rng: random.Random | None = None,
+        habits: Habits = Habits(),  # noqa: B008 - frozen
+    ) -> None:
+        self.route, self.routing_key_id, self.habits = route, routing_key_id, habits
         self.rows: dict[str, Row] = {}
         self._rng = rng or random.Random()
         self._hold_until_ms = 0
@@ -94,12 +64,15 @@ class Desk:
         wanted, the last owner may have died between the 202 and its record: that is in doubt.
         """
         for page in pages:
-            row = Row(page, now_ms)
-            row.remote = self._remembered(incident, page, event_now_ms)
+            mine = [d for d in incident.deliveries if (d.route, d.dedup_key) == (self.route, page.dedup_key)]
+            row = Row(_since_detected(page, incident), now_ms)
+            _recall(row, mine)
+            row.remote = self._remembered(incident, page, mine, event_now_ms)
             self.rows[page.dedup_key] = row
 
-    def _remembered(self, incident: Incident, page: Page, event_now_ms: int) -> Remote:
-        mine = [d for d in incident.deliveries if (d.route, d.dedup_key) == (self.route, page.dedup_key)]
+    def _remembered(
+        self, incident: Incident, page: Page, mine: Sequence[Delivery], event_now_ms: int
+    ) -> Remote:
         ended_ms = (incident.resolved_bucket_s or 0) * 1000
         recent = incident.state is State.OPEN or event_now_ms - ended_ms < DOUBT_MS
         if not mine:
@@ -119,35 +92,67 @@ class Desk:
                 self._renew(row, page, now_ms)
 
     def _renew(self, row: Row, page: Page, now_ms: int) -> None:
-        if page.action != row.desired.action:
-            row.wanted_ms, row.attempts, row.next_try_ms = now_ms, 0, 0
-            row.minimal = row.dead = False
+        if page.action == row.desired.action:
+            row.desired = msgspec.structs.replace(page, decided_ms=row.desired.decided_ms)
+            return
+        if self.habits.tells_missed and row.attempts and row.remote is Remote.CLOSED:
+            self._tell_missed(row.desired, page, now_ms)
+        row.wanted_ms, row.attempts, row.next_try_ms = now_ms, 0, 0
+        row.minimal = row.dead = False
         row.desired = page
+
+    def _tell_missed(self, missed: Page, page: Page, now_ms: int) -> None:
+        """Tried, never taken, over: nobody is woken for it, but it does not vanish."""
+        key = page.incident_key + MISSED_SUFFIX
+        summary = f"Missed while the pager could not be reached, over by now: {missed.summary}"
+        told = msgspec.structs.replace(missed, dedup_key=key, action=TELL, seq=page.seq, summary=summary)
+        self.rows[key] = Row(told, now_ms)
 
     def due(self, now_ms: int) -> list[Page]:
         """What to send now: critical triggers, then resolves, then the rest, oldest first."""
         if now_ms < self._hold_until_ms:
             return []
-        rows = [row for row in self._sendable() if row.next_try_ms <= now_ms]
+        rows = [row for row in self._sendable() if self._due_ms(row) <= now_ms]
         return [row.page() for row in sorted(rows, key=_urgency)]
 
     def next_due_ms(self) -> int | None:
         """When the next row may be tried, None when nothing is to be sent."""
-        tries = [max(row.next_try_ms, self._hold_until_ms) for row in self._sendable()]
+        tries = [max(self._due_ms(row), self._hold_until_ms) for row in self._sendable()]
         return min(tries, default=None)
 
     def still_wanted(self, page: Page) -> bool:
         """Whether nothing newer came since `due` handed the page out: asked right before the POST."""
         row = self.rows.get(page.dedup_key)
-        return row is not None and row.desired.seq == page.seq and not row.settled and not self._waits(row)
+        return row is not None and row.desired.seq == page.seq and self._to_send(row)
 
-    def accepted(self, page: Page, at_ms: int) -> Delivery:
-        """The pager answered 202: the delivery to record. The row may want something newer already."""
+    def late(self, page: Page) -> bool:
+        """Whether a page handed out is the first that the pager hears of it."""
+        return page.action == TRIGGER and not self.rows[page.dedup_key].settled
+
+    def accepted(self, page: Page, at_ms: int, ref: str = "") -> Delivery | None:
+        """The pager has taken it: the delivery to record, None when it was only said again.
+
+        `ref` is what the pager calls it. The row may want something newer already.
+        """
         row = self.rows[page.dedup_key]
+        known = row.remote is GOAL[page.action]
+        said_before = known and (page.action != TRIGGER or row.sent_seq == page.seq)
+        if page.action == RESOLVE and not (said_before and row.resolved_ms):
+            row.resolved_ms = at_ms
+        key_id = page.routing_key_id or self.routing_key_id
+        if page.action == TRIGGER:
+            row.routing_key_id, row.ref = key_id, ref or page.ref
         row.remote = GOAL[page.action]
-        row.sent_seq, row.sent_action = page.seq, page.action
+        row.sent_seq, row.sent_action, row.sent_ms, row.sent_severity = (
+            page.seq,
+            page.action,
+            at_ms,
+            page.severity,
+        )
         row.attempts, row.next_try_ms, row.minimal, row.dead = 0, 0, False, False
-        return Delivery(self.route, page.dedup_key, page.action, page.seq, at_ms, self.routing_key_id)
+        if said_before:
+            return None
+        return Delivery(self.route, page.dedup_key, page.action, page.seq, at_ms, key_id, ref or page.ref)
 
     def refused(self, page: Page, status: int, retry_after_s: float | None, now_ms: int) -> None:
         """An answer that says no; 0 when there was no connection. For good when `permanent`."""
@@ -157,6 +162,8 @@ class Desk:
             return  # turned while it was under way: the new action starts afresh
         if not permanent(status):
             self._back_off(row, now_ms)
+        elif row.minimal and self.habits.repeat_ms is not None:
+            row.minimal, row.next_try_ms = False, now_ms + self.habits.repeat_ms
         elif row.minimal:
             row.dead = True
         else:
@@ -172,14 +179,33 @@ class Desk:
 
     def backlog(self) -> Backlog:
         """Counts rows that wait for nothing but the pager."""
-        wanted = [r.wanted_ms for r in self.rows.values() if not r.settled and not self._waits(r)]
+        rows = [r for r in self.rows.values() if r.desired.action != TELL]
+        wanted = [r.wanted_ms for r in rows if not r.settled and not self._waits(r)]
         return Backlog(len(wanted), min(wanted, default=None))
 
     def dead_letters(self) -> list[Page]:
         return [row.desired for row in self.rows.values() if row.dead]
 
+    def forget(self, now_ms: int) -> list[Page]:
+        """Drops what ended a day ago; returns what the pager never took of it."""
+        over = [
+            row
+            for row in self.rows.values()
+            if row.desired.action != TRIGGER and now_ms - row.wanted_ms > GIVE_UP_MS
+        ]
+        for row in over:
+            del self.rows[row.desired.dedup_key]
+        return [row.desired for row in over if not row.settled]
+
     def _sendable(self) -> list[Row]:
-        return [r for r in self.rows.values() if not r.settled and not r.dead and not self._waits(r)]
+        return [row for row in self.rows.values() if self._to_send(row)]
+
+    def _to_send(self, row: Row) -> bool:
+        again = not row.settled or row.again_ms(self.habits) is not None
+        return again and not row.dead and not self._waits(row)
+
+    def _due_ms(self, row: Row) -> int:
+        return max(row.next_try_ms, row.again_ms(self.habits) or 0)
 
     def _waits(self, row: Row) -> bool:
         """The warning stays open until the critical page that replaces it has its 202."""
@@ -210,6 +236,22 @@ def _misses_one(incident: Incident, told: Sequence[Delivery], action: str) -> bo
     return resolves < incident.reopened + (action == RESOLVE)
 
 
+def _since_detected(page: Page, incident: Incident) -> Page:
+    """An incident of which nobody has heard yet wants its page since it was detected."""
+    if page.action != TRIGGER or incident.deliveries or incident.reopened:
+        return page
+    return msgspec.structs.replace(page, decided_ms=incident.detected_ms)
+
+
+def _recall(row: Row, mine: Sequence[Delivery]) -> None:
+    """What the deliveries of its key tell of the row, oldest first."""
+    for told in mine:
+        if told.action == TRIGGER:
+            row.routing_key_id, row.ref = told.routing_key_id, told.ref
+        row.resolved_ms = told.at_ms if told.action == RESOLVE else 0
+        row.sent_seq, row.sent_action, row.sent_ms = told.seq, told.action, told.at_ms
+
+
 def permanent(status: int) -> bool:
     """Whether sending the same again is pointless (PagerDuty: 4xx but 429 is never to be retried)."""
     return 300 <= status < 500 and status not in (408, 429)
@@ -218,4 +260,6 @@ def permanent(status: int) -> bool:
 def _urgency(row: Row) -> tuple[int, int]:
     if row.desired.action == RESOLVE:
         return 1, row.wanted_ms
+    if row.desired.action == TELL:
+        return 3, row.wanted_ms
     return (0 if row.desired.severity is Severity.CRITICAL else 2), row.wanted_ms

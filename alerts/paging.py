@@ -2,39 +2,74 @@
 
 A second trigger on an open key wakes nobody, so an escalation has its own key (contract section
 7). The reconciler sends the difference to what was delivered, and orders the warning's resolve
-after the trigger of `{key}:critical`.
+after the trigger of `{key}:critical`. Whoever is only told (Slack, webhook) has one key an incident.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from alerts.measure import scope_of
-from alerts.records import ALL, Decision, Incident, Page, Scope, ScopeKind, Severity, State
-from streams.records import UNKNOWN
+from alerts.records import ALL, Decision, Form, Incident, Page, Scope, ScopeKind, Severity, State
+from streams.records import BUCKET_S, UNKNOWN
 
 CRITICAL_SUFFIX = ":critical"
 SUMMARY_MAX = 1024
+LATE_MS = 60_000
+"""A page that is sent so long after its decision says so."""
 Links = Sequence[tuple[str, str]]
 Display = Callable[[str], str]
 """What people call a carrier's id."""
 
 
-def pages(incident: Incident, links: Links = (), display: Display = str) -> tuple[Page, ...]:
+def pages(
+    incident: Incident, links: Links = (), display: Display = str, form: Form = Form.KEYED
+) -> tuple[Page, ...]:
     """Desired state of each key that the incident ever used. INFO pages nobody.
 
     Opened critical: the plain key, severity critical. Escalated: `{key}:critical`, and the plain
     key resolved. Ended: all resolved.
     """
-    due = incident.state is State.OPEN and incident.last_bucket_s >= incident.page_from_s
     escalated = incident.warned and incident.was_critical
-    plain = due and (incident.warned or incident.was_critical) and not escalated
+    plain = _due(incident) and (incident.warned or incident.was_critical) and not escalated
     wanted = []
     if incident.critical_key_used:
-        wanted.append(_page(incident, incident.key + CRITICAL_SUFFIX, due and escalated, links, display))
+        key = incident.key + CRITICAL_SUFFIX
+        wanted.append(_page(incident, key, _due(incident) and escalated, links, display))
     if incident.plain_key_used:
         wanted.append(_page(incident, incident.key, plain, links, display))
-    return tuple(wanted)
+    return tuple(_formed(page, incident, form) for page in wanted)
+
+
+def notices(incident: Incident, links: Links = (), display: Display = str) -> tuple[Page, ...]:
+    """The one page of an incident for those who are told and updated, under its plain key."""
+    if not incident.plain_key_used:
+        return ()
+    page = _page(incident, incident.key, _due(incident), links, display)
+    return (msgspec.structs.replace(page, form=Form.NOTICE, severity=incident.severity),)
+
+
+def _due(incident: Incident) -> bool:
+    return incident.state is State.OPEN and incident.last_bucket_s >= incident.page_from_s
+
+
+def _formed(page: Page, incident: Incident, form: Form) -> Page:
+    """Labels say the scope at opening and the severity that the key stands for."""
+    if form is not Form.ALERT:
+        return page
+    critical = page.dedup_key.endswith(CRITICAL_SUFFIX) or not incident.warned
+    severity = Severity.CRITICAL if critical else Severity.WARNING
+    labels = {
+        "rule": incident.rule,
+        "scope": incident.scope,
+        "carrier": incident.carrier,
+        "region": incident.region,
+        "severity": severity.value,
+        "incident": incident.key,
+    }
+    return msgspec.structs.replace(page, form=form, severity=severity, labels=labels)
 
 
 def summary(incident: Incident, display: Display = str) -> str:
@@ -55,15 +90,31 @@ def _cut(text: str) -> str:
     return text if len(text) <= SUMMARY_MAX else text[: SUMMARY_MAX - 1] + "…"
 
 
+def delayed(page: Page, delay_ms: int) -> Page:
+    """The page with its delay before its summary, where it is worth a word; its timestamp is true."""
+    if delay_ms < LATE_MS:
+        return page
+    hours, minutes = divmod(delay_ms // 60_000, 60)
+    words = f"{hours}h{minutes:02}m" if hours else f"{minutes}m"
+    return msgspec.structs.replace(page, summary=_cut(f"[delayed {words}] {page.summary}"))
+
+
 def in_words(scope: Scope, display: Display = str) -> str:
     """A scope as a person would say it."""
     if scope.kind is ScopeKind.GLOBAL:
         return "all carriers and regions"
-    carrier = "carrier not known" if scope.carrier == UNKNOWN else f"carrier {display(scope.carrier)}"
+    carrier = carrier_in_words(scope.carrier, display)
     region = "region not known" if scope.region == UNKNOWN else f"region {scope.region}"
     if scope.carrier == ALL:
         return f"{region}, all carriers"
     return f"{carrier}, all regions" if scope.region == ALL else f"{carrier} in {region}"
+
+
+def carrier_in_words(carrier: str, display: Display = str) -> str:
+    """`carrier T-Mobile US (310-260)`."""
+    if carrier == ALL:
+        return "all carriers"
+    return "carrier not known" if carrier == UNKNOWN else f"carrier {display(carrier)}"
 
 
 def _page(incident: Incident, dedup_key: str, wanted: bool, links: Links, display: Display) -> Page:
@@ -82,6 +133,8 @@ def _page(incident: Incident, dedup_key: str, wanted: bool, links: Links, displa
         event_class=incident.rule,
         details=_details(incident, scope),
         links=tuple(links),
+        team=incident.team or "",
+        decided_ms=(incident.last_bucket_s + BUCKET_S) * 1000,
     )
 
 

@@ -15,6 +15,7 @@ from typing import Protocol
 from alerts.desk import Backlog, Desk, Row
 from alerts.notify import Accepted, InDoubt, Pager, Refused, Retry, SendResult
 from alerts.notify.budget import Budget
+from alerts.paging import delayed
 from alerts.records import Delivery, Incident, Page
 from streams.errors import Unreachable
 from streams.metrics import Metrics, Sent
@@ -56,10 +57,12 @@ class Reconciler:
         clock_ms: Callable[[], int],
         metrics: Metrics | None = None,
         cache: Cache | None = None,
+        age_ms: Callable[[int], int] | None = None,
     ) -> None:
-        """`clock_ms` is the wall clock, epoch milliseconds."""
+        """`clock_ms` is the wall clock, epoch milliseconds; `age_ms` says how long ago, on the wall,
+        a moment of event time was: without it no page says that it is late."""
         self.desk, self._pager, self._record, self._budget = desk, pager, record, budget
-        self._clock_ms, self._metrics, self._cache = clock_ms, metrics, cache
+        self._clock_ms, self._metrics, self._cache, self._age_ms = clock_ms, metrics, cache, age_ms
         self._changed = asyncio.Event()
         self._accepted: asyncio.Queue[Delivery] = asyncio.Queue()
         self._backlog = Backlog(0, None)
@@ -101,33 +104,48 @@ class Reconciler:
                 await self._send(due[0])
 
     async def _send(self, page: Page) -> None:
-        result = await self._pager.send(page)
-        self._settle(page, result, self._clock_ms())
-        self._note(page, result)
-        if self._cache is not None:
+        result = await self._pager.send(self._with_delay(page))
+        told = self._settle(page, result, self._clock_ms())
+        self._note(page, result, told)
+        if self._cache is not None and told:
             await self._cache.put_row(self.desk.route, self.desk.rows[page.dedup_key])
 
-    def _settle(self, page: Page, result: SendResult, now_ms: int) -> None:
+    def _with_delay(self, page: Page) -> Page:
+        if self._age_ms is None or not page.decided_ms or not self.desk.late(page):
+            return page
+        return delayed(page, self._age_ms(page.decided_ms))
+
+    def _settle(self, page: Page, result: SendResult, now_ms: int) -> bool:
+        """False when the pager has only been told again what it knew."""
         match result:
-            case Accepted():
+            case Accepted(ref):
+                delivery = self.desk.accepted(page, now_ms, ref)
+                if delivery is None:
+                    return False
                 self.unrecorded += 1
-                self._accepted.put_nowait(self.desk.accepted(page, now_ms))
+                self._accepted.put_nowait(delivery)
             case Retry(status, after_s):
                 self.desk.refused(page, status, after_s, now_ms)
             case Refused(status):
                 self.desk.refused(page, status, None, now_ms)
             case InDoubt(_, after_s):
                 self.desk.in_doubt(page, now_ms, after_s)
+        return True
 
-    def _note(self, page: Page, result: SendResult) -> None:
+    def _note(self, page: Page, result: SendResult, told: bool) -> None:
         sent = SENT[type(result)]
         if self._metrics is not None:
             self._metrics.pager_attempts_total.labels(self.desk.route, sent).inc()
-        level = logging.INFO if sent is Sent.ACCEPTED else logging.WARNING
-        log.log(level, "%s %s seq %d: %s", page.action, page.dedup_key, page.seq, result)
+        level = logging.WARNING if sent is not Sent.ACCEPTED else logging.INFO if told else logging.DEBUG
+        log.log(level, "%s: %s %s seq %d: %s", self.desk.route, page.action, page.dedup_key, page.seq, result)
         row = self.desk.rows[page.dedup_key]
         if row.dead:
-            log.error("%s %s is refused for good, even without details", page.action, page.dedup_key)
+            log.error(
+                "%s: %s %s is refused for good, even without details: do by hand what it says",
+                self.desk.route,
+                page.action,
+                page.dedup_key,
+            )
 
     async def _record_all(self) -> None:
         """Apart from sending: while Kafka is away, what is held still goes out."""
@@ -159,6 +177,8 @@ class Reconciler:
 
     def _look(self) -> None:
         """A scrape reads this snapshot from another thread, never the rows."""
+        for page in self.desk.forget(self._clock_ms()):
+            log.error("%s: %s %s is given up after a day", self.desk.route, page.action, page.dedup_key)
         self._backlog = self.desk.backlog()
         if self._metrics is not None:
             self._metrics.pager_queue_length.labels(self.desk.route).set(self._backlog.length)

@@ -70,6 +70,8 @@ class Delivery(msgspec.Struct, frozen=True):
     at_ms: int
     routing_key_id: str = ""
     """First characters of the routing key's SHA-256: which key opened it, never the key."""
+    ref: str = ""
+    """What the pager calls it: Slack's `channel:timestamp`, by which the message is edited."""
 
 
 class StatusNote(msgspec.Struct, frozen=True):
@@ -133,6 +135,10 @@ class Incident(msgspec.Struct, frozen=True):
     """Bucket of the last page after a re-open; 0 for none."""
     deliveries: tuple[Delivery, ...] = ()
     status_notes: tuple[StatusNote, ...] = ()
+    team: str | None = None
+    """Who is paged, frozen when the first page is wanted; '' the default, None not decided yet."""
+    storm: str | None = None
+    """The summary page that speaks for it, frozen with `team`; '' none: it has its own page."""
     v: int = VERSION
 
 
@@ -148,12 +154,23 @@ class Transition(msgspec.Struct, frozen=True):
     v: int = VERSION
 
 
+class Form(StrEnum):
+    """Which routes a page is for."""
+
+    KEYED = "keyed"
+    """One a pager key: PagerDuty, where each severity that wakes somebody has its own."""
+    ALERT = "alert"
+    """As KEYED, never summed up, its labels frozen: Alertmanager."""
+    NOTICE = "notice"
+    """One an incident, updated as it changes: Slack and the webhook."""
+
+
 class Page(msgspec.Struct, frozen=True):
     """The desired state of one pager key: the reconciler's input and unit of work."""
 
     dedup_key: str
     incident_key: str
-    action: str  # trigger | resolve
+    action: str  # trigger | resolve | tell
     seq: int
     severity: Severity
     summary: str
@@ -165,3 +182,13 @@ class Page(msgspec.Struct, frozen=True):
     details: dict[str, str | int | float] = {}
     links: tuple[tuple[str, str], ...] = ()
     """(href, text) pairs."""
+    form: Form = Form.KEYED
+    team: str = ""
+    labels: dict[str, str] = {}
+    """What never changes while the page is open: the identity of an alert at Alertmanager."""
+    decided_ms: int = 0
+    """End of the bucket that decided it, event time; 0 for a page that no bucket has decided."""
+    routing_key_id: str = ""
+    """The key that opened it, '' the one in force. The desk fills it in, and `ref`, when it hands out."""
+    ref: str = ""
+    """What the pager called it when it took it before."""

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
+from alerts.settings_health import StatusPage as StatusPage
+from alerts.settings_health import check_own_health, check_status_pages
+from alerts.settings_routes import ROUTING_KEY_CHARACTERS, check_routes, check_url, words
+from alerts.settings_routes import Alertmanager as Alertmanager
+from alerts.settings_routes import PagerDuty as PagerDuty
+from alerts.settings_routes import Slack as Slack
+from alerts.settings_routes import Team as Team
+from alerts.settings_routes import Webhook as Webhook
+from alerts.settings_routes import key_id as key_id
 from streams import settings as base
 from streams.errors import ConfigError
 from streams.gateway import doors
 from streams.settings import Secret, Section
 
 MODES = ("page", "observe")
-ROUTES = ("pagerduty", "none")
-LATER_ROUTES = ("alertmanager",)
-ROUTING_KEY_CHARACTERS = 32
-KEY_ID_CHARACTERS = 12
-MOST_CANARY_S, MOST_SILENCE_S = 3_600.0, 604_800.0
+ROUTES = ("pagerduty", "alertmanager", "none")
+MOST_OPENS = 1000
 
 
 class Alerting(Section, frozen=True):
@@ -28,7 +32,9 @@ class Alerting(Section, frozen=True):
     mode: str = "page"
     """`page`, or `observe`: nobody is paged, what would have been sent is listed."""
     route: str = "pagerduty"
-    """`pagerduty` or `none`."""
+    """`pagerduty`, `alertmanager` or `none`. Slack and the webhook are beside it, once they are set."""
+    storm_opens: int = 10
+    """More incidents than this opened in a minute become one summary page; 0: never."""
     warning_ratio: float = 0.05
     critical_ratio: float = 0.10
     false_pages_per_week: float = 1.0
@@ -45,27 +51,9 @@ class Alerting(Section, frozen=True):
     """So long without any outcome, and nobody can say how carriers do; 0: however long."""
 
 
-class PagerDuty(Section, frozen=True):
-    """Events API v2. `base_url` for the EU: https://events.eu.pagerduty.com."""
-
-    base_url: str = "https://events.pagerduty.com"
-    routing_key: Secret = Secret("")
-    """The integration key, 32 characters. Also as `routing_key_file`."""
-
-
 class Alerts(Section, frozen=True):
     instance: str = "alerts-0"
     group: str = "carrier-health-alerts"
-
-
-class StatusPage(Section, frozen=True):
-    """A status page that is asked when an incident opens: Statuspage JSON."""
-
-    name: str
-    url: str
-    """Such as https://status.twilio.com/api/v2/summary.json."""
-    carrier: str = ""
-    """Only incidents of this carrier ask it; '' all."""
 
 
 class Settings(base.Settings, frozen=True):
@@ -73,12 +61,25 @@ class Settings(base.Settings, frozen=True):
 
     alerting: Alerting = Alerting()
     pagerduty: PagerDuty = PagerDuty()
+    alertmanager: Alertmanager = Alertmanager()
+    slack: Slack = Slack()
+    webhook: Webhook = Webhook()
+    teams: tuple[Team, ...] = ()
     alerts: Alerts = Alerts()
     status_pages: tuple[StatusPage, ...] = ()
 
     @property
     def pages_somebody(self) -> bool:
         return self.alerting.mode == "page" and self.alerting.route != "none"
+
+    @property
+    def pages_by_pagerduty(self) -> bool:
+        return self.pages_somebody and self.alerting.route == "pagerduty"
+
+    @property
+    def pages_by_rule(self) -> bool:
+        """Whether the shipped Prometheus rule pages, rather than this process."""
+        return self.pages_somebody and self.alerting.route == "alertmanager" and not self.alertmanager.urls
 
     @property
     def incidents_url(self) -> str:
@@ -101,45 +102,41 @@ def check(settings: Settings) -> None:
     """Refuses what can not work whatever the role. Raises ConfigError."""
     _check_choices(settings.alerting)
     _check_ratios(settings.alerting)
-    _check_own_health(settings.alerting)
     for key, url in (
         ("alerting.public_url", settings.alerting.public_url),
         ("alerting.runbook_url", settings.alerting.runbook_url),
-        ("pagerduty.base_url", settings.pagerduty.base_url),
         ("gateway.public_url", settings.gateway.public_url),
     ):
-        _check_url(key, url)
+        check_url(key, url)
     doors.check(settings)
-    _check_pagerduty(settings.pagerduty)
-    _check_status_pages(settings.status_pages)
+    check_routes(settings.pagerduty, settings.alertmanager, settings.slack, settings.webhook, settings.teams)
+    if settings.alertmanager.urls and settings.alerting.route != "alertmanager":
+        raise ConfigError(
+            f"alertmanager.urls is set, but alerting.route = '{settings.alerting.route}': choose "
+            "alerting.route = 'alertmanager', or leave alertmanager.urls out"
+        )
+    check_own_health(
+        settings.alerting.canary_s, settings.alerting.no_outcomes_s, settings.alerting.heartbeat_url
+    )
+    check_status_pages(settings.status_pages)
 
 
 def check_pager(settings: Settings) -> None:
     """Refuses a pager that can not page; for the role that pages, as others need no key."""
-    if not settings.pages_somebody or settings.pagerduty.routing_key:
+    if not settings.pages_by_pagerduty or settings.pagerduty.routing_key:
         return
     raise ConfigError(
         "pagerduty.routing_key is empty, but alerting.mode = 'page' and alerting.route = 'pagerduty': "
         f"set the integration key ({ROUTING_KEY_CHARACTERS} characters) or pagerduty.routing_key_file, "
-        "or choose alerting.mode = 'observe' or alerting.route = 'none'"
+        "or choose alerting.mode = 'observe' or another alerting.route"
     )
-
-
-def key_id(routing_key: Secret) -> str:
-    """Which key it was, without the key: the first characters of its SHA-256."""
-    return hashlib.sha256(routing_key.reveal().encode()).hexdigest()[:KEY_ID_CHARACTERS]
 
 
 def _check_choices(alerting: Alerting) -> None:
     if alerting.mode not in MODES:
-        raise ConfigError(f"alerting.mode = '{alerting.mode}': allowed are {_words(MODES)}")
-    if alerting.route in LATER_ROUTES:
-        raise ConfigError(
-            f"alerting.route = '{alerting.route}': not available in this version; "
-            f"allowed are {_words(ROUTES)}"
-        )
+        raise ConfigError(f"alerting.mode = '{alerting.mode}': allowed are {words(MODES)}")
     if alerting.route not in ROUTES:
-        raise ConfigError(f"alerting.route = '{alerting.route}': allowed are {_words(ROUTES)}")
+        raise ConfigError(f"alerting.route = '{alerting.route}': allowed are {words(ROUTES)}")
 
 
 def _check_ratios(alerting: Alerting) -> None:
@@ -152,65 +149,12 @@ def _check_ratios(alerting: Alerting) -> None:
             f"alerting.false_pages_per_week = {alerting.false_pages_per_week}: "
             "must be above 0 (0.25 is one in four weeks)"
         )
+    if not 0 <= alerting.storm_opens <= MOST_OPENS:
+        raise ConfigError(
+            f"alerting.storm_opens = {alerting.storm_opens}: must be 0 (no storms) to {MOST_OPENS}"
+        )
     if alerting.critical_ratio <= alerting.warning_ratio:
         raise ConfigError(
             f"alerting.critical_ratio = {alerting.critical_ratio}: "
             f"must be above alerting.warning_ratio = {alerting.warning_ratio}"
         )
-
-
-def _check_own_health(alerting: Alerting) -> None:
-    for name, value, most in (
-        ("canary_s", alerting.canary_s, MOST_CANARY_S),
-        ("no_outcomes_s", alerting.no_outcomes_s, MOST_SILENCE_S),
-    ):
-        if value != 0 and not 1 <= value <= most:
-            raise ConfigError(f"alerting.{name} = {value}: must be 1 to {most:g}, or 0 for never")
-    heartbeat = alerting.heartbeat_url.reveal()
-    if heartbeat and not re.fullmatch(r"https?://[^\s/]+\S*", heartbeat):
-        raise ConfigError("alerting.heartbeat_url: must be http:// or https:// with a host")
-
-
-def _check_status_pages(pages: tuple[StatusPage, ...]) -> None:
-    names = [page.name for page in pages]
-    for page in pages:
-        if not re.fullmatch(r"[\w.-]{1,40}", page.name) or names.count(page.name) > 1:
-            raise ConfigError(
-                f"status_pages: the name '{page.name}' must be its own: 1 to 40 letters, digits, - . _"
-            )
-        if not page.url:
-            raise ConfigError(f"status_pages: '{page.name}' has no url")
-        _check_url(f"status_pages: url of '{page.name}'", page.url)
-
-
-def _check_url(key: str, url: str) -> None:
-    """`url` is shown without user and password, which somebody may have put there."""
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:
-        usable = False
-        parts = urlsplit("")
-    if url and parts.username is not None:
-        raise ConfigError(f"{key} holds a user name: it is shown to people, leave credentials out")
-    if url and not usable:
-        raise ConfigError(f"{key} = '{url}': must be http:// or https:// with a host")
-
-
-def _check_pagerduty(pagerduty: PagerDuty) -> None:
-    path = urlsplit(pagerduty.base_url).path.rstrip("/")
-    if not pagerduty.base_url or path:
-        raise ConfigError(
-            f"pagerduty.base_url = '{pagerduty.base_url}': scheme and host alone, such as "
-            "https://events.pagerduty.com; the path /v2/enqueue is added"
-        )
-    key = pagerduty.routing_key.reveal()
-    if key and (len(key) != ROUTING_KEY_CHARACTERS or not key.isalnum()):
-        raise ConfigError(
-            f"pagerduty.routing_key has {len(key)} characters: an integration key has "
-            f"{ROUTING_KEY_CHARACTERS} letters and digits"
-        )
-
-
-def _words(allowed: tuple[str, ...]) -> str:
-    return ", ".join(f"'{word}'" for word in allowed)

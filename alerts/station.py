@@ -15,13 +15,12 @@ from typing import Any, Protocol
 
 import msgspec
 
-from alerts import decide, snapshot
+from alerts import audience, decide, snapshot
 from alerts.counts import tables
 from alerts.decide import Decided, DetectorState
 from alerts.flags import Flag
-from alerts.paging import pages
 from alerts.policy import Policy
-from alerts.records import Delivery, Incident, Page, StatusNote, Transition
+from alerts.records import Delivery, Form, Incident, Page, StatusNote, Transition
 from alerts.settings import Settings
 from alerts.sight import Sight
 from streams.journal import Assembler, Complete
@@ -38,6 +37,8 @@ EVENTS_SHOWN = 200
 """Transitions of one incident that the pages keep; all of them are in `incident-events`."""
 
 OPENED = "opened"
+RECORDED = {"trigger": "page_sent", "resolve": "page_resolved", "tell": "page_missed"}
+"""What a delivery's transition is called."""
 
 Send = Callable[[str, bytes, bytes], Awaitable[None]]
 """(topic, key, value): returns once Kafka has acknowledged it."""
@@ -175,16 +176,21 @@ class Station:
         for transition in decided.transitions:
             log.info("%s: %s (%s) %s", transition.key, transition.what, transition.reason, transition.detail)
             await self._event(transition)
-        for computed in decided.incidents:
-            stored = self._known.get(computed.key)
-            if stored is not None and computed.last_bucket_s <= stored.last_bucket_s:
-                continue
-            await self._keep(computed, write=stored is None or computed.seq > stored.seq)
+        newer = [i for i in decided.incidents if self._is_newer(i)]
+        alerting = self._settings.alerting
+        for one in audience.frozen(newer, self._known, self._settings.teams, alerting.storm_opens):
+            await self._keep(one)
+        for one in newer:
+            self._pager.want(self.pages_of(self._known[one.key]))
         for transition in decided.transitions:
             if transition.what == OPENED and not self._known[transition.key].status_notes:
                 self.on_opened(self._known[transition.key])
 
-    async def _keep(self, computed: Incident, *, write: bool) -> None:
+    def _is_newer(self, computed: Incident) -> bool:
+        stored = self._known.get(computed.key)
+        return stored is None or computed.last_bucket_s > stored.last_bucket_s
+
+    async def _keep(self, computed: Incident) -> None:
         async with self._writing:
             stored = self._known.get(computed.key)
             merged = computed
@@ -193,21 +199,18 @@ class Station:
                     computed, deliveries=stored.deliveries, status_notes=stored.status_notes
                 )
             self._known[merged.key] = merged
-            if write:
+            if stored is None or merged.seq > stored.seq:
                 await self._send(INCIDENTS, merged.key.encode(), encode(merged))
-        self._pager.want(self.pages_of(merged))
 
     async def record(self, delivery: Delivery) -> None:
         """Writes down that a pager accepted something: only then it counts as known."""
         async with self._writing:
-            incident = self._incident_of(delivery.dedup_key)
+            incident = audience.holder(delivery.dedup_key, self._known)
             merged = msgspec.structs.replace(incident, deliveries=(*incident.deliveries, delivery))
             await self._send(INCIDENTS, merged.key.encode(), encode(merged))
             self._known[merged.key] = merged
-        what = "page_sent" if delivery.action == "trigger" else "page_resolved"
-        await self._event(
-            Transition(merged.key, delivery.seq, delivery.at_ms, what, "accepted", delivery.dedup_key)
-        )
+        what, detail = RECORDED[delivery.action], f"{delivery.route} {delivery.dedup_key}"
+        await self._event(Transition(merged.key, delivery.seq, delivery.at_ms, what, "accepted", detail))
         self._show(None)
 
     async def attach(self, key: str, notes: tuple[StatusNote, ...]) -> None:
@@ -224,12 +227,9 @@ class Station:
             await self._event(Transition(key, merged.seq, note.at_ms, "status_page", note.indicator, detail))
         self._show(None)
 
-    def _incident_of(self, dedup_key: str) -> Incident:
-        return self._known.get(dedup_key) or self._known[dedup_key.rsplit(":", 1)[0]]
-
     def pages_of(self, incident: Incident) -> tuple[Page, ...]:
-        """The pages that an incident wants by now."""
-        return pages(incident, self._links(incident), self.display)
+        """The pages that an incident wants by now, for routes of every form."""
+        return audience.wanted(incident, self._known.values(), self._links, self.display)
 
     def _links(self, incident: Incident) -> list[tuple[str, str]]:
         links = [(self._settings.incident_url(incident.key), "Incident")]
@@ -269,7 +269,7 @@ class NoPager:
 
     def want(self, wanted: Iterable[Page]) -> None:
         for page in wanted:
-            if self._said.get(page.dedup_key, -1) < page.seq:
+            if page.form is Form.KEYED and self._said.get(page.dedup_key, -1) < page.seq:
                 self._said[page.dedup_key] = page.seq
                 log.info("would %s %s: %s", page.action, page.dedup_key, page.summary)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -18,8 +18,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from alerts.desk import Row
-from alerts.notify.budget import LIMIT, WINDOW_MS, LocalBudget
+from alerts.notify.budget import LIMIT, WINDOW_MS, Budget, LocalBudget
+from alerts.rows import Row
 from streams.errors import Unreachable
 from streams.metrics import Metrics
 
@@ -69,7 +69,8 @@ class RedisStore:
             retry=Retry(NoBackoff(), 0),
             decode_responses=True,
         )
-        self._local = LocalBudget(limit)
+        self._limit = limit
+        self._locals: dict[str, LocalBudget] = {}
         self._calls = itertools.count()
         self._failures, self._next_try_ms = 0, 0
         self.up = False
@@ -91,17 +92,22 @@ class RedisStore:
         """Whether it answers; asked every few seconds, it is what brings a lost Redis back."""
         return await self._try(self._redis.ping, False)
 
-    async def take(self, now_ms: int, route: str = "pagerduty") -> int:
+    async def take(self, now_ms: int, route: str = "pagerduty", limit: int | None = None) -> int:
         """One attempt of the shared budget: 0, or milliseconds until one is free.
 
         The attempts of this process are counted here as well, so that losing Redis loosens nothing.
         """
-        wait_ms = self._local.wait_ms(now_ms)
+        local = self._locals.setdefault(route, LocalBudget(limit or self._limit))
+        wait_ms = local.wait_ms(now_ms)
         if wait_ms == 0:
-            wait_ms = await self._try(lambda: self._take_shared(now_ms, route), 0)
+            wait_ms = await self._try(lambda: self._take_shared(now_ms, route, local.limit), 0)
         if wait_ms == 0:
-            self._local.spend(now_ms)
+            local.spend(now_ms)
         return wait_ms
+
+    def budget(self, route: str, limit: int | None = None) -> Budget:
+        """The budget of one route; `limit` attempts a minute, by default PagerDuty's."""
+        return RouteBudget(self, route, limit)
 
     async def put_row(self, route: str, row: Row) -> None:
         """Copies one row for others to look at; skipped while Redis is away."""
@@ -114,9 +120,9 @@ class RedisStore:
         found = await self._try(lambda: self._hgetall(key), dict[str, str]())
         return {name: msgspec.json.decode(value) for name, value in found.items()}
 
-    async def _take_shared(self, now_ms: int, route: str) -> int:
+    async def _take_shared(self, now_ms: int, route: str, limit: int) -> int:
         key, member = f"{self._prefix}budget:{route}", f"{id(self)}-{next(self._calls)}-{now_ms}"
-        args = [str(now_ms), str(self._local.limit), str(WINDOW_MS), member]
+        args = [str(now_ms), str(limit), str(WINDOW_MS), member]
         return int(await self._redis.eval(TAKE, 1, key, *args))
 
     def _hset(self, key: str, field: str, value: str) -> Awaitable[int]:
@@ -155,6 +161,17 @@ class RedisStore:
         self.up, self.last_error = up, error
         if self._metrics is not None:
             self._metrics.redis_up.set(int(up))
+
+
+class RouteBudget(NamedTuple):
+    """One route's part of the store."""
+
+    store: RedisStore
+    route: str
+    limit: int | None
+
+    async def take(self, now_ms: int) -> int:
+        return await self.store.take(now_ms, self.route, self.limit)
 
 
 def _address(url: str) -> str:

@@ -1,8 +1,8 @@
 """Which tests run where, and that CI skips none.
 
 - `soak` runs only when asked for with `-m soak` (`make soak`).
-- `needs_promtool` and `needs_nginx` are left out, with a note, on a machine without that program;
-  with CI set that is an error, so that nobody takes an unchecked rule for a checked one.
+- `needs_promtool`, `needs_nginx` and `needs_amtool` are left out, with a note, on a machine without
+  that program; with CI set that is an error, so that nobody takes an unchecked rule for a checked one.
 - With CI set, a skipped test fails the run.
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import pytest
 
-PROGRAMS = {"promtool": "prometheus", "nginx": "nginx-light"}
+PROGRAMS = {"promtool": "prometheus", "nginx": "nginx-light", "amtool": "prometheus-alertmanager"}
 """Programs that some tests need, and the Debian package that brings each."""
 _notes: list[str] = []
 _skipped: list[str] = []

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from alerts.settings import Settings, StatusPage
+from alerts.settings import Settings, StatusPage, Team
 from streams.metrics_doc import page
 from streams.records import Reason, Result
 from streams.settings import CodeTable, Rule, Secret, Section, Source
@@ -69,6 +69,7 @@ def settings() -> Iterator[tuple[str, str]]:
     yield from keys("code_tables[].", CodeTable)
     yield from keys("rules[].", Rule)
     yield from keys("status_pages[].", StatusPage)
+    yield from keys("teams[].", Team)
 
 
 def keys(prefix: str, section: type[Section]) -> Iterator[tuple[str, str]]:

@@ -11,17 +11,20 @@ from pathlib import Path
 import pytest
 
 CONFTEST = Path(__file__).with_name("conftest.py")
-INI = "[pytest]\nmarkers =\n    soak: long\n    needs_promtool: promtool\n    needs_nginx: nginx\n"
+INI = (
+    "[pytest]\nmarkers =\n    soak: long\n    needs_promtool: promtool\n    needs_nginx: nginx\n"
+    "    needs_amtool: amtool\n"
+)
 PLAIN = "def test_one(): pass\n"
 SKIPPED = "import pytest\n@pytest.mark.skip(reason='no time')\ndef test_two(): pass\n"
 MODULE_SKIPPED = "import pytest\npytest.importorskip('no_such_module')\n"
 SOAK = "import pytest\n@pytest.mark.soak\ndef test_long(): pass\n"
 NEEDS = "import pytest\n@pytest.mark.needs_{}\ndef test_with_it(): pass\n"
-PROGRAMS = ("promtool", "nginx")
+PROGRAMS = ("promtool", "nginx", "amtool")
 
 
 def run(folder: Path, text: str, ci: str = "", *args: str) -> tuple[int, str]:
-    """Exit code and output of pytest on `text`, on a machine without promtool and nginx."""
+    """Exit code and output of pytest on `text`, on a machine without promtool, nginx and amtool."""
     shutil.copy(CONFTEST, folder)
     (folder / "pytest.ini").write_text(INI)
     (folder / "test_plain.py").write_text(PLAIN)

@@ -41,7 +41,8 @@ from streams.errors import ConfigError, MonitorError
 @click.option(
     "--fault",
     type=click.Choice(list(FAULTS)),
-    help="SIGKILL 10 s into the incident; what was killed is started again, the page still comes once.",
+    help="10 s into the incident: SIGKILL, and what was killed is started again; or a pager that is down "
+    "for 60 s. The page still comes, once.",
 )
 def demo(
     seconds: float | None,

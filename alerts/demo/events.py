@@ -19,9 +19,11 @@ Every event has `event` and `at_ms` (epoch milliseconds on the demonstration's c
   (`detected_ms` less `label_onset_ms`), `url`
 - `page`: `action` (`trigger`, `resolve`), `effect` (`opened`, `repeated`, `resolved`, `dropped`; '' when
   refused), `status`, `notified` (whether it wakes somebody), `dedup_key`, `key` (of the incident),
-  `severity`, `summary`, `onset_ms` (labelled), `page_ms`, `delay_s` (`page_ms` less `onset_ms`; of a
+  `severity`, `summary`, `timestamp` (ISO 8601: when it was detected, however late the page is), `onset_ms`
+  (labelled), `page_ms`, `delay_s` (`page_ms` less `onset_ms`; of a
   resolve less the labelled end), `bucket_delay_s`, `url`
-- `fault`: `name`, `role`, `pid`: that process got SIGKILL
+- `fault`: `name`, `role`, `pid`: that process got SIGKILL; `over` (of `pagerduty-down`: false when the pager
+  begins to answer 503, true when it takes pages again)
 - `role`: `role`, `action` (`started`, `ended`, `refused`, `killed`), `exit_code`, `again_in_s`,
   `last_line` of its log when it ended by itself
 - `done`: `ok`, `reason`, `records`, `incidents`, `unlabelled`, `triggers`, `resolves`, `wall_s`
@@ -150,6 +152,8 @@ def _after(delay_s: float | None, what: str, event: str) -> str:
 
 
 def _fault(e: Event) -> str:
+    if e["role"] is None:
+        return f"FAULT    {e['name']}: {'over' if e['over'] else 'the pager answers 503'}"
     return f"FAULT    {e['name']}: SIGKILL to {e['role']} (process {e['pid']})"
 
 

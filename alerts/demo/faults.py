@@ -1,4 +1,4 @@
-"""What `--fault` does: SIGKILL to roles while the first labelled incident lasts."""
+"""What `--fault` does while the first labelled incident lasts: SIGKILL to roles, or a pager that is down."""
 
 from __future__ import annotations
 
@@ -12,5 +12,10 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
     "kill-windows": ("windows",),
     "kill-alerts": ("alerts",),
     "kill-all": ("ingest", "windows", "alerts"),
+    "pagerduty-down": (),
 }
 """Name -> the roles that are killed."""
+PAGER_DOWN = "pagerduty-down"
+PAGER_DOWN_S = 60.0
+"""Wall time: the page waits so long that it says how late it is, and the incident still lasts."""
+PAGER_DOWN_STATUS = 503

@@ -16,7 +16,7 @@ import msgspec
 
 from alerts.demo.configuration import DemoClock, clock_of
 from alerts.demo.events import Teller
-from alerts.demo.faults import AFTER_ONSET_S, FAULTS
+from alerts.demo.faults import AFTER_ONSET_S, FAULTS, PAGER_DOWN, PAGER_DOWN_S, PAGER_DOWN_STATUS
 from alerts.demo.proof import Proof
 from alerts.demo.stage import Stage, wall_ms
 from alerts.demo.story import Story
@@ -95,6 +95,7 @@ class Play:
         self._pages = PageWatch(stage.receiver)
         self._look_s = 0.0
         self._faulted = options.fault is None
+        self._pager_back_s: float | None = None
 
     def run(self, progress: Callable[[str, str], None]) -> Outcome:
         self._incidents = IncidentWatch(self._stage.settings)
@@ -182,12 +183,20 @@ class Play:
 
     def _strike(self, now_ms: int) -> None:
         """The fault, once, while the first labelled incident lasts."""
+        if self._pager_back_s is not None and time.monotonic() >= self._pager_back_s:
+            self._pager_back_s = None
+            self._stage.receiver.accept()
+            self._story.say("fault", name=PAGER_DOWN, role=None, pid=None, over=True)
         if self._faulted or now_ms < self._story.proof.labels[0].onset_ms + AFTER_ONSET_S * 1000:
             return
         self._faulted = True
         name = self._options.fault or ""
+        if name == PAGER_DOWN:
+            self._stage.receiver.refuse(PAGER_DOWN_STATUS)
+            self._pager_back_s = time.monotonic() + PAGER_DOWN_S
+            self._story.say("fault", name=name, role=None, pid=None, over=False)
         for role in FAULTS[name]:
-            self._story.say("fault", name=name, role=role, pid=self._supervisor.pid(role))
+            self._story.say("fault", name=name, role=role, pid=self._supervisor.pid(role), over=None)
             self._supervisor.kill(role)
 
     def _started(self, start_ms: int) -> None:

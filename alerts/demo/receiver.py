@@ -20,7 +20,7 @@ import msgspec
 from aiohttp import web
 
 from alerts.demo.contract import MAX_BODY_BYTES, errors
-from alerts.notify.pagerduty import PATH
+from alerts.notify.pagerduty import CHANGE_PATH, PATH, SUMMARY_CHARACTERS
 
 KINDS = ("accept", "refuse", "stall", "throttle", "reset_after_accept", "reset")
 Json = dict[str, Any]
@@ -64,11 +64,14 @@ class Receiver:
         self.open: dict[tuple[str, str], str] = {}
         """State (`triggered`, `acknowledged`) of open alerts by (routing key, dedup key)."""
         self.resolved: list[tuple[str, str]] = []
+        self.changes: list[Json] = []
+        """Change events, which tell nobody."""
 
     async def start(self) -> None:
         self._stopping.clear()
         app = web.Application(client_max_size=2 * MAX_BODY_BYTES)
         app.router.add_post(PATH, self._enqueue)
+        app.router.add_post(CHANGE_PATH, self._change)
         app.router.add_post("/control", self._control)
         app.router.add_get("/log", self._show_log)
         app.router.add_get("/alerts", self._show_alerts)
@@ -156,6 +159,17 @@ class Receiver:
             return _cut(request)
         body = {"status": "success", "message": "Event processed", "dedup_key": key}
         return web.json_response(body, status=202)
+
+    async def _change(self, request: web.Request) -> web.Response:
+        """A change event is refused like any other, but never held, cut or answered late."""
+        if self.mood.kind in ("refuse", "throttle"):
+            return _refusal(self.mood.status, self._next_mood())
+        change = await request.json()
+        summary = change.get("payload", {}).get("summary", "")
+        if not change.get("routing_key") or not 0 < len(summary) <= SUMMARY_CHARACTERS:
+            return web.json_response({"status": "invalid event"}, status=400)
+        self.changes.append(change)
+        return web.json_response({"status": "success"}, status=202)
 
     def _apply(self, event: Json) -> tuple[str, str]:
         """What PagerDuty does with it: a trigger on an open alert tells nobody, what has no open

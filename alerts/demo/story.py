@@ -107,6 +107,7 @@ class Story:
             "key": key,
             "severity": payload.get("severity"),
             "summary": payload.get("summary"),
+            "timestamp": payload.get("timestamp"),
             "onset_ms": label.onset_ms if label else None,
             "page_ms": page_ms,
             "delay_s": _seconds(page_ms, since_ms) if since_ms else None,

@@ -12,6 +12,7 @@ from alerts.doctor.configuration import check_privacy, check_sources
 from alerts.doctor.finding import Finding, Level
 from alerts.doctor.gateway import check_gateway
 from alerts.doctor.kafka import check_kafka
+from alerts.doctor.open_pages import check_open_pages
 from alerts.doctor.pager import check_pager_address, check_pager_settings
 from alerts.doctor.redis import check_redis
 from alerts.settings import Settings
@@ -31,3 +32,4 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from check_pager_settings(settings)
     if settings.pages_somebody:
         yield from check_pager_address(settings)
+        yield from check_open_pages(settings)

@@ -8,7 +8,10 @@ from alerts.records import Page
 
 
 class Accepted(NamedTuple):
-    """The pager has it (202)."""
+    """The pager has it."""
+
+    ref: str = ""
+    """What it calls it, where it is needed to change it later."""
 
 
 class Retry(NamedTuple):
@@ -38,8 +41,11 @@ SendResult = Accepted | Retry | Refused | InDoubt
 
 
 class Pager(Protocol):
-    """One way to reach people. `send` makes one attempt, retries nothing and raises nothing."""
+    """One way to reach people. `send` makes one attempt, retries nothing and raises nothing.
 
-    route: str
+    Belongs to the event loop that sends; `close` it there.
+    """
 
     async def send(self, page: Page) -> SendResult: ...
+
+    async def close(self) -> None: ...

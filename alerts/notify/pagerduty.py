@@ -10,38 +10,40 @@ import hashlib
 from datetime import UTC, datetime
 from typing import Any
 
-import aiohttp
 import msgspec
 
-from alerts.notify import Accepted, InDoubt, Refused, Retry, SendResult
+from alerts.notify import Accepted, Refused, SendResult
+from alerts.notify.client import TIMEOUT_S, Answer, Client, refusal
 from alerts.records import Page
 from alerts.settings import PagerDuty as PagerDutySettings
-from streams.proxy import proxy_of
+from alerts.settings import key_id
+from streams.settings import Secret
 
 PATH = "/v2/enqueue"
-TIMEOUT_S = 10.0
+CHANGE_PATH = "/v2/change/enqueue"
 SUMMARY_CHARACTERS = 1024
 DEDUP_KEY_CHARACTERS = 255
 BODY_BYTES = 512_000
-TEXT_CHARACTERS = 500
 CLIENT = "carrier-health"
-GATEWAY = (502, 504)
-"""The word of a gateway: what stands behind it may have taken the event."""
+GONE = 410
 
 
 class PagerDuty:
-    """The route `pagerduty`. Open it in the event loop that sends; close it there."""
+    """The route `pagerduty`. Open it in the event loop that sends; close it there.
 
-    route = "pagerduty"
+    It holds the routing key in force and the one before: PagerDuty drops, silently and with a 202,
+    a resolve by another key than the one that opened.
+    """
 
     def __init__(
         self, settings: PagerDutySettings, client_url: str = "", timeout_s: float = TIMEOUT_S
     ) -> None:
         """`client_url`: where the list of incidents is, '' for none."""
-        self._url = settings.base_url.rstrip("/") + PATH
-        self._key, self._client_url = settings.routing_key, client_url
-        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
-        self._session: aiohttp.ClientSession | None = None
+        self._base, self._client_url = settings.base_url.rstrip("/"), client_url
+        self._key = settings.routing_key
+        keys = [key for key in (settings.previous_routing_key, settings.routing_key) if key]
+        self._keys: dict[str, Secret] = {key_id(key): key for key in keys}
+        self._client = Client(keys, timeout_s)
 
     async def __aenter__(self) -> PagerDuty:
         return self
@@ -50,54 +52,44 @@ class PagerDuty:
         await self.close()
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        await self._client.close()
 
     async def send(self, page: Page) -> SendResult:
         """One attempt, at most 10 s."""
-        if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=self._timeout, proxy=proxy_of(self._url))
-        body = encode(event(page, self._key.reveal(), self._client_url))
-        try:
-            return await self._post(self._session, body)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as e:
-            return Retry(0, None, f"no connection: {self._masked(str(e))}")
-        except TimeoutError:
-            return InDoubt(f"no answer in {self._timeout.total:g} s")
-        except aiohttp.ClientError as e:
-            return InDoubt(self._masked(f"{type(e).__name__}: {e}"))
-
-    async def _post(self, session: aiohttp.ClientSession, body: bytes) -> SendResult:
-        headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        # A redirect would carry the key to whoever is named there.
-        async with session.post(self._url, data=body, headers=headers, allow_redirects=False) as answer:
-            raw = await answer.content.read(4 * TEXT_CHARACTERS)
-            text = self._masked(raw.decode("utf-8", "replace"))
-            return judge(answer.status, retry_after_s(answer.headers.get("Retry-After")), text)
-
-    def _masked(self, text: str) -> str:
-        key = self._key.reveal()
-        return (text.replace(key, "****") if key else text)[:TEXT_CHARACTERS]
+        key = self._keys.get(page.routing_key_id) if page.routing_key_id else self._key
+        if key is None:
+            return Refused(GONE, orphan_words(page))
+        if page.action == "tell":
+            answer = await self._client.post(self._base + CHANGE_PATH, encode(change(page, key.reveal())), {})
+        else:
+            body = encode(event(page, key.reveal(), self._client_url))
+            answer = await self._client.post(self._base + PATH, body, {})
+        return judge(answer) if isinstance(answer, Answer) else answer
 
 
-def judge(status: int, after_s: float | None, text: str) -> SendResult:
-    """What an answer means. Only 202 is an acceptance; any other 2xx is somebody else's answer."""
-    if status == 202:
-        return Accepted()
-    if status < 300 or status in GATEWAY:
-        return InDoubt(f"status {status}: {text}", after_s)
-    if status >= 500 or status in (408, 429):
-        return Retry(status, after_s, text)
-    return Refused(status, text)
+def orphan_words(page: Page) -> str:
+    return (
+        f"opened with the routing key of id {page.routing_key_id}, which is not configured any more: "
+        f"set previous_routing_key to it and start again, or {page.action} it in PagerDuty by hand"
+    )
 
 
-def retry_after_s(header: str | None) -> float | None:
-    """Seconds to wait; None when the header is absent or a date, which no pager has sent yet."""
-    try:
-        return max(0.0, float(header)) if header else None
-    except ValueError:
-        return None
+def judge(answer: Answer) -> SendResult:
+    """Only 202 is an acceptance."""
+    return Accepted() if answer.status == 202 else refusal(answer)
+
+
+def change(page: Page, routing_key: str) -> dict[str, Any]:
+    """A change event: it notifies nobody and is kept for 90 days."""
+    at = datetime.fromtimestamp(page.timestamp_ms / 1000, UTC)
+    payload = {
+        "summary": _short(page.summary or page.dedup_key),
+        "source": page.source or CLIENT,
+        "timestamp": at.isoformat(timespec="milliseconds"),
+        "custom_details": page.details,
+    }
+    links = [{"href": href, "text": text} for href, text in page.links]
+    return {"routing_key": routing_key, "payload": payload, "links": links}
 
 
 def event(page: Page, routing_key: str, client_url: str = "") -> dict[str, Any]:

@@ -11,6 +11,8 @@ import msgspec
 from alerts.records import ALL, Delivery, Incident, State, Transition
 from streams.unknown_share import Share
 
+QUIET_ROUTES = ("slack", "webhook")
+"""They are told, and wake nobody."""
 UNKNOWN_SHOWN_ABOVE = 0.2
 """Share of outcomes without a carrier above which the list of incidents says so."""
 
@@ -87,7 +89,7 @@ def what(incident: Incident, display: Callable[[str], str]) -> str:
 
 def pages_sent(incident: Incident) -> list[Delivery]:
     """The deliveries that may have woken somebody."""
-    return [d for d in incident.deliveries if d.action == "trigger"]
+    return [d for d in incident.deliveries if d.action == "trigger" and d.route not in QUIET_ROUTES]
 
 
 def until_ms(incident: Incident, now_ms: int) -> int:

@@ -297,4 +297,4 @@ class TestRestart:
 def test_a_minimal_page_keeps_what_the_pager_insists_on() -> None:
     small = msgspec.structs.asdict(minimal(page("trigger", 1)))
     kept = " ".join(name for name, value in small.items() if value)
-    assert kept == "dedup_key incident_key action seq severity summary source timestamp_ms"
+    assert kept == "dedup_key incident_key action seq severity summary source timestamp_ms form"

@@ -45,9 +45,10 @@ def test_the_role_that_pages_refuses_to_start_without_a_key() -> None:
     [
         {"ALERTING__MODE": "observe"},
         {"ALERTING__ROUTE": "none"},
+        {"ALERTING__ROUTE": "alertmanager"},
         {"PAGERDUTY__ROUTING_KEY": KEY},
     ],
-    ids=["observe", "no route", "with a key"],
+    ids=["observe", "no route", "alertmanager", "with a key"],
 )
 def test_it_starts_when_nobody_is_paged_or_a_key_is_there(values: dict[str, str]) -> None:
     check_pager(with_env(**values))
@@ -67,6 +68,41 @@ def test_the_key_never_shows_itself() -> None:
     shown = [repr(settings), str(settings), str(dump(settings)), key_id(settings.pagerduty.routing_key)]
     assert not any(KEY in text or KEY[:16] in text for text in shown)
     assert dump(settings)["pagerduty"]["routing_key"] == "****"
+
+
+def test_no_secret_of_any_route_shows_itself(tmp_path: Path) -> None:
+    config = tmp_path / "carrier-health.toml"
+    (tmp_path / "old.key").write_text(KEY[::-1])
+    config.write_text(
+        f"""
+        [slack]
+        webhook_url = "https://hooks.example/s3cret"
+        [webhook]
+        url = "https://in.example/s3cret"
+        secret = "s3cret-s3cret-s3cret"
+        [alertmanager]
+        bearer_token = "s3cret"
+        [[teams]]
+        name = "ops"
+        routing_key = "{KEY}"
+        previous_routing_key_file = "{tmp_path / "old.key"}"
+        """
+    )
+    settings = load(config, {})
+    assert settings.teams[0].previous_routing_key.reveal() == KEY[::-1]
+    shown = repr(settings) + str(dump(settings))
+    assert not [secret for secret in ("s3cret", KEY, KEY[::-1]) if secret in shown]
+
+
+def test_every_member_of_alertmanager_is_named() -> None:
+    settings = with_env(ALERTING__ROUTE="alertmanager", ALERTMANAGER__URLS="http://a:9093, http://b:9093")
+    assert settings.alertmanager.members == ("http://a:9093", "http://b:9093")
+
+
+def test_alertmanager_is_told_by_a_rule_or_by_its_api() -> None:
+    by_rule = with_env(ALERTING__ROUTE="alertmanager")
+    by_api = with_env(ALERTING__ROUTE="alertmanager", ALERTMANAGER__URLS="http://a:9093")
+    assert (by_rule.pages_by_rule, by_api.pages_by_rule, Settings().pages_by_rule) == (True, False, False)
 
 
 @pytest.mark.parametrize("bad", [KEY[:-1], KEY + "0", KEY[:-1] + "!"])

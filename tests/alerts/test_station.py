@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+import msgspec
 import pytest
 
-from alerts.records import Delivery, Incident, Page, State
-from alerts.settings import Settings
+from alerts.records import Delivery, Form, Incident, Page, State
+from alerts.settings import Alerting, Settings
 from alerts.station import Station
 from streams.journal import Assembler, Complete
 from streams.records import Cells, ClosedBucket, SeriesKey, encode
@@ -81,17 +82,19 @@ class PagerThatAcceptsAll:
         self.told = {d.dedup_key: d.action for i in incidents for d in i.deliveries}
 
     def want(self, wanted: Iterable[Page]) -> None:
-        for page in wanted:
+        for page in (p for p in wanted if p.form is Form.KEYED):
             if self.told.get(page.dedup_key, "resolve") != page.action:
                 self.told[page.dedup_key] = page.action
                 self.accepted.append((page.action, page.dedup_key))
                 self.waiting.append(Delivery("pagerduty", page.dedup_key, page.action, page.seq, 1))
 
 
-async def run(log: list[bytes], crashes: set[int]) -> tuple[Kafka, list[tuple[str, str]], Station]:
+async def run(
+    log: list[bytes], crashes: set[int], settings: Settings = SETTINGS
+) -> tuple[Kafka, list[tuple[str, str]], Station]:
     """Feeds the log; after each offset in `crashes` the owner dies and another one takes over."""
     kafka, accepted = Kafka(), []
-    station, pager = await owner(kafka, accepted)
+    station, pager = await owner(kafka, accepted, settings=settings)
     offset, end = 0, len(log)
     while offset < end:
         await station.apply(offset, log[offset])
@@ -101,15 +104,17 @@ async def run(log: list[bytes], crashes: set[int]) -> tuple[Kafka, list[tuple[st
         if offset in crashes:
             crashes = crashes - {offset}
             offset = station.low_water
-            station, pager = await owner(kafka, accepted, offset)
+            station, pager = await owner(kafka, accepted, offset, settings)
         else:
             offset += 1
     return kafka, accepted, station
 
 
-async def owner(kafka: Kafka, accepted: list, committed: int = 0) -> tuple[Station, PagerThatAcceptsAll]:
+async def owner(
+    kafka: Kafka, accepted: list, committed: int = 0, settings: Settings = SETTINGS
+) -> tuple[Station, PagerThatAcceptsAll]:
     pager = PagerThatAcceptsAll(accepted)
-    station = Station(SETTINGS, kafka.send, kafka.read, pager)
+    station = Station(settings, kafka.send, kafka.read, pager)
     await station.restore()
     station._low_water = max(station.low_water, committed)  # what the group has committed stays committed
     return station, pager
@@ -177,3 +182,26 @@ async def test_buckets_that_were_not_delivered_are_read_from_the_log() -> None:
             await station.apply(offset, value)
     assert asked == [20]
     assert [action for action, _ in pager.accepted] == ["trigger", "resolve"]
+
+
+STORMY = Network(
+    seed=5,
+    carriers=names("c", 12),
+    regions=names("r", 3),
+    rate=120.0,
+    faults=(Fault(300, 600, 0.4, carrier="c1"), Fault(300, 700, 0.4, carrier="c2")),
+)
+
+
+@pytest.mark.parametrize("crashes", [set(), {31}, {33, 34, 35}, {60, 63, 66, 71}])
+async def test_a_storm_is_one_page_whatever_crashes(crashes: set[int]) -> None:
+    """Two at once, and one may page by itself: the summary opens with the first and ends with the last."""
+    limited = msgspec.structs.replace(SETTINGS, alerting=Alerting(storm_opens=1))
+    _, accepted, station = await run(log_of(STORMY, 1200), crashes, limited)
+    assert {i.storm for i in station.board.incidents if i.plain_key_used} == {accepted[0][1]}
+    assert [(action, key[:9]) for action, key in accepted] == [
+        ("trigger", "ch:storm:"),
+        ("resolve", "ch:storm:"),
+    ]
+    told = [d.action for i in station.board.incidents for d in i.deliveries]
+    assert told == ["trigger", "resolve"]

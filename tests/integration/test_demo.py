@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -145,3 +146,16 @@ def test_the_page_comes_once_though_a_role_is_killed_during_the_incident(
     assert len(demo.of("incident", "opened")) == 1
     (trigger,) = [e for e in demo.of("page", "trigger") if e["effect"] == "opened"]
     assert trigger["notified"]
+
+
+@pytest.mark.soak
+def test_a_page_that_waits_for_pagerduty_says_how_late_it_is_and_keeps_its_time(started: list[Demo]) -> None:
+    demo = Demo("--once", "--fault", "pagerduty-down")
+    started.append(demo)
+    assert demo.end() == 0
+    assert [e["over"] for e in demo.of("fault")] == [False, True]
+    (trigger,) = [e for e in demo.of("page", "trigger") if e["effect"] == "opened"]
+    assert trigger["notified"] and trigger["summary"].startswith("[delayed 1m] ")
+    (opened,) = demo.of("incident", "opened")
+    detected_ms = datetime.fromisoformat(trigger["timestamp"]).timestamp() * 1000
+    assert detected_ms == opened["detected_ms"] < trigger["page_ms"] - 60_000

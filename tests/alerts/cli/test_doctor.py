@@ -17,13 +17,16 @@ from alerts.doctor.carriers import check_carriers
 from alerts.doctor.configuration import check_privacy, check_sources
 from alerts.doctor.finding import Finding, Level, clock_finding
 from alerts.doctor.kafka import check_kafka, check_rights, check_topics
+from alerts.doctor.open_pages import check_open_pages, judge
 from alerts.doctor.pager import check_pager_address, check_pager_settings
 from alerts.doctor.redis import check_redis, judge_redis
-from alerts.settings import Alerting, PagerDuty, Settings
+from alerts.records import Delivery
+from alerts.settings import Alerting, Alertmanager, PagerDuty, Settings
 from streams.privacy import RecipientHasher
 from streams.settings import CodeTable, Kafka, Privacy, Redis, Rule, Secret, Source
 from streams.topic_admin import Difference
 from streams.topics import TOPICS
+from tests.alerts.incidents import incident
 
 KEY = "a1" * 16
 HEALTHY = {
@@ -183,6 +186,36 @@ def test_the_key_is_never_shown() -> None:
     findings = list(check_pager_settings(settings))
     assert levels(findings) == ["ok"]
     assert KEY not in str(findings[0])
+
+
+def test_who_pages_by_alertmanager_is_said() -> None:
+    by_rule = Settings(alerting=Alerting(route="alertmanager"))
+    assert "incidents.rules.yaml" in next(iter(check_pager_settings(by_rule))).found
+    by_api = Settings(
+        alerting=Alerting(route="alertmanager"), alertmanager=Alertmanager(urls="http://a, http://b")
+    )
+    assert "2 members" in next(iter(check_pager_settings(by_api))).found
+    asked = [found.found for found in check_pager_address(by_api, lambda _: None)]
+    assert asked == ["http://a answers", "http://b answers"]
+
+
+def test_open_pages_whose_key_is_gone_are_named() -> None:
+    told = (
+        Delivery("pagerduty", "ch:a", "trigger", 1, 0, "old"),
+        Delivery("pagerduty", "ch:b", "trigger", 1, 0, "old"),
+        Delivery("pagerduty", "ch:b", "resolve", 2, 0, "old"),
+        Delivery("pagerduty", "ch:c", "trigger", 1, 0, "new"),
+        Delivery("pagerduty:ops", "ch:d", "trigger", 1, 0, "new"),
+        Delivery("slack", "ch:a", "trigger", 1, 0),
+    )
+    found = list(judge([incident(deliveries=told)], {"pagerduty": ("new",)}))
+    assert levels(found) == ["warn", "warn"]
+    assert [f.found.split(" ")[0] for f in found] == ["ch:a", "ch:d"]
+    assert levels(list(judge([incident()], {}))) == ["ok"]
+
+
+def test_open_pages_wait_little_for_a_kafka_that_is_away() -> None:
+    assert list(check_open_pages(Settings(kafka=Kafka(bootstrap_servers="127.0.0.1:1")))) == []
 
 
 def test_any_answer_of_the_pager_will_do_and_tells_the_time() -> None:

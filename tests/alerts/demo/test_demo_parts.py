@@ -248,7 +248,7 @@ def tell_everything(story: Story) -> None:
     story.flags([("raised", Flag("r", "c", "US", "critical")), ("cleared", Flag("r", "c", "US", "critical"))])
     story.role(Note("ingest", What.ENDED, 3, 0.5), "the last line")
     story.role(Note("ingest", What.STARTED), "")
-    story.say("fault", name="kill-ingest", role="ingest", pid=7)
+    story.say("fault", name="kill-ingest", role="ingest", pid=7, over=None)
     story.say("rate", records=1000, records_per_s=500.0)
     for part in ("kafka", "ingest"):
         story.say("progress", part=part, state="ready", wall_s=1.0)
