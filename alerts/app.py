@@ -72,8 +72,8 @@ def run_alerts(settings: Settings) -> None:
     runner = Runner(app, station, readiness)
 
     async def revoked() -> None:
-        station.stand_by()
         await routes.end()
+        station.stand_by()
 
     runner.on_revoked = revoked
 
