@@ -105,9 +105,9 @@ def run_alerts(settings: Settings) -> None:
     runner = Runner(app, station, readiness)
 
     async def revoked() -> None:
-        station.stand_by()
         if isinstance(pager, ReconciledPager):
             await pager.end()
+        station.stand_by()
 
     runner.on_revoked = revoked
 

@@ -93,6 +93,7 @@ class Station:
         self._unknown = UnknownShare()
         self._sight = Sight()
         self.board = Board()
+        self._owns = True
         self.on_opened: Callable[[Incident], None] = lambda _: None
         """Told of each incident that has opened and is written; must return at once."""
 
@@ -102,11 +103,11 @@ class Station:
 
     def stand_by(self) -> None:
         """Another may own the log now: what is shown here would be what was, for ever."""
-        self.board = Board()
+        self._owns, self.board = False, Board()
 
     async def restore(self) -> None:
         """Snapshot, then the incidents that are newer than it; the log is read on from the snapshot."""
-        self._assembler, self._low_water = Assembler(), 0
+        self._assembler, self._low_water, self._owns = Assembler(), 0, True
         self._known = {i.key: i for i in await self._stored()}
         self._written = snapshot.NOTHING
         records = await self._read(DETECTOR_STATE)
@@ -255,6 +256,8 @@ class Station:
         self._low_water = offset + 1
 
     def _show(self, decided: Decided | None) -> None:
+        if not self._owns:
+            return
         newest_first = sorted(self._known.values(), key=lambda i: (i.opened_bucket_s, i.key), reverse=True)
         flags = decided.flags if decided else self.board.flags
         events, bucket_s = dict(self._events), self._state.bucket_s

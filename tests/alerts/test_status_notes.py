@@ -36,6 +36,21 @@ async def test_notes_are_kept_with_the_incident_and_go_into_what_is_told_next() 
     assert pages(one)[0].details["status_page_twilio"] == "major: Partial System Outage"
 
 
+async def test_who_has_lost_the_log_shows_nothing_until_it_is_given_back() -> None:
+    kafka = Kafka()
+    station = Station(SETTINGS, kafka.send, kafka.read, PagerThatAcceptsAll([]))
+    await station.restore()
+    for offset, record in enumerate(log_of(NETWORK, 400)):
+        await station.apply(offset, record)
+    (one,) = station.board.incidents
+    station.stand_by()
+    assert station.board.incidents == () and station.board.bucket_s == -1
+    await station.attach(one.key, (StatusNote("late", NOW_MS, "none", "All Systems Operational"),))
+    assert station.board.incidents == ()
+    await station.restore()
+    assert [i.key for i in station.board.incidents] == [one.key]
+
+
 async def test_notes_of_an_incident_that_is_not_known_are_nothing() -> None:
     kafka = Kafka()
     station = Station(SETTINGS, kafka.send, kafka.read, PagerThatAcceptsAll([]))
