@@ -69,7 +69,7 @@ def run_alerts(settings: Settings) -> None:
         station.on_opened = StatusPages(settings.status_pages, station.attach, _WALL.now_ms).ask
     seen = Seen(station, readiness, WallClock(settings.clock), settings)
     seen.provide(metrics)
-    runner = Runner(app, station, readiness)
+    runner = Runner(app, station, readiness, at_once=True)
 
     async def revoked() -> None:
         await routes.end()

@@ -23,16 +23,12 @@ class Log:
     """`base_s`: when the first bucket begins, epoch seconds."""
 
     def __init__(self, settings: Settings, base_s: int) -> None:
-        self._buckets = NETWORK.buckets(END_S + 10_000)
+        self._buckets = NETWORK.buckets(END_S)
         self._shift_s, self._through = base_s - START_S, 0
         self._topic = settings.topic("windows")
         # It says each second that its broker is away, which is the point of one cell.
         self._producer = Producer({"bootstrap.servers": settings.kafka.bootstrap_servers, "log_level": 0})
         self._at_s = 0
-
-    def one_more(self) -> None:
-        """As time goes on: an owner that takes over begins with the next bucket that comes."""
-        self.until(self._at_s + BUCKET_S)
 
     def until(self, end_s: int) -> None:
         """Writes on, up to `end_s` seconds after the beginning."""

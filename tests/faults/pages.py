@@ -192,12 +192,7 @@ class Cell:
         if not self._broker:
             self._begin_trouble()
         written.until(END_S)
-
-        def ended(found: list[Incident]) -> bool:
-            written.one_more()
-            return _told(found, "resolve")
-
-        self._wait(settings, role, ended, "none", "the resolve is recorded")
+        self._wait(settings, role, lambda found: _told(found, "resolve"), "none", "the resolve is recorded")
         self._wait_killed(role, 2, "none")
         time.sleep(SETTLE_S)
         return self._count(incidents(settings), role.kills)
