@@ -1,6 +1,6 @@
 # Needs git, make, Python 3.11+ and the network. Everything else is fetched into .tools and .venv.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check soak bench bench-detection lint format lock clean
+.PHONY: help install demo test test-faults check soak bench bench-detection lint format lock clean
 
 ARGS ?=
 BIN := .venv/bin
@@ -34,6 +34,9 @@ test: $(STAMP) ## All tests but the soak test. ARGS go to pytest.
 	@$(BIN)/pytest $(ARGS)
 
 check: lint test ## What CI runs: lint, format, types, import layers, all tests.
+
+test-faults: $(STAMP) ## Fault x step of paging, on real Kafka and Valkey, as a table. ARGS: names of faults.
+	@$(BIN)/python -m tests.faults.matrix $(ARGS)
 
 soak: $(STAMP) ## The long fault test: every role killed at random under load.
 	@$(BIN)/pytest -m soak $(ARGS)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import msgspec
 
+from alerts import detect
 from alerts.case import RANK, Case, Watch, level_of, paging, woken
 from alerts.detect import Tally
 from alerts.measure import Now, added, odds, of_late, ratio_words, scope_of, standard_error, still_overdue
@@ -21,6 +22,8 @@ def aged(case: Case, now: Now) -> Case:
     if not now.state.index.members(scope_of(incident)).any():
         return case  # taken over without its charts, and no outcome of it since
     recent = of_late(now, scope_of(incident), incident.onset_ms // 1000)
+    if not recent.finals:
+        return _unseen(case, now)
     if incident.opened_bucket_s < now.bucket_s:
         case = replace(case, incident=added(incident, now))
     ratio = recent.ratio(now.policy)
@@ -28,6 +31,14 @@ def aged(case: Case, now: Now) -> Case:
     case = _persistent(_page_due(_severity(case, recent, now), now), now)
     watch = _mirrored(case, recent, now)
     return _accepted(_resolved(replace(case, watch=watch), now), now)
+
+
+def _unseen(case: Case, now: Now) -> Case:
+    """No outcome of the scope for so long that nothing can be said of it: it stays as it was last known,
+    neither better nor over, however long that lasts. Only people may end it."""
+    return _page_due(
+        replace(case, incident=msgspec.structs.replace(case.incident, last_bucket_s=now.bucket_s)), now
+    )
 
 
 def _measured(case: Case, now: Now, ratio: float) -> Case:
@@ -88,6 +99,8 @@ def _resolved(case: Case, now: Now) -> Case:
     sure = watch.mirror >= policy.resolve_evidence and end_s - watch.quiet_s >= policy.resolve_quiet_s
     if not sure or end_s - watch.since_s < policy.resolve_min_s:
         return case
+    if not detect.tally(now.state, now.step.pi, scope_of(case.incident), now.bucket_s).finals:
+        return case  # sure of what was; of now nothing is known
     detail = f"{watch.mirror:.1f} nats of recovery"
     return case.moved(
         now, "resolved", Decision.RECOVERED, detail, state=State.RESOLVED, resolved_bucket_s=now.bucket_s

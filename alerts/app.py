@@ -4,30 +4,44 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from functools import partial
 from itertools import product
 from typing import Any
 
 from alerts import observe, silences
+from alerts.canary import Canary
 from alerts.flags import TICKETS
+from alerts.heartbeat import Heartbeat
 from alerts.inbox import Inbox
 from alerts.pages import PageData, pages
 from alerts.records import ScopeKind, Severity, State, Transition, is_live
 from alerts.routes import Routes, paging_route
 from alerts.settings import Settings
 from alerts.station import NoPager, Pages, Station, topic_sender
+from alerts.status_pages import StatusPages
 from alerts.store import RedisStore
+from alerts.vitals import unwell
 from streams.app import start_worker, wait_for_kafka
 from streams.clock import WallClock
-from streams.engine import Runner, leave, make_app
+from streams.engine import App, Runner, leave, make_app
 from streams.exposition import Rows
 from streams.http import HttpServer, Readiness
 from streams.journal import Complete
+from streams.label_values import Blind
 from streams.log_reader import read_back, read_compacted
-from streams.metrics import Blind, Metrics, Role
+from streams.metrics import Metrics, Role
 from streams.records import BUCKET_S
 from streams.settings import Clock
-from streams.topics import DETECTOR_STATE, INCIDENT_COMMANDS, INCIDENT_EVENTS, INCIDENTS, SILENCES, WINDOWS
+from streams.topics import (
+    DETECTOR_STATE,
+    INCIDENT_COMMANDS,
+    INCIDENT_EVENTS,
+    INCIDENTS,
+    OUTCOMES,
+    SILENCES,
+    WINDOWS,
+)
 
 log = logging.getLogger("alerts.app")
 
@@ -71,16 +85,18 @@ def run_alerts(settings: Settings) -> None:
     station = Station(settings, topic_sender(app, settings), read, pager, between, inbox)
     routes.station = station
     metrics.pager_info.labels(paging_route(settings)).set(1)
-    lateness_s, paged = settings.windows.allowed_lateness_s, settings.pages_somebody
-    seen = Seen(station, readiness, WallClock(settings.clock), lateness_s, pages_somebody=paged)
+    if settings.status_pages:
+        station.on_opened = StatusPages(settings.status_pages, station.attach, _WALL.now_ms).ask
+    seen = Seen(station, readiness, WallClock(settings.clock), settings)
     seen.provide(metrics)
-    runner = Runner(app, station, readiness)
+    runner = Runner(app, station, readiness, at_once=True)
 
-    async def end_of_term() -> None:
+    async def revoked() -> None:
         await inbox.end()
         await routes.end()
+        station.stand_by()
 
-    runner.on_revoked = end_of_term
+    runner.on_revoked = revoked
 
     @app.agent(app.topic(settings.topic(WINDOWS), value_serializer="raw", key_serializer="raw"))
     async def alerts(stream: Any) -> None:
@@ -90,12 +106,38 @@ def run_alerts(settings: Settings) -> None:
         await ping_for_ever(store, readiness)
 
     app.task(watch_redis)
+    watch_ourselves(app, settings, seen, metrics)
 
     host, port = settings.http.host, settings.http.alerts_port
     with HttpServer(metrics, readiness, host, port, [pages(seen.page_data, settings.alerting.runbook_url)]):
         topics = [WINDOWS, DETECTOR_STATE, INCIDENTS, INCIDENT_EVENTS, INCIDENT_COMMANDS, SILENCES]
         wait_for_kafka(settings, topics, readiness)
         start_worker(app)
+
+
+def watch_ourselves(app: App, settings: Settings, seen: Seen, metrics: Metrics) -> None:
+    """The canary and the heartbeat, as tasks beside everything else."""
+    alerting, clock = settings.alerting, WallClock(settings.clock)
+    topic = settings.topic(OUTCOMES)
+
+    async def into_outcomes(key: str, value: bytes, headers: Mapping[str, bytes]) -> None:
+        await (
+            await app.send(
+                topic,
+                key=key.encode(),
+                value=value,
+                headers=dict(headers),
+                key_serializer="raw",
+                value_serializer="raw",
+            )
+        )
+
+    if alerting.canary_s:
+        canary = Canary(into_outcomes, clock.now_ms, seen.owns, clock.wall_s(alerting.canary_s))
+        app.task(canary.run)
+    if alerting.heartbeat_url:
+        heartbeat = Heartbeat(alerting.heartbeat_url, lambda: seen.unwell(metrics), metrics)
+        app.task(heartbeat.run)
 
 
 async def ping_for_ever(store: RedisStore, readiness: Readiness) -> None:
@@ -109,21 +151,32 @@ async def ping_for_ever(store: RedisStore, readiness: Readiness) -> None:
 class Seen:
     """What pages and scrapes see of the station, from other threads: immutable boards only."""
 
-    def __init__(
-        self,
-        station: Station,
-        readiness: Readiness,
-        clock: WallClock,
-        lateness_s: float,
-        *,
-        pages_somebody: bool = True,
-    ) -> None:
+    def __init__(self, station: Station, readiness: Readiness, clock: WallClock, settings: Settings) -> None:
         self._station, self._readiness, self._clock = station, readiness, clock
-        self._pages_somebody = pages_somebody
-        self._blind_after_s = BLIND_AFTER_S + BUCKET_S + lateness_s
+        self._settings = settings
+        self._blind_after_s = BLIND_AFTER_S + BUCKET_S + settings.windows.allowed_lateness_s
+
+    def owns(self) -> bool:
+        """Whether this instance is the one that decides."""
+        return not any(reason.startswith("partitions") for reason in self._readiness.reasons)
+
+    def unwell(self, metrics: Metrics) -> list[str]:
+        """Why the heartbeat must be held back."""
+        sight, waiting = self._station.board.sight, self._readiness.reasons
+        return unwell(self._settings, sight, self.silent(), waiting, metrics, self._clock.now_ms())
 
     def blind(self) -> str | None:
         """Why nothing can be said about now, or None."""
+        return self.silent() or self.without_outcomes()
+
+    def without_outcomes(self) -> str | None:
+        """Buckets come, but there is nothing in them: nobody knows how carriers do."""
+        board, most_s = self._station.board, self._settings.alerting.no_outcomes_s
+        for_s = board.sight.without_outcomes_s(board.bucket_s)
+        return f"no outcome has come for {for_s} s" if most_s and for_s > most_s else None
+
+    def silent(self) -> str | None:
+        """Closed buckets do not come, and why we think so."""
         bucket_s = self._station.board.bucket_s
         if bucket_s < 0:
             return "no closed bucket has been read by this instance yet"
@@ -136,7 +189,7 @@ class Seen:
         board = self._station.board
         transitions: dict[str, tuple[Transition, ...]] = dict(board.transitions)
         now_ms = self._clock.now_ms()
-        observed = "" if self._pages_somebody else observe.words(self._week())
+        observed = "" if self._settings.pages_somebody else observe.words(self._week())
         tickets = tuple(f for f in board.flags if f.nature in TICKETS)
         return PageData(
             board.incidents,
@@ -163,7 +216,17 @@ class Seen:
         for severity, scope in product(observe.PAGED, ScopeKind):
             wanted = metrics.pages_wanted.labels(severity.value, scope.value)
             wanted.set_function(partial(self._wanted, severity, scope))
-        metrics.blind.labels(Blind.WINDOWS_SILENT).set_function(lambda: float(self.blind() is not None))
+        metrics.blind.labels(Blind.WINDOWS_SILENT).set_function(lambda: float(self.silent() is not None))
+        metrics.blind.labels(Blind.NO_OUTCOMES).set_function(
+            lambda: float(self.without_outcomes() is not None)
+        )
+        metrics.canary_last_seen_timestamp_seconds.provide(self._canary)
+
+    def _canary(self) -> Rows:
+        """A standby says nothing about it."""
+        if not self._settings.alerting.canary_s or not self.owns():
+            return Rows([], [])
+        return Rows([()], [float(self._station.board.sight.canary_seen_s)])
 
     def _week(self) -> observe.Week:
         board = self._station.board

@@ -111,14 +111,18 @@ def bare(incident: Incident) -> Incident:
 
 
 def carried(stored: Incident | None, decided: Incident, held: Iterable[Silence]) -> Change:
-    """What the detector decided, with deliveries and people's part of the incident as it is stored.
+    """What the detector decided, with deliveries, status notes and people's part as they are stored.
 
     `decided` is the incident after its last bucket; `held` are all silences.
     """
     if stored is not None:
         people = stored.people
         decided = msgspec.structs.replace(
-            decided, seq=decided.seq + people.changes, deliveries=stored.deliveries, people=people
+            decided,
+            seq=decided.seq + people.changes,
+            deliveries=stored.deliveries,
+            status_notes=stored.status_notes,
+            people=people,
         )
         if decided.reopened > stored.reopened and people.acknowledged_ms:
             fresh = msgspec.structs.replace(people, acknowledged_ms=0, acknowledged_by="")

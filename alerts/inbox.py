@@ -19,7 +19,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streams.errors import Unreachable
-from streams.metrics import Heard, Metrics
+from streams.label_values import Heard
+from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.topics import INCIDENT_COMMANDS
 

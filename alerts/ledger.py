@@ -13,10 +13,10 @@ import msgspec
 
 from alerts import audience, commands
 from alerts.commands import Change
-from alerts.records import Delivery, Incident, Transition
+from alerts.records import Delivery, Incident, StatusNote, Transition
 from alerts.settings import Team
 from streams.commands import Ask, Command, Silence
-from streams.metrics import Heard
+from streams.label_values import Heard
 from streams.records import encode
 from streams.topics import INCIDENT_EVENTS, INCIDENTS, SILENCES
 
@@ -81,6 +81,17 @@ class Ledger:
             await self._put(merged)
         what, detail = RECORDED[delivery.action], f"{delivery.route} {delivery.dedup_key}"
         await self.event(Transition(merged.key, delivery.seq, delivery.at_ms, what, "accepted", detail))
+
+    async def attach(self, key: str, notes: Sequence[StatusNote]) -> None:
+        """What status pages say of an incident."""
+        async with self._writing:
+            if key not in self.incidents:
+                return
+            merged = msgspec.structs.replace(self.incidents[key], status_notes=tuple(notes))
+            await self._put(merged)
+        for note in notes:
+            detail = f"{note.name}: {note.words}"
+            await self.event(Transition(key, merged.seq, note.at_ms, "status_page", note.indicator, detail))
 
     async def ask(self, value: bytes | None, bucket_s: int) -> tuple[Heard, Change | None]:
         """Takes a command after bucket `bucket_s`; taken twice it changes nothing."""

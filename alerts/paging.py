@@ -175,7 +175,8 @@ def _paged_as(incident: Incident) -> Severity:
 
 
 def _details(incident: Incident, scope: Scope) -> dict[str, str | int | float]:
-    return {
+    notes = {f"status_page_{n.name}": f"{n.indicator}: {n.words}" for n in incident.status_notes}
+    return notes | {
         "rule": incident.rule,
         "scope": scope.kind.value,
         "carrier": scope.carrier,

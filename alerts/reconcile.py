@@ -18,7 +18,8 @@ from alerts.notify.budget import Budget
 from alerts.paging import delayed
 from alerts.records import Delivery, Incident, Page
 from streams.errors import Unreachable
-from streams.metrics import Metrics, Sent
+from streams.label_values import Sent
+from streams.metrics import Metrics
 
 __all__ = ["Desk", "Reconciler"]
 

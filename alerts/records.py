@@ -149,6 +149,15 @@ class Wake(NamedTuple):
     scope: ScopeKind
 
 
+class StatusNote(msgspec.Struct, frozen=True):
+    """What a status page said when the incident opened. `at_ms` is wall time; `words` are its own."""
+
+    name: str
+    at_ms: int
+    indicator: str
+    words: str
+
+
 class Incident(msgspec.Struct, frozen=True):
     """The newest whole state of an incident: what the compacted `incidents` topic holds.
 
@@ -208,6 +217,7 @@ class Incident(msgspec.Struct, frozen=True):
     wakes: tuple[Wake, ...] = ()
     """The pages that were to wake somebody, sent or not."""
     deliveries: tuple[Delivery, ...] = ()
+    status_notes: tuple[StatusNote, ...] = ()
     team: str | None = None
     """Who is paged, frozen when the first page is wanted; '' the default, None not decided yet."""
     storm: str | None = None

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
+from alerts.settings_health import StatusPage as StatusPage
+from alerts.settings_health import check_own_health, check_status_pages
 from alerts.settings_routes import ROUTING_KEY_CHARACTERS, check_routes, check_url, words
 from alerts.settings_routes import Alertmanager as Alertmanager
 from alerts.settings_routes import PagerDuty as PagerDuty
@@ -17,7 +19,7 @@ from alerts.settings_routes import key_id as key_id
 from streams import settings as base
 from streams.errors import ConfigError
 from streams.gateway import doors
-from streams.settings import Section
+from streams.settings import Secret, Section
 
 MODES = ("page", "observe")
 ROUTES = ("pagerduty", "alertmanager", "none")
@@ -41,6 +43,12 @@ class Alerting(Section, frozen=True):
     """Where people reach the pages of the alerts role, such as https://sms.example.org; pages
     carry no link while it is empty."""
     runbook_url: str = ""
+    heartbeat_url: Secret = Secret("")
+    """A dead man's switch, such as healthchecks.io: called each minute, but only while all is well."""
+    canary_s: float = 30.0
+    """So often a record of our own goes the whole way from `outcomes` to the alerts role; 0: never."""
+    no_outcomes_s: float = 300.0
+    """So long without any outcome, and nobody can say how carriers do; 0: however long."""
 
 
 class Alerts(Section, frozen=True):
@@ -58,6 +66,7 @@ class Settings(base.Settings, frozen=True):
     webhook: Webhook = Webhook()
     teams: tuple[Team, ...] = ()
     alerts: Alerts = Alerts()
+    status_pages: tuple[StatusPage, ...] = ()
 
     @property
     def pages_somebody(self) -> bool:
@@ -106,6 +115,10 @@ def check(settings: Settings) -> None:
             f"alertmanager.urls is set, but alerting.route = '{settings.alerting.route}': choose "
             "alerting.route = 'alertmanager', or leave alertmanager.urls out"
         )
+    check_own_health(
+        settings.alerting.canary_s, settings.alerting.no_outcomes_s, settings.alerting.heartbeat_url
+    )
+    check_status_pages(settings.status_pages)
 
 
 def check_pager(settings: Settings) -> None:

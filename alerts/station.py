@@ -21,11 +21,12 @@ from alerts.decide import Decided, DetectorState
 from alerts.flags import Flag
 from alerts.ledger import Ledger, ReadTopic, Send
 from alerts.policy import Policy
-from alerts.records import Delivery, Form, Incident, Page, Transition
+from alerts.records import Delivery, Form, Incident, Page, StatusNote, Transition
 from alerts.settings import Settings
+from alerts.sight import Sight
 from streams.commands import Silence
 from streams.journal import Assembler, Complete
-from streams.metrics import Heard
+from streams.label_values import Heard
 from streams.networks import networks_of
 from streams.records import BUCKET_S
 from streams.rules import RuleBook
@@ -35,6 +36,7 @@ from streams.unknown_share import Share, UnknownShare
 log = logging.getLogger("alerts.station")
 
 SNAPSHOT_EVERY_S = 60
+OPENED = "opened"
 ReadBuckets = Callable[[int, int], Awaitable[Iterable[Complete]]]
 """Closed buckets between two, both left out, read from the log itself."""
 Take = Callable[[bytes | None], Awaitable[Heard]]
@@ -70,6 +72,7 @@ class Board:
     silences: tuple[Silence, ...] = ()
     unknown: tuple[Share, ...] = ()
     """By source: outcomes without a carrier, of the hour as far as this owner has read it."""
+    sight: Sight = field(default_factory=Sight)
 
 
 class Station:
@@ -96,24 +99,33 @@ class Station:
         self._paging = False
         self.display = networks_of(settings.carriers.file, settings.carriers.roll_up).display
         self._unknown = UnknownShare()
+        self._sight = Sight()
         self.board = Board()
+        self._owns = True
+        self.on_opened: Callable[[Incident], None] = lambda _: None
+        """Told of each incident that has opened and is written; must return at once."""
 
     @property
     def low_water(self) -> int:
         return self._low_water
+
+    def stand_by(self) -> None:
+        """Another may own the log now: what is shown here would be what was, for ever."""
+        self._owns, self.board = False, Board()
 
     async def restore(self) -> None:
         """Snapshot, then the incidents that are newer than it; the log is read on from the snapshot.
 
         What people have asked for meanwhile is taken before anybody is paged: what somebody has
         closed must not be opened again."""
-        self._assembler, self._low_water, self._paging = Assembler(), 0, False
+        self._assembler, self._low_water, self._paging, self._owns = Assembler(), 0, False, True
         await self._ledger.restore(self._read)
         known = self._ledger.incidents
         self._written = snapshot.NOTHING
         records = await self._read(DETECTOR_STATE)
         state = self._from_snapshot(list(records.values()))
         self._state = decide.adopt(state, map(commands.bare, known.values()))
+        self._sight = Sight(outcome_s=self._state.bucket_s)
         log.info("restored at bucket %d with %d incidents", self._state.bucket_s, len(known))
         if self._inbox is not None:
             await self._inbox.catch_up(self.ask)
@@ -156,6 +168,7 @@ class Station:
 
     async def _take(self, complete: Complete, offset: int) -> None:
         self._unknown.add(complete.cells)
+        self._sight = self._sight.after(complete.record.bucket_s, complete.cells)
         decided = self._decide(complete)
         await self._write_changes(decided)
         bucket_s = complete.record.bucket_s
@@ -181,6 +194,10 @@ class Station:
             await self._ledger.decided(transition)
         for change in await self._ledger.keep(decided.incidents):
             self._page(change)
+        for transition in decided.transitions:
+            one = self._ledger.incidents[transition.key]
+            if transition.what == OPENED and not one.status_notes:
+                self.on_opened(one)
 
     async def ask(self, value: bytes | None) -> Heard:
         """One command of people or webhooks: it counts after the last bucket applied."""
@@ -204,6 +221,11 @@ class Station:
             self._pager.heard(change.heard)
         self._pager.want(self.pages_of(change.incident))
 
+    async def attach(self, key: str, notes: tuple[StatusNote, ...]) -> None:
+        """What status pages say of an incident: for its page, and for what its pager is told next."""
+        await self._ledger.attach(key, notes)
+        self._show(None)
+
     def pages_of(self, incident: Incident) -> tuple[Page, ...]:
         """The pages that an incident wants by now, for routes of every form."""
         return audience.wanted(incident, self._ledger.incidents.values(), self._links, self.display)
@@ -223,12 +245,14 @@ class Station:
         self._low_water = offset + 1
 
     def _show(self, decided: Decided | None) -> None:
+        if not self._owns:
+            return
         incidents = self._ledger.incidents.values()
         newest_first = sorted(incidents, key=lambda i: (i.opened_bucket_s, i.key), reverse=True)
         flags = decided.flags if decided else self.board.flags
         silences = tuple(self._ledger.silences.values())
-        events, bucket_s = dict(self._ledger.events), self._state.bucket_s
-        self.board = Board(tuple(newest_first), events, flags, bucket_s, silences, self._unknown.shares())
+        events, bucket_s, shares = dict(self._ledger.events), self._state.bucket_s, self._unknown.shares()
+        self.board = Board(tuple(newest_first), events, flags, bucket_s, silences, shares, self._sight)
 
 
 class NoPager:

@@ -21,7 +21,7 @@ from streams.errors import GapError, LossError
 from streams.http import HttpServer, Readiness
 from streams.log_reader import read_back, read_log
 from streams.metrics import Metrics, Role
-from streams.records import Partial
+from streams.records import CANARY, UNKNOWN, Partial
 from streams.rules import RuleBook
 from streams.settings import Settings
 from streams.shown import Shown
@@ -119,7 +119,7 @@ class WindowsStage:
 def run_windows(settings: Settings) -> None:
     """Runs the worker until SIGTERM; exits the process."""
     book = RuleBook.of(settings.rules, settings.sources, settings.code_tables)
-    metrics = Metrics(Role.WINDOWS, source=[*(s.name for s in settings.sources), "unknown"])
+    metrics = Metrics(Role.WINDOWS, source=[*(s.name for s in settings.sources), UNKNOWN, CANARY])
     readiness = Readiness("kafka", "partitions", "restored")
     app = make_app(settings, settings.windows.group, settings.windows.instance)
     shown = Shown(metrics, book, WallClock(settings.clock))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from streams import canary
+from streams.canary import CanarySource
 from streams.codes import CodeBook
 from streams.intake import Intake
 from streams.lookup import LookupService
 from streams.networks import networks_of
 from streams.prefix import PrefixOf
 from streams.privacy import RecipientHasher
+from streams.records import CANARY
 from streams.region import RegionOf
 from streams.settings import Settings
 from streams.source import Source
@@ -32,4 +35,5 @@ def assemble(settings: Settings, metrics: Any) -> Assembly:
     lookups = LookupService(settings, networks, hasher, metrics) if settings.lookup.enabled else None
     prefix_of = PrefixOf(networks, RegionOf()) if settings.carriers.prefix else None
     tellers = tellers_of(sources.values(), hasher, prefix_of, lookups)
-    return Assembly(Intake(sources, hasher, settings.ingest.max_record_bytes, tellers), lookups)
+    known = sources | {CANARY: CanarySource.of(canary.CONFIG, networks=networks, hasher=hasher)}
+    return Assembly(Intake(known, hasher, settings.ingest.max_record_bytes, tellers), lookups)

@@ -14,7 +14,8 @@ import os
 import sys
 import tempfile
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -106,11 +107,14 @@ def make_app(settings: Settings, group: str, instance: str) -> App:
 class Runner:
     """Drives one stage from one agent. Any unexpected error ends the process with exit code 3."""
 
-    def __init__(self, app: App, stage: Stage, readiness: Readiness) -> None:
+    def __init__(self, app: App, stage: Stage, readiness: Readiness, *, at_once: bool = False) -> None:
+        """`at_once`: restores on assignment, not with the first record. Where the log has gone silent
+        there is none, and what is known must be shown and delivered all the same."""
         self._app = app
         self._stage = stage
         self._ready = readiness
-        self._restore_due = True
+        self._restore_due, self._at_once = True, at_once
+        self._turn = asyncio.Lock()
         self._held: deque[tuple[int, Any]] = deque()
         self.on_revoked: Callable[[], Awaitable[None]] | None = None
         """Awaited when the log is taken away: what acts on the outside must stop."""
@@ -122,6 +126,8 @@ class Runner:
         self._restore_due = True
         if assigned:
             self._ready.set("partitions", True)
+            if self._at_once:
+                self._app.add_future(self._begin())
         else:
             self._ready.set("partitions", False, "stands by: another instance owns the log")
 
@@ -133,28 +139,47 @@ class Runner:
 
     async def drive(self, stream: Any) -> None:
         """The agent's body: every record once, in order, acknowledged when no restart needs it."""
-        try:
+        with _or_leave():
             async for event in stream.noack().events():
-                await self._one(event)
-        except (asyncio.CancelledError, GeneratorExit):
-            raise
-        except BaseException as e:
-            log.critical("%s: %s; starting anew", type(e).__name__, e, exc_info=not _expected(e))
-            leave()
+                async with self._turn:
+                    await self._one(event)
+
+    async def _begin(self) -> None:
+        with _or_leave():
+            async with self._turn:
+                await self._restore()
+
+    async def _restore(self) -> None:
+        if not self._restore_due:
+            return
+        self._restore_due = False
+        self._held.clear()
+        await self._stage.restore()
+        self._ready.set("restored", True)
+        if self._restore_due and self.on_revoked is not None:
+            await self.on_revoked()  # taken away meanwhile: what has just begun must stop again
 
     async def _one(self, event: Any) -> None:
         message = event.message
-        if self._restore_due:
-            self._restore_due = False
-            self._held.clear()
-            await self._stage.restore()
-            self._ready.set("restored", True)
+        await self._restore()
         value, message.value = message.value, None
         await self._stage.apply(message.offset, value)
         self._held.append((message.offset, message))
         low_water = self._stage.low_water
         while self._held and self._held[0][0] < low_water:
             self._app.consumer.ack(self._held.popleft()[1])
+
+
+@contextmanager
+def _or_leave() -> Iterator[None]:
+    """Any unexpected error in the block ends the process."""
+    try:
+        yield
+    except (asyncio.CancelledError, GeneratorExit):
+        raise
+    except BaseException as e:
+        log.critical("%s: %s; starting anew", type(e).__name__, e, exc_info=not _expected(e))
+        leave()
 
 
 def _expected(e: BaseException) -> bool:

@@ -12,6 +12,7 @@ from streams.errors import STARTS_ANEW, MonitorError, Poisoned
 from streams.http import HttpServer, Readiness
 from streams.ingest import Ingest
 from streams.metrics import Metrics, Role
+from streams.records import CANARY, UNKNOWN
 from streams.settings import Settings
 
 log = logging.getLogger("streams.ingest")
@@ -22,7 +23,7 @@ POISON_HOLD_S = 20.0
 
 def run_ingest(settings: Settings) -> int:
     """Runs until SIGTERM or SIGINT, which finish the transaction; returns the exit code."""
-    names = [*(s.name for s in settings.sources), "unknown"]
+    names = [*(s.name for s in settings.sources), UNKNOWN, CANARY]
     metrics = Metrics(Role.INGEST, source=names)
     readiness = Readiness("kafka", "partitions")
     ingest = Ingest(settings, metrics, readiness)

@@ -249,6 +249,9 @@ class Intake:
             column = np.where(work.sent_ms[counted] >= 0, latency, NO_LATENCY)
             self.fold.add(work.row[counted], receipt_s[counted], column)
             self._count_checked(work, counted)
+        canaries = np.flatnonzero(work.live & (work.result == CODE[Result.CANARY]))
+        if len(canaries):
+            self.fold.add(work.row[canaries], receipt_s[canaries], np.full(len(canaries), SEND))
         in_flight = work.live & (work.result == CODE[Result.IN_FLIGHT])
         if in_flight.any():
             for flags, what in ((work.first_send, SEND), (self._kinds.signals[work.row], SIGNAL)):

@@ -28,6 +28,7 @@ from streams.exposition import (
     wide_gauge,
     wide_histogram,
 )
+from streams.label_values import BLIND_OF_ALERTS, Answer, Asked, Beat, Blind, CarrierCheck, Heard, Sent
 from streams.records import LATENCY_BOUNDS_S, Result
 
 DISTRIBUTION = "carrier-health-monitor"
@@ -45,67 +46,6 @@ class Role(StrEnum):
     WINDOWS = "windows"
     ALERTS = "alerts"
     GATEWAY = "gateway"
-
-
-class Blind(StrEnum):
-    """Why the monitor can not see: the label values of `blind`."""
-
-    PARTIALS_SILENT = "partials_silent"
-    CLOCK_HELD = "clock_held"
-    WINDOWS_SILENT = "windows_silent"
-
-
-class Sent(StrEnum):
-    """What became of one attempt to page: the label `result` of `pager_attempts_total`."""
-
-    ACCEPTED = "accepted"
-    RETRY = "retry"
-    REFUSED = "refused"
-    IN_DOUBT = "in_doubt"
-
-
-class Heard(StrEnum):
-    """What became of a command of people: the label `result` of `incident_commands_total`."""
-
-    TAKEN = "taken"
-    REPEATED = "repeated"
-    UNKNOWN = "unknown"
-    MALFORMED = "malformed"
-
-
-class Answer(StrEnum):
-    """How the gateway answered: the label `result` of `gateway_requests_total`."""
-
-    ACCEPTED = "accepted"
-    REPEATED = "repeated"
-    IGNORED = "ignored"
-    MALFORMED = "malformed"
-    FORBIDDEN = "forbidden"
-    NOT_FOUND = "not_found"
-    METHOD = "method"
-    TOO_SLOW = "too_slow"
-    TOO_LARGE = "too_large"
-    ENCODED = "encoded"
-    UNAVAILABLE = "unavailable"
-
-
-class Asked(StrEnum):
-    """What became of a number that Lookup might know: the label `result` of `lookup_requests_total`."""
-
-    OK = "ok"
-    CACHED = "cached"
-    NOT_FOUND = "not_found"
-    REFUSED = "refused"
-    RATE_LIMITED = "rate_limited"
-    OVER_BUDGET = "over_budget"
-    ERROR = "error"
-
-
-class CarrierCheck(StrEnum):
-    """Whether Lookup agrees with the carrier told: the label `result` of `carrier_checks_total`."""
-
-    SAME = "same"
-    PORTED = "ported"
 
 
 EVERY_ROLE = tuple(Role)
@@ -237,6 +177,13 @@ class Metrics:
     )
     pager_queue_length = gauge(ALERTS, "Pages that the pager has not accepted.", "route")
     pager_info = gauge(ALERTS, "The route that pages take.", "route")
+    canary_last_seen_timestamp_seconds = wide_gauge(
+        ALERTS,
+        "End of the newest closed bucket with a canary, epoch seconds; 0 for none yet; the owner's alone.",
+    )
+    heartbeats_total = counter(
+        ALERTS, "Calls to the dead man's switch; held_back: not well enough to call.", "result", result=Beat
+    )
     redis_up = gauge(ALERTS, "1 while Redis answers.")
     build_info = gauge(EVERY_ROLE, "The build that runs.", "version", "role")
 
@@ -249,6 +196,10 @@ class Metrics:
         self._made: dict[str, Any] = {m.name: m.make(m, self.registry) for m in mine}
         self._families = [made for made in self._made.values() if isinstance(made, Family)]
         self.expect(**known)
+        if self.role in CONSUMERS[1:]:
+            for reason in Blind:
+                if (reason in BLIND_OF_ALERTS) is not (self.role is Role.ALERTS):
+                    self.blind.remove(reason)
         self.build_info.labels(_version(), self.role.value).set(1)
 
     def get(self, name: str) -> Any:

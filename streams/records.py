@@ -16,6 +16,8 @@ BUCKET_S = 10
 UNKNOWN = "unknown"
 TIME_CRITICAL = "time_critical"
 """The traffic class that raises severity (contract: normalised outcome)."""
+CANARY = "__canary__"
+"""Source, carrier and region of what the monitor sends itself; no source of a user has this name."""
 
 LATENCY_BOUNDS_S = (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 14400)
 """Upper bounds (inclusive, seconds) of the receipt-latency histogram; one more column is +Inf."""
@@ -43,6 +45,7 @@ class Result(StrEnum):
     CONFLICT = "conflict"
     OWN_SIDE = "own_side"
     IN_FLIGHT = "in_flight"
+    CANARY = "canary"
     LATE = "late"
     COUNTED = "counted"
 

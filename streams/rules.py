@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from streams.codes import family
-from streams.records import SeriesKey
+from streams.records import CANARY, SeriesKey
 from streams.settings import CodeTable, Rule, Source
 from streams.source import profile_of
 
@@ -37,6 +37,8 @@ class RuleBook:
 
     def eligible(self, rule: Rule, key: SeriesKey) -> bool:
         """Whether finals under `key` belong to the rule's denominator."""
+        if key.source == CANARY:
+            return False
         return not rule.profiles or not self.profiles_of.get(key.source, _NONE).isdisjoint(rule.profiles)
 
     def failing(self, rule: Rule, key: SeriesKey) -> bool:

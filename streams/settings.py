@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from streams.errors import ConfigError
-from streams.records import UNKNOWN
+from streams.records import CANARY, UNKNOWN
 from streams.settings_carriers import Carriers as Carriers
 from streams.settings_carriers import Lookup as Lookup
 from streams.settings_carriers import check_carriers, check_lookup
@@ -265,6 +265,8 @@ def check(settings: Settings) -> None:
     for source in settings.sources:
         if source.name in ("", UNKNOWN):
             raise ConfigError(f"sources: the name '{source.name}' stands for records without a source")
+        if source.name == CANARY:
+            raise ConfigError(f"sources: the name '{CANARY}' stands for the monitor's own canary")
     for rule in settings.rules:
         if not rule.codes and not rule.classes:
             raise ConfigError(f"rules: '{rule.name}' names neither codes nor classes, so nothing would fail")

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from streams.clock import WallClock
 from streams.exposition import Bins, Rows
 from streams.journal import Complete
-from streams.metrics import Blind, Metrics
+from streams.label_values import Blind
+from streams.metrics import Metrics
 from streams.records import BUCKET_S, LATENCY_BOUNDS_S, Cells, Partial, Result
 from streams.rules import RuleBook
 from streams.sliding import WINDOWS_S, Sliding

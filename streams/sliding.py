@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.records import BUCKET_S, Cells, SeriesKey
+from streams.records import BUCKET_S, CANARY, Cells, SeriesKey
 from streams.rules import RuleBook
 
 WINDOWS_S = {"1m": 60, "5m": 300, "15m": 900, "1h": 3600}
@@ -52,7 +52,8 @@ class Sliding:
 
     def _tabulate(self, cells: Cells) -> NDArray[np.int32]:
         for name in cells.keys:
-            self._row(name)
+            if name.source != CANARY:
+                self._row(name)
         rows: list[int] = []
         columns: list[int] = []
         values: list[int] = []

@@ -39,7 +39,7 @@ TOPICS = (
         *_delete(7),
         "message id",
         "a provider's record as it came",
-        "gateway, users",
+        "gateway, users, alerts (canary)",
         LARGE_BYTES,
     ),
     Topic(PARTIALS, 1, *_delete(7), "-", "counts folded by ingest: ranges, clocks, tallies, cells", "ingest"),

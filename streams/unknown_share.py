@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import NamedTuple
 
-from streams.records import BUCKET_S, UNKNOWN, Cells
+from streams.records import BUCKET_S, CANARY, UNKNOWN, Cells
 
 HOUR_BUCKETS = 3600 // BUCKET_S
 
@@ -33,6 +33,8 @@ class UnknownShare:
         bucket: dict[str, tuple[int, int]] = {}
         for k, n in zip(cells.key, cells.finals, strict=True):
             key = cells.keys[k]
+            if key.source == CANARY:
+                continue
             unknown, finals = bucket.get(key.source, (0, 0))
             bucket[key.source] = (unknown + (n if key.carrier == UNKNOWN else 0), finals + n)
         self._buckets.append(bucket)

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from alerts.settings import Settings, Team
+from alerts.settings import Settings, StatusPage, Team
 from streams.metrics_doc import page
 from streams.records import Reason, Result
 from streams.settings import CodeTable, Rule, Secret, Section, Source
@@ -68,6 +68,7 @@ def settings() -> Iterator[tuple[str, str]]:
     yield from keys("sources[].", Source)
     yield from keys("code_tables[].", CodeTable)
     yield from keys("rules[].", Rule)
+    yield from keys("status_pages[].", StatusPage)
     yield from keys("teams[].", Team)
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from streams.gateway.accept import Taken
-from streams.metrics import Answer
+from streams.label_values import Answer
 
 RETRY_AFTER_S = 5
 

@@ -31,7 +31,8 @@ from streams.gateway.doors import Door, Endpoint, doors, networks, webhook_door
 from streams.gateway.produce import Headers, Item, Writer
 from streams.gateway.recent import Recent
 from streams.gateway.request import Request
-from streams.metrics import REQUEST_BOUNDS_S, Answer, Metrics
+from streams.label_values import Answer
+from streams.metrics import REQUEST_BOUNDS_S, Metrics
 from streams.privacy import RecipientHasher
 from streams.records import UNKNOWN, Malformed, encode
 from streams.settings import Settings

@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 import aiohttp
 
+from streams.label_values import Asked
 from streams.lookup.answer import NOTHING, Answer, read
-from streams.metrics import Asked
 from streams.proxy import proxy_of
 from streams.settings import Lookup
 

@@ -16,11 +16,11 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from streams.label_values import Asked
 from streams.lookup.budget import Pace, daily_limit, day, until_tomorrow_s
 from streams.lookup.cache import PREFIX, Cache
 from streams.lookup.client import Reply, TwilioLookup
 from streams.lookup.memory import Memory, Wanted
-from streams.metrics import Asked
 from streams.networks import Networks
 from streams.privacy import RecipientHasher, canonical
 from streams.settings import Settings

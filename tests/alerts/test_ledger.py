@@ -15,7 +15,7 @@ from alerts.commands import bare
 from alerts.records import Delivery, Incident, State
 from alerts.station import Station, Take
 from streams.commands import Ask, Command, Matcher, Silence, Via
-from streams.metrics import Heard
+from streams.label_values import Heard
 from streams.records import encode
 from streams.topics import INCIDENTS, SILENCES
 from tests.alerts.test_station import NETWORK, SETTINGS, Kafka, PagerThatAcceptsAll, log_of

@@ -214,7 +214,7 @@ async def test_what_would_have_been_paged_is_counted_over_crashes_and_told_at_th
     assert told == ["nobody is paged; in the last week it would have been 1 page: 1 critical (carrier)"]
     metrics = Metrics(Role.ALERTS)
     clock = WallClock(Clock())
-    Seen(station, Readiness(), clock, 5.0, pages_somebody=False).provide(metrics)
+    Seen(station, Readiness(), clock, observing).provide(metrics)
     shown = metrics.render()[0].decode()
     assert 'carrier_health_pages_wanted{scope="carrier",severity="critical"} 1.0' in shown
     assert 'carrier_health_pages_wanted{scope="pair",severity="warning"} 0.0' in shown

@@ -12,7 +12,7 @@ import msgspec
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from alerts.records import Incident
-from streams.records import BUCKET_S, Cells, ClosedBucket, FailedRecipient, Partial
+from streams.records import BUCKET_S, CANARY, Cells, ClosedBucket, FailedRecipient, Partial, Result
 from streams.settings import Settings
 from tests.faults.traffic import REGION, Lane, Truths
 
@@ -151,10 +151,16 @@ class Audit:
         wanted: Counter[tuple[int, str, str]] = Counter()
         for lane, ledger in enumerate(self.truths.lanes):
             wanted.update({(lane, source, result): n for (source, result), n in ledger.results.items()})
+        read = read_all(self.settings, "outcomes")
+        canaries = Counter(
+            m.partition() for m in read if dict(m.headers() or [])["source"] == CANARY.encode()
+        )
+        wanted.update({(lane, CANARY, Result.CANARY.value): n for lane, n in canaries.items()})
+        self.figures["canaries"] = canaries.total()
         difference = _difference(tallied, wanted)
         assert difference == {}, f"{len(difference)} tallies differ (have, want): {_some(difference)}"
         split = sum(r.split for p in self.partials if p.part == p.parts for r in p.ranges)
-        assert tallied.total() == len(read_all(self.settings, "outcomes")) + split
+        assert tallied.total() == len(read) + split
 
     def check_dead_letters(self) -> None:
         places = Counter(_place(m) for m in read_all(self.settings, "dead-letters"))

@@ -18,7 +18,7 @@ from urllib.request import urlopen
 
 import msgspec
 
-from alerts.demo.receiver import Entry, Receiver
+from alerts.demo.receiver import Entry, Mood, Receiver
 from alerts.settings import Settings
 from streams.embedded import EmbeddedKafka, EmbeddedValkey
 from streams.embedded.ports import free_port
@@ -55,6 +55,15 @@ class Pager:
     @property
     def log(self) -> list[Entry]:
         return list(self._receiver.log)
+
+    @property
+    def still_open(self) -> list[str]:
+        """Keys of the alerts that nobody has resolved."""
+        return [key for _, key in list(self._receiver.open)]
+
+    def meet(self, mood: Mood) -> None:
+        """How it meets the next requests."""
+        self._receiver.mood = mood
 
 
 class Role:

@@ -82,6 +82,7 @@ def _live(course: Course, cluster: Cluster) -> Outcome:
     print(f"{feeder.truths.records} records written in {ended - began:.0f} s")
     drained_s = wait_closed(cluster, ended)
     figures = {"drain_s": drained_s, "feed_s": ended - began, **_kills(cluster, executioner.done)}
+    wait_for(lambda: _canary_seen(cluster, began), "a canary has come through", DRAIN_S, cluster.tend, 1.0)
     wait_for(lambda: _settled(cluster, len(labels)), "every incident is resolved", DRAIN_S, cluster.tend, 1.0)
     return Outcome(Audit(settings, feeder.truths), labels, executioner.done, cluster, figures)
 
@@ -93,6 +94,13 @@ def _settled(cluster: Cluster, labels: int) -> bool:
         return False
     told = (i.deliveries[-1].action for i in incidents(cluster.settings) if i.deliveries)
     return Counter(told)["resolve"] >= labels
+
+
+def _canary_seen(cluster: Cluster, since: float) -> bool:
+    """Whether the owner of the incidents has seen one of after `since` in a closed bucket."""
+    name = b"carrier_health_canary_last_seen_timestamp_seconds "
+    lines = [line for role in cluster.of("alerts") for line in role.get("/metrics")[1].splitlines()]
+    return any(float(line.split()[-1]) > since for line in lines if line.startswith(name))
 
 
 def _kills(cluster: Cluster, done: list[Done]) -> dict[str, float]:

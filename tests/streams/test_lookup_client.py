@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
+from streams.label_values import Asked
 from streams.lookup import client as clients
 from streams.lookup.client import Reply, TwilioLookup
-from streams.metrics import Asked
 from streams.settings import Lookup, Secret
 
 NUMBER = "+12025550123"

@@ -11,8 +11,8 @@ from alerts.notify import InDoubt, Retry
 from alerts.notify.pagerduty import PagerDuty
 from alerts.records import Page, Severity
 from alerts.settings import PagerDuty as PagerDutySettings
+from streams.label_values import Asked
 from streams.lookup.client import TwilioLookup
-from streams.metrics import Asked
 from streams.proxy import proxy_of
 from streams.settings import Lookup, Secret
 

@@ -130,3 +130,54 @@ def test_gauges_after_a_restart_are_what_they_were() -> None:
     assert again.total("records_total") == {}
     assert role.value("window_distinct_recipients", **labels, rule="twilio_30003") == 4
     assert role.value("window_failure_ratio", **labels, window="1h", rule="twilio_30003") == 30 / 70
+
+
+# -- when nothing comes ---------------------------------------------------------------------------
+
+
+class Hand:
+    """A clock that is set by hand."""
+
+    def __init__(self, now_s: float) -> None:
+        self.now_s = now_s
+
+    def now_ms(self) -> int:
+        return int(self.now_s * 1000)
+
+
+def blind(metrics: Metrics) -> dict[str, float]:
+    samples = [s for family in metrics.blind.collect() for s in family.samples]
+    return {s.labels["reason"]: s.value for s in samples}
+
+
+def test_an_ingest_that_is_dead_is_said_after_a_minute_and_closes_nothing() -> None:
+    clock, metrics = Hand(T0_S), Metrics(Role.WINDOWS)
+    shown = Shown(metrics, RuleBook.of(DEFAULT_RULES, SOURCES), clock)  # type: ignore[arg-type]
+    windows = Windows(lateness_ms=5_000)
+    first = partial([reach(0, 0, 10, 30)], finals(GOOD, 1, 2, 3))
+    closed = windows.apply(0, first)
+    shown.partial(first, windows)
+    clock.now_s += 60
+    assert blind(metrics) == {"partials_silent": 0, "clock_held": 0}
+    clock.now_s += 1
+    assert blind(metrics) == {"partials_silent": 1, "clock_held": 0}
+    assert windows.next_bucket_s == T0_S + 20 and len(closed) == 2, "only clocks close, silence never"
+    again = partial([reach(0, 10, 10, 91)])
+    assert len(windows.apply(1, again)) == 6
+    shown.partial(again, windows)
+    assert blind(metrics)["partials_silent"] == 0
+
+
+def test_a_partition_without_a_clock_is_said_at_once() -> None:
+    metrics = Metrics(Role.WINDOWS)
+    shown = Shown(metrics, RuleBook.of(DEFAULT_RULES, SOURCES), WallClock(Clock()))
+    windows = Windows(lateness_ms=5_000)
+    one = partial([reach(0, 0, 10, 30), reach(1, 0, 0, None)], sources={"outcomes": 2})
+    assert windows.apply(0, one) == []
+    shown.partial(one, windows)
+    assert blind(metrics) == {"partials_silent": 0, "clock_held": 1}
+
+
+def test_each_role_tells_only_what_it_can_know() -> None:
+    assert set(blind(Metrics(Role.WINDOWS))) == {"partials_silent", "clock_held"}
+    assert set(blind(Metrics(Role.ALERTS))) == {"windows_silent", "no_outcomes"}

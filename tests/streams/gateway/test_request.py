@@ -14,7 +14,7 @@ from streams.gateway.discreet import discreet_logger
 from streams.gateway.doors import Door, Endpoint
 from streams.gateway.recent import Recent
 from streams.gateway.request import Request, door_of, public_base, record_of, refusal
-from streams.metrics import Answer
+from streams.label_values import Answer
 
 SIGNED = Door("twilio", "twilio-status-callback", Endpoint.STATUS, True, (b"12345",), "outcomes")
 TOKENED = Door("jasmin 1", "jasmin-http", Endpoint.STATUS, False, (b"s3cret", b"0ld"), "outcomes")

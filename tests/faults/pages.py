@@ -1,0 +1,276 @@
+"""One cell of the matrix: an incident opens and ends while the pager, or Redis, has a fault and the
+alerts role is killed at one step of sending; then what the pager got is counted.
+
+windows   healthy ... | ill ........ trigger recorded | healthy ........ resolve recorded
+pager                 | fault, then accepts           | fault, then accepts
+alerts    start       | killed at the step, again     | killed at the step, again
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from alerts.demo.receiver import Mood
+from alerts.records import Incident, State
+from alerts.settings import Settings
+from streams.embedded import EmbeddedKafka, EmbeddedValkey
+from streams.embedded.ports import free_port
+from streams.guard import Guard
+from streams.records import BUCKET_S
+from streams.settings import load
+from streams.topic_admin import TopicAdmin
+from tests.faults.audit import incidents
+from tests.faults.buckets import END_S, ILL_FROM_S, ILL_UNTIL_S, Log
+from tests.faults.cluster import RECIPIENT_KEY, ROUTING_KEY, Pager, wait_for
+from tests.faults.doomed import NEVER, STEPS
+
+SCALE = 60
+"""An hour of the pager's absence and the longest backoff, so many times as fast."""
+CAP_S = 60.0
+HOUR_S = 3600 / SCALE
+WITHIN_S = 90.0
+SETTLE_S = 1.5
+SMALL = ("-Xmx512m", "-XX:+UseSerialGC")
+FEW_PARTITIONS = dict.fromkeys(("outcomes", "failed-recipients", "retry-advice", "dead-letters"), 1)
+
+
+class Trouble(NamedTuple):
+    """What the pager does from each change of the incident on; `for_s`: then it accepts again."""
+
+    name: str
+    mood: Mood
+    for_s: float | None = None
+    redis: str = "there"
+    """`emptied`: after the page; `away`: from before it on."""
+    kafka: str = "there"
+    """`away`: once the page is held, until after it has gone out."""
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """A role that is killed while Kafka is away has nothing to start from: that is no cell."""
+        return (NEVER, *STEPS) if self.kafka == "there" else (NEVER,)
+
+
+TROUBLES = (
+    Trouble("none", Mood()),
+    Trouble("400 once", Mood("refuse", status=400, times=1)),
+    Trouble("429", Mood("throttle", times=2)),
+    Trouble("429 with Retry-After", Mood("throttle", retry_after_s=2, times=1)),
+    Trouble("500", Mood("refuse", status=500, times=2)),
+    Trouble("502", Mood("refuse", status=502, times=2)),
+    Trouble("hang", Mood("stall", times=1)),
+    Trouble("reset, not taken", Mood("reset", times=1)),
+    Trouble("reset after 202", Mood("reset_after_accept", times=1)),
+    Trouble("one hour down", Mood("refuse", status=503), for_s=HOUR_S),
+    Trouble("Redis emptied", Mood(), redis="emptied"),
+    Trouble("Redis away", Mood(), redis="away"),
+    Trouble("Kafka away", Mood("refuse", status=503), kafka="away"),
+)
+
+
+class Counted(NamedTuple):
+    """What became of one incident's pages."""
+
+    sent: int
+    """People who were woken: triggers on no open alert."""
+    lost: int
+    """Incidents that nobody was woken for, and pages that nobody resolved."""
+    repeated: int
+    """Triggers on the open alert: a line in its log, nobody is woken."""
+    attempts: int
+    kills: int
+    wrong: tuple[str, ...] = ()
+    """What must never happen: broken contract, a trigger after the last resolve, another open alert."""
+
+    def __str__(self) -> str:
+        return f"{self.sent} / {self.lost} / {self.repeated}"
+
+    @property
+    def well(self) -> bool:
+        return (self.sent, self.lost, self.wrong) == (1, 0, ())
+
+
+class Doomed:
+    """The process of the alerts role, with the step at which it ends."""
+
+    def __init__(self, config: Path, cap_s: float) -> None:
+        self._config, self._log, self._cap_s = config, config.with_suffix(".log"), cap_s
+        self._process: subprocess.Popen[bytes] | None = None
+        self._guard: Guard | None = None
+        self.kills = 0
+
+    def start(self, step: str, action: str) -> None:
+        self.stop()
+        with self._log.open("ab") as log:
+            command = [sys.executable, "-m", "tests.faults.doomed", str(self._config)]
+            self._process = subprocess.Popen(
+                [*command, step, action, str(self._cap_s)],
+                cwd=Path(__file__).parents[2],
+                env={**os.environ, "CARRIER_HEALTH_HTTP__ALERTS_PORT": str(free_port())},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._guard = Guard(self._process.pid)
+
+    def tend(self, step: str, action: str) -> None:
+        """Starts it again when it has ended."""
+        if self._process is not None and self._process.poll() is not None:
+            self.kills += self._process.returncode == -9
+            self.start(step, action)
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(10)
+            self._process = None
+        if self._guard is not None:
+            self._guard.release()
+            self._guard = None
+
+    @property
+    def output(self) -> str:
+        return self._log.read_text(errors="replace") if self._log.exists() else ""
+
+
+class Cell:
+    """One fault at one step, on topics of its own."""
+
+    def __init__(self, kafka: str, redis: str, directory: Path, trouble: Trouble, step: str) -> None:
+        self._trouble, self._step = trouble, step
+        self._name = f"{trouble.name}-{step}".replace(" ", "-").replace(",", "").lower()
+        self._broker = EmbeddedKafka(jvm_options=SMALL) if trouble.kafka != "there" else None
+        self._kafka = self._broker.bootstrap_servers if self._broker else kafka
+        self._directory = directory
+        self._pager = Pager()
+        self._valkey = EmbeddedValkey() if trouble.redis != "there" else None
+        self._redis = self._valkey.url if self._valkey else redis
+        self._base_s = int(time.time()) // BUCKET_S * BUCKET_S - END_S
+
+    def run(self) -> Counted:
+        """Plays it to its end. Fails the test, with the last lines of the role, when it does not end."""
+        self._pager.start()
+        for server in (self._valkey, self._broker):
+            if server:
+                server.start()
+        settings = self._configured()
+        cap_s = CAP_S / SCALE if self._trouble.for_s else CAP_S
+        role = Doomed(self._directory / f"{self._name}.toml", cap_s)
+        try:
+            return self._play(settings, role)
+        except AssertionError as e:
+            raise AssertionError(f"{self._name}: {e}\n{role.output[-4000:]}") from None
+        finally:
+            role.stop()
+            self._pager.stop()
+            for server in (self._valkey, self._broker):
+                if server:
+                    server.close()
+
+    def _play(self, settings: Settings, role: Doomed) -> Counted:
+        written = Log(settings, self._base_s)
+        written.until(ILL_FROM_S)
+        role.start(self._step, "trigger")
+        self._begin_trouble()
+        written.until(ILL_UNTIL_S)
+        if self._broker:
+            self._without_kafka(role, self._broker)
+        self._wait(settings, role, lambda found: _told(found, "trigger"), "resolve", "the page is recorded")
+        self._wait_killed(role, 1, "resolve")
+        if self._trouble.redis == "emptied" and self._valkey:
+            self._valkey.stop()
+            self._valkey.start(fresh=True)
+        if not self._broker:
+            self._begin_trouble()
+        written.until(END_S)
+        self._wait(settings, role, lambda found: _told(found, "resolve"), "none", "the resolve is recorded")
+        self._wait_killed(role, 2, "none")
+        time.sleep(SETTLE_S)
+        return self._count(incidents(settings), role.kills)
+
+    def _without_kafka(self, role: Doomed, broker: EmbeddedKafka) -> None:
+        """What is held goes out although nothing can be written; it is written once Kafka is back."""
+        tend = partial(role.tend, self._step, "trigger")
+        wait_for(lambda: bool(self._pager.log), "the page is held", WITHIN_S, tend)
+        broker.kill()
+        self._pager.meet(Mood())
+        wait_for(lambda: bool(self._pager.still_open), "the page has gone out", WITHIN_S, tend)
+        assert not broker.running
+        broker.start()
+
+    def _begin_trouble(self) -> None:
+        self._pager.meet(self._trouble.mood)
+        self._until = time.monotonic() + (self._trouble.for_s or 0.0)
+        if self._trouble.redis == "away" and self._valkey:
+            self._valkey.kill()
+
+    def _wait(
+        self,
+        settings: Settings,
+        role: Doomed,
+        holds: Callable[[list[Incident]], bool],
+        next_action: str,
+        what: str,
+    ) -> None:
+        def meanwhile() -> None:
+            role.tend(self._step, next_action)
+            if self._trouble.for_s and time.monotonic() >= self._until:
+                self._pager.meet(Mood())
+
+        limit_s = WITHIN_S + (self._trouble.for_s or 0.0)
+        wait_for(lambda: holds(incidents(settings)), what, limit_s, meanwhile, 0.5)
+        meanwhile()
+
+    def _wait_killed(self, role: Doomed, times: int, next_action: str) -> None:
+        if self._step != NEVER:
+            tend = partial(role.tend, self._step, next_action)
+            wait_for(lambda: role.kills >= times, f"kill {times} has come", 20.0, tend)
+
+    def _configured(self) -> Settings:
+        config = self._directory / f"{self._name}.toml"
+        tables = [
+            f'[kafka]\nbootstrap_servers = "{self._kafka}"\nreplication_factor = 1',
+            f'topic_prefix = "{self._name}."',
+            f'[redis]\nurl = "{self._redis}"',
+            f'[privacy]\nrecipient_key = "{RECIPIENT_KEY}"',
+            f'[alerts]\ngroup = "{self._name}"\n[alerting]\ncanary_s = 0',
+            f'[pagerduty]\nbase_url = "{self._pager.url}"\nrouting_key = "{ROUTING_KEY}"',
+            '[[sources]]\nname = "twilio"\nformat = "canonical"\ncodes = "twilio"',
+        ]
+        config.write_text("\n".join(tables) + "\n", encoding="utf-8")
+        settings = load(Settings, config, {})
+        admin = TopicAdmin(settings)
+        admin.apply(FEW_PARTITIONS)
+        admin.close()
+        return settings
+
+    def _count(self, found: list[Incident], kills: int) -> Counted:
+        log = self._pager.log
+        taken = [e for e in log if e.effect]
+        effects = Counter(e.effect for e in taken)
+        woken = Counter(e.event["dedup_key"] for e in taken if e.effect == "opened")
+        wanted = {i.key for i in found}
+        wrong = [str(e.errors) for e in log if e.errors]
+        wrong += [f"woken {n} times by {key}" for key, n in woken.items() if n > 1]
+        wrong += [f"not ours: {key}" for key in woken.keys() - wanted]
+        last = {e.event["dedup_key"]: e.event["event_action"] for e in taken}
+        wrong += [f"{key} ended with {action}" for key, action in last.items() if action != "resolve"]
+        lost = len(wanted - woken.keys()) + len(self._pager.still_open)
+        return Counted(woken.total(), lost, effects["repeated"], len(log), kills, tuple(wrong))
+
+
+def _told(found: list[Incident], action: str) -> bool:
+    """Whether the incident is written with this as the last thing that the pager accepted."""
+    ended = action == "resolve"
+    if len(found) != 1 or (found[0].state is State.RESOLVED) is not ended:
+        return False
+    return bool(found[0].deliveries) and found[0].deliveries[-1].action == action

@@ -1,0 +1,112 @@
+"""When a stage restores itself, and that nobody acts for a log that was taken away meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from streams.engine import Runner
+from streams.http import Readiness
+
+
+class Signal:
+    """One of Faust's: calls who is connected."""
+
+    def connect(self, handler: Callable[..., Awaitable[None]]) -> None:
+        self.send = handler
+
+
+class App:
+    """What the runner needs of the app."""
+
+    def __init__(self) -> None:
+        self.on_partitions_assigned, self.on_partitions_revoked = Signal(), Signal()
+        self.futures: list[asyncio.Future[None]] = []
+
+    def add_future(self, coroutine: Any) -> None:
+        self.futures.append(asyncio.ensure_future(coroutine))
+
+
+class Stage:
+    """Notes what is asked of it; a restore takes as long as `slow` is held."""
+
+    low_water = 0
+
+    def __init__(self) -> None:
+        self.did: list[str] = []
+        self.slow = asyncio.Event()
+        self.slow.set()
+
+    async def restore(self) -> None:
+        await self.slow.wait()
+        self.did.append("restore")
+
+    async def apply(self, offset: int, value: bytes) -> None:
+        self.did.append(f"apply {offset}")
+
+
+class Log:
+    """A stream that ends after its events."""
+
+    def __init__(self, *offsets: int) -> None:
+        self._offsets = offsets
+
+    def noack(self) -> Log:
+        return self
+
+    async def events(self) -> Any:
+        for offset in self._offsets:
+            yield SimpleNamespace(message=SimpleNamespace(offset=offset, value=b"x"))
+
+
+def runner(at_once: bool) -> tuple[Runner, App, Stage]:
+    app, stage = App(), Stage()
+    return Runner(app, stage, Readiness("partitions", "restored"), at_once=at_once), app, stage  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_stage_restores_once_before_its_first_record(at_once: bool) -> None:
+    run, app, stage = runner(at_once)
+    await app.on_partitions_assigned.send(app, {"windows-0"})
+    await asyncio.gather(*app.futures)
+    assert stage.did == (["restore"] if at_once else [])
+    await run.drive(Log(4, 5))
+    assert stage.did == ["restore", "apply 4", "apply 5"]
+
+
+async def test_a_record_waits_until_the_stage_is_restored() -> None:
+    run, app, stage = runner(True)
+    stage.slow.clear()
+    await app.on_partitions_assigned.send(app, {"windows-0"})
+    driving = asyncio.ensure_future(run.drive(Log(4)))
+    await asyncio.sleep(0.02)
+    assert stage.did == []
+    stage.slow.set()
+    await asyncio.gather(driving, *app.futures)
+    assert stage.did == ["restore", "apply 4"]
+
+
+async def test_a_standby_restores_nothing() -> None:
+    _, app, stage = runner(True)
+    await app.on_partitions_assigned.send(app, set())
+    assert app.futures == [] and stage.did == []
+
+
+async def test_what_was_taken_away_while_it_restored_is_stopped_again() -> None:
+    run, app, stage = runner(True)
+
+    async def stopped() -> None:
+        stage.did.append("stop")
+
+    run.on_revoked = stopped
+    stage.slow.clear()
+    await app.on_partitions_assigned.send(app, {"windows-0"})
+    await asyncio.sleep(0.02)
+    await app.on_partitions_revoked.send(app, {"windows-0"})
+    stage.slow.set()
+    await asyncio.gather(*app.futures)
+    assert stage.did == ["stop", "restore", "stop"]
