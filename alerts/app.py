@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from functools import partial
-from itertools import product
 from typing import Any
 
 from alerts import observe, silences
@@ -15,10 +14,10 @@ from alerts.flags import TICKETS
 from alerts.heartbeat import Heartbeat
 from alerts.inbox import Inbox
 from alerts.pages import PageData, pages
-from alerts.records import ScopeKind, Severity, State, Transition, is_live
+from alerts.records import State, Transition, is_live
 from alerts.routes import Routes, paging_route
 from alerts.settings import Settings
-from alerts.station import NoPager, Pages, Station, topic_sender
+from alerts.station import NoPager, Pages, Station, send_raw, topic_sender
 from alerts.status_pages import StatusPages
 from alerts.store import RedisStore
 from alerts.vitals import unwell
@@ -53,13 +52,13 @@ _WALL = WallClock(Clock())
 
 
 def _must_not_end(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and task.exception() is not None:
-        log.critical("paging ended: %s", task.exception(), exc_info=task.exception())
-        leave()
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        _ended("paging", error)
 
 
-def _commands_ended(error: BaseException) -> None:
-    log.critical("taking commands ended: %s", error, exc_info=error)
+def _ended(what: str, error: BaseException) -> None:
+    log.critical("%s ended: %s", what, error, exc_info=error)
     leave()
 
 
@@ -81,7 +80,7 @@ def run_alerts(settings: Settings) -> None:
         buckets = await read_back(settings, WINDOWS, now_s - after_s)
         return [c for c in buckets if after_s < c.record.bucket_s < before_s]
 
-    inbox = Inbox(settings, settings.alerts.group, _commands_ended, metrics)
+    inbox = Inbox(settings, settings.alerts.group, partial(_ended, "taking commands"), metrics)
     station = Station(settings, topic_sender(app, settings), read, pager, between, inbox)
     routes.station = station
     metrics.pager_info.labels(paging_route(settings)).set(1)
@@ -121,16 +120,7 @@ def watch_ourselves(app: App, settings: Settings, seen: Seen, metrics: Metrics) 
     topic = settings.topic(OUTCOMES)
 
     async def into_outcomes(key: str, value: bytes, headers: Mapping[str, bytes]) -> None:
-        await (
-            await app.send(
-                topic,
-                key=key.encode(),
-                value=value,
-                headers=dict(headers),
-                key_serializer="raw",
-                value_serializer="raw",
-            )
-        )
+        await send_raw(app, topic, key.encode(), value, headers)
 
     if alerting.canary_s:
         canary = Canary(into_outcomes, clock.now_ms, seen.owns, clock.wall_s(alerting.canary_s))
@@ -213,9 +203,7 @@ class Seen:
         metrics.incident_opened_timestamp_seconds.provide(
             lambda: self._incidents(lambda i: float(i.opened_bucket_s), only_open=True)
         )
-        for severity, scope in product(observe.PAGED, ScopeKind):
-            wanted = metrics.pages_wanted.labels(severity.value, scope.value)
-            wanted.set_function(partial(self._wanted, severity, scope))
+        metrics.pages_wanted.provide(self._wanted)
         metrics.blind.labels(Blind.WINDOWS_SILENT).set_function(lambda: float(self.silent() is not None))
         metrics.blind.labels(Blind.NO_OUTCOMES).set_function(
             lambda: float(self.without_outcomes() is not None)
@@ -232,8 +220,9 @@ class Seen:
         board = self._station.board
         return observe.of_week(board.incidents, board.bucket_s + BUCKET_S)
 
-    def _wanted(self, severity: Severity, scope: ScopeKind) -> float:
-        return float(self._week()[severity, scope])
+    def _wanted(self) -> Rows:
+        week = self._week()
+        return Rows([(severity.value, scope.value) for severity, scope in week], [*map(float, week.values())])
 
     def _flags(self) -> Rows:
         """A series may be flagged twice: its last hour and its last weeks."""

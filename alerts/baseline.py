@@ -52,6 +52,20 @@ def bin_of(at_s: int) -> int:
     return hour + HOURS * weekend
 
 
+class Hours(NamedTuple):
+    """The hours around the bucket `bucket_s`: their log-odds [L]."""
+
+    bucket_s: int
+    at: Between
+    first: Floats
+    second: Floats
+
+    @property
+    def mixed(self) -> Floats:
+        """Log-odds [L] between them, without the level."""
+        return (1 - self.at.share) * self.first + self.at.share * self.second
+
+
 @dataclass(frozen=True)
 class Baseline:
     """What was learned of each leaf. Counts are weighted and discounted (half-life in the policy)."""
@@ -125,13 +139,17 @@ class Baseline:
 
     def expected(self, policy: Policy, bucket_s: int, offset: Floats | float = 0.0) -> Floats:
         """Failure probability in (0, 1) of each leaf for one bucket [L]; `offset` moves its log-odds."""
+        return self.lifted(policy, self.hours(policy, bucket_s), offset)
+
+    def lifted(self, policy: Policy, hours: Hours, offset: Floats | float = 0.0) -> Floats:
+        """The same of hours that are known already."""
         level = np.log((self.level[0] + policy.level_events) / (self.level[1] + policy.level_events))
-        lifted = self._hours(policy, bucket_s) + np.clip(level, -policy.level_most, policy.level_most)
+        lifted = hours.mixed + np.clip(level, -policy.level_most, policy.level_most)
         return expit(lifted + offset)
 
     def by_hour(self, policy: Policy, bucket_s: int) -> Floats:
         """The same without the level [L]."""
-        return expit(self._hours(policy, bucket_s))
+        return expit(self.hours(policy, bucket_s).mixed)
 
     def known(self, policy: Policy, bucket_s: int) -> Floats:
         """Failures [L] on which the expectation at `bucket_s` rests, besides the prior: between two hours
@@ -141,22 +159,19 @@ class Baseline:
         worth: Floats = 1 / ((1 - at.share) / first + at.share / second) - prior
         return worth
 
-    def _hours(self, policy: Policy, bucket_s: int) -> Floats:
+    def hours(self, policy: Policy, bucket_s: int) -> Hours:
         at = between(bucket_s)
-        first, second = (self._logit(policy, b, bucket_s) for b in (at.first, at.second))
-        mixed: Floats = (1 - at.share) * first + at.share * second
-        return mixed
+        return Hours(bucket_s, at, *(self._logit(policy, b, bucket_s) for b in (at.first, at.second)))
 
-    def doubt(self, policy: Policy, bucket_s: int) -> Floats:
+    def doubt(self, policy: Policy, hours: Hours) -> Floats:
         """Variance [L] of the log-odds for what the hours do not say.
 
         Between the middles of two that differ it may all happen at once, at any moment. An hour not seen
         yet on such a day, of the week or of its end, may be like any other hour.
         """
-        at, weight = between(bucket_s), policy.prior_failures
-        first, second = (self._logit(policy, b, bucket_s) for b in (at.first, at.second))
-        own, next_own = (self._bin(policy, b, bucket_s)[0] for b in (at.first, at.second))
-        steep = at.share * (1 - at.share) * (second - first) ** 2
+        at, weight = hours.at, policy.prior_failures
+        own, next_own = (self._bin(policy, b, hours.bucket_s)[0] for b in (at.first, at.second))
+        steep = at.share * (1 - at.share) * (hours.second - hours.first) ** 2
         unseen = (1 - at.share) / (own + weight) + at.share / (next_own + weight)
         variance: Floats = steep + self.spread * weight * unseen
         return variance

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerts.baseline import BLOCK_S, DAY_S, HOUR_S, HOURS
+from alerts.odds import decay
 from alerts.policy import Policy
-from alerts.scopes import Index, Moves
+from alerts.scopes import Index, Moves, carry
 from alerts.wobble import between_lengths
 from streams.records import BUCKET_S
 
@@ -66,8 +67,7 @@ class Charts:
         """The same with its scopes moved to their places among `scopes`; the others are empty."""
         wide = Charts.empty(len(self.w), scopes)
         for name, array in vars(wide).items():
-            for old, new in moves:
-                array[..., new] = getattr(self, name)[..., old]
+            carry(getattr(self, name), array, moves)
         return wide
 
     def reset(self, scopes: Bools) -> Charts:
@@ -181,7 +181,7 @@ def watched(
     before, doubled = charts.rise, np.log(policy.min_odds_ratio)
     calm = (charts.flagged_s == 0) | (charts.flagged_s == bucket_s - BUCKET_S)
     over = np.isfinite(before) & (before >= doubled) & (rise < before / 2) & calm
-    faded = charts.jump * 0.5 ** (BUCKET_S / policy.memory_s)
+    faded = charts.jump * decay(BUCKET_S, policy.memory_s)
     jump = np.where(over, np.maximum(faded, before), faded)
     return replace(charts, rise=rise, last=before, jump=jump)
 

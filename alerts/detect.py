@@ -109,14 +109,15 @@ def step(
     receipts, table, due = _due(state, policy, table, where)
     row = _row(bucket_s, where, table)
     n, k = (_dense(row, values, index) for values in (row.n, row.k))
-    pi = learned.baseline.expected(policy, bucket_s, due.offset)
+    hours = learned.baseline.hours(policy, bucket_s)
+    pi = learned.baseline.lifted(policy, hours, due.offset)
     llr = index.sums(bank.likelihoods(policy, k, n, pi))
     m, known, own = n * pi, learned.baseline.known(policy, bucket_s), learned.baseline.own(policy, bucket_s)
     k_s, n_s, m_s, q_s, known_s, own_s = index.sums(np.stack((k, n, m, m * (1 - pi), known, own)))
     variance = learned.wobble.variance(policy)
     unknown = 1 / (known_s + policy.prior_failures) + 1 / (own_s + policy.prior_failures)
-    hours, wide = learned.baseline.doubt(policy, bucket_s), index.first_leaf
-    unknown += expectation(index, policy, hours, due.offset, m, m_s)
+    unsaid, wide = learned.baseline.doubt(policy, hours), index.first_leaf
+    unknown += expectation(index, policy, unsaid, due.offset, m, m_s)
     blast = in_blast(learned, policy, n, bucket_s)
     unknown[:wide] += few_leaves(index, m, m_s[:wide], variance[2, wide:] + blast * policy.blast_sigma**2)
     charts = bank.advance(state.charts, llr, k_s, n_s, m_s, unknown, bucket_s)
@@ -131,7 +132,7 @@ def step(
     )
     hits = bank.alarms(charts, policy, norms, bucket_s)
     charts = bank.latch(charts, policy, llr, hits, bucket_s, bank.mirrors(policy))
-    usual = learned.baseline.expected(policy, bucket_s) if due.offset.any() else pi
+    usual = learned.baseline.lifted(policy, hours) if due.offset.any() else pi
     born_s = learned.baseline.born_s
     receipts, overdue = missing(receipts, policy, index, due, usual, n - k, born_s, norms.threshold, bucket_s)
     if whole:

@@ -15,13 +15,11 @@ from alerts.explain import Numbers, interval, missing_words, why_isolated
 from alerts.list_quality import tickets
 from alerts.persistent import LONG_S, above
 from alerts.policy import Policy
-from alerts.records import ALL, Scope, ScopeKind, Severity
+from alerts.records import EVERYTHING, Severity
 from streams.records import BUCKET_S
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-EVERYTHING = Scope(ScopeKind.GLOBAL, ALL, ALL)
 
 
 class Nature(StrEnum):

@@ -31,6 +31,7 @@ POLL_MS = 500
 GROUP_SUFFIX = "-commands"
 
 Take = Callable[[bytes | None], Awaitable[Heard]]
+"""Takes one record of `incident-commands`; returns once what it changed is written."""
 
 
 class Inbox:

@@ -20,8 +20,8 @@ from alerts.charts import Charts
 from alerts.learn import Learned
 from alerts.odds import decay, expit, logit, padded
 from alerts.policy import Policy
-from alerts.scopes import Index, moved
-from alerts.wobble import DAMPING, OUTLIER
+from alerts.scopes import Index, carry, moved
+from alerts.wobble import estimated, moments
 from streams.records import BUCKET_S
 
 Floats = NDArray[np.float64]
@@ -61,9 +61,8 @@ class ListQuality:
     def grown(self, old: Index, index: Index) -> ListQuality:
         """The same with the leaves and scopes that are new in `index`."""
         moves, wander, day = moved(old, index), np.zeros((2, index.size)), np.zeros((2, index.size))
-        for own, wide in ((self.wander, wander), (self.day, day)):
-            for before, after in moves:
-                wide[..., after] = own[..., before]
+        carry(self.wander, wander, moves)
+        carry(self.day, day, moves)
         charts = self.charts.relaid(moves, index.size)
         return replace(
             self, charts=charts, total=padded(self.total, len(index.leaves)), wander=wander, day=day
@@ -146,11 +145,8 @@ def evidence(quality: ListQuality, policy: Policy, scopes: Ints) -> Floats:
 
 
 def _variance(quality: ListQuality, policy: Policy) -> Floats:
-    """sigma squared [S] of days, as `wobble` has it."""
-    prior = policy.sigma_events
-    free = (quality.wander[0] + prior * policy.sigma**2) / (quality.wander[1] + prior)
-    bounded: Floats = np.clip(free, policy.sigma_least**2, policy.sigma_most**2)
-    return bounded
+    """sigma squared [S] of days."""
+    return estimated(quality.wander[0], quality.wander[1], policy)
 
 
 def _learned(
@@ -175,9 +171,7 @@ def _day_over(quality: ListQuality, policy: Policy) -> ListQuality:
     """How far the day was off teaches how far days are off, unless something is suspected."""
     error, q = quality.day
     healthy = (q >= policy.wobble_least) & (quality.charts.w.max(axis=0) <= policy.suspect_evidence)
-    square = np.minimum(error**2, OUTLIER * (q + q**2 * _variance(quality, policy)))
-    damped = (1 + DAMPING * q) ** 2
-    more = np.stack(((square - q) / damped, q**2 / damped)) * healthy
+    more = np.stack(moments(error, q, _variance(quality, policy))) * healthy
     left = decay(DAY_S, policy.ticket_memory_s)
     return replace(quality, wander=quality.wander * left + more, day=np.zeros_like(quality.day))
 

@@ -13,7 +13,7 @@ from alerts import detect
 from alerts.detect import RuleState, Step, Tally
 from alerts.explain import Numbers, interval, missing_words, why_isolated
 from alerts.policy import Policy
-from alerts.records import ALL, Decision, Incident, Scope, ScopeKind
+from alerts.records import EVERYTHING, Decision, Incident, Scope, ScopeKind
 from streams.records import BUCKET_S
 
 FEW = 50
@@ -83,7 +83,7 @@ def explained(incident: Incident, now: Now) -> Incident:
     scope = scope_of(incident)
     from_s = max(incident.onset_ms // 1000, now.bucket_s - now.policy.segment_cap_s + BUCKET_S)
     own = detect.tally(now.state, now.step.pi, scope, from_s)
-    whole = detect.tally(now.state, now.step.pi, Scope(ScopeKind.GLOBAL, ALL, ALL), from_s)
+    whole = detect.tally(now.state, now.step.pi, EVERYTHING, from_s)
     number = now.state.index.number(scope)
     at = np.array([number])
     expected = np.array([own.m / own.n if own.n else incident.expected_ratio])

@@ -38,6 +38,9 @@ class Scope(NamedTuple):
         return self.carrier in (ALL, carrier) and self.region in (ALL, region)
 
 
+EVERYTHING = Scope(ScopeKind.GLOBAL, ALL, ALL)
+
+
 class Decision(StrEnum):
     """Why something was done: the same words in logs, metrics, pages and reviews."""
 
@@ -74,6 +77,10 @@ class Decision(StrEnum):
 class State(StrEnum):
     OPEN = "open"
     RESOLVED = "resolved"
+
+
+QUIET_ROUTES = ("slack", "webhook")
+"""Routes that tell, and wake nobody."""
 
 
 class Delivery(msgspec.Struct, frozen=True):

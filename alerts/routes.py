@@ -20,7 +20,7 @@ from alerts.notify.pagerduty import PagerDuty
 from alerts.notify.slack import Slack
 from alerts.notify.webhook import Webhook
 from alerts.reconcile import Reconciler
-from alerts.records import Delivery, Form, Incident, Page, State
+from alerts.records import QUIET_ROUTES, Delivery, Form, Incident, Page, State
 from alerts.settings import PagerDuty as PagerDutySettings
 from alerts.settings import Settings, key_id
 from alerts.station import Station
@@ -32,7 +32,7 @@ from streams.settings import Clock
 
 log = logging.getLogger(__name__)
 
-PAGERDUTY, ALERTMANAGER_API, SLACK, WEBHOOK = "pagerduty", "alertmanager-api", "slack", "webhook"
+PAGERDUTY, ALERTMANAGER_API, (SLACK, WEBHOOK) = "pagerduty", "alertmanager-api", QUIET_ROUTES
 UPDATE_MS = 300_000
 """A notice that has changed is updated at most so often, unless it is worse than before."""
 SLACK_LIMIT = 50

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import msgspec
 
 from alerts.case import RANK
+from alerts.paging import CRITICAL_SUFFIX as CRITICAL_SUFFIX
 from alerts.records import Page, Severity
 
 TRIGGER, RESOLVE, TELL = "trigger", "resolve", "tell"
-CRITICAL_SUFFIX = ":critical"
 MISSED_SUFFIX = ":missed"
 
 

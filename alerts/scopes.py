@@ -11,11 +11,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import itemgetter
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alerts.records import ALL, Scope, ScopeKind
+from alerts.records import ALL, EVERYTHING, Scope, ScopeKind
 from streams.records import UNKNOWN
 
 Floats = NDArray[np.float64]
@@ -110,7 +111,7 @@ class Index:
     def scope(self, number: int) -> Scope:
         """The scope with that number."""
         if number == 0:
-            return Scope(ScopeKind.GLOBAL, ALL, ALL)
+            return EVERYTHING
         if number <= len(self.carriers):
             return Scope(ScopeKind.CARRIER, self._carrier_names[number - 1], ALL)
         if number < self.first_leaf:
@@ -180,6 +181,12 @@ def moved(old: Index, new: Index) -> Moves:
         (old.first_leaf, new.first_leaf, len(old.leaves)),
     )
     return tuple((slice(a, a + size), slice(b, b + size)) for a, b, size in blocks)
+
+
+def carry(own: NDArray[Any], wide: NDArray[Any], moves: Moves) -> None:
+    """Writes `own` [..., S] into `wide`, each block where it stands there."""
+    for before, after in moves:
+        wide[..., after] = own[..., before]
 
 
 def contains(outer: Scope, inner: Scope) -> bool:

@@ -19,6 +19,7 @@ from alerts.commands import Change
 from alerts.counts import tables
 from alerts.decide import Decided, DetectorState
 from alerts.flags import Flag
+from alerts.inbox import Take
 from alerts.ledger import Ledger, ReadTopic, Send
 from alerts.policy import Policy
 from alerts.records import Delivery, Form, Incident, Page, StatusNote, Transition
@@ -39,8 +40,6 @@ SNAPSHOT_EVERY_S = 60
 OPENED = "opened"
 ReadBuckets = Callable[[int, int], Awaitable[Iterable[Complete]]]
 """Closed buckets between two, both left out, read from the log itself."""
-Take = Callable[[bytes | None], Awaitable[Heard]]
-"""Takes one record of `incident-commands`; returns once what it changed is written."""
 
 
 class Pages(Protocol):
@@ -275,10 +274,14 @@ def topic_sender(app: Any, settings: Settings) -> Send:
     """Sends through the Faust producer and waits for the acknowledgement."""
 
     async def send(topic: str, key: bytes, value: bytes) -> None:
-        await (
-            await app.send(
-                settings.topic(topic), key=key, value=value, key_serializer="raw", value_serializer="raw"
-            )
-        )
+        await send_raw(app, settings.topic(topic), key, value)
 
     return send
+
+
+async def send_raw(
+    app: Any, topic: str, key: bytes, value: bytes, headers: Mapping[str, bytes] | None = None
+) -> None:
+    """One record as it is, by the topic's name in Kafka; returns once Kafka has acknowledged it."""
+    raw = {"key_serializer": "raw", "value_serializer": "raw"}
+    await (await app.send(topic, key=key, value=value, headers=headers and dict(headers), **raw))

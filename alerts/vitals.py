@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from alerts.records import QUIET_ROUTES
 from alerts.settings import Settings
 from alerts.sight import Sight
 from streams.metrics import Metrics
@@ -11,8 +12,6 @@ from streams.records import BUCKET_S
 
 CANARIES_MISSED = 3
 STUCK_AFTER_S = 300.0
-CHAT = ("slack", "webhook")
-"""Routes that wake nobody."""
 
 
 def canary_lost_after_s(settings: Settings) -> float:
@@ -42,4 +41,4 @@ def unwell(
 def oldest_unsent_s(metrics: Metrics) -> float:
     """Age of the oldest page that should wake somebody and is not accepted, 0 for none."""
     samples = [s for family in metrics.pager_oldest_unsent_seconds.collect() for s in family.samples]
-    return max((s.value for s in samples if s.labels["route"] not in CHAT), default=0.0)
+    return max((s.value for s in samples if s.labels["route"] not in QUIET_ROUTES), default=0.0)

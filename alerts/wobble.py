@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerts.policy import Policy
-from alerts.scopes import Moves
+from alerts.scopes import Moves, carry
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -49,15 +49,20 @@ class Wobble:
         """The same with its scopes moved to their places among `scopes`; the others are empty."""
         wide = Wobble.empty(scopes)
         for name, array in vars(wide).items():
-            for old, new in moves:
-                array[..., new] = getattr(self, name)[..., old]
+            carry(getattr(self, name), array, moves)
         return wide
 
     def variance(self, policy: Policy) -> Floats:
         """sigma squared [4, S], within its bounds."""
-        prior = policy.sigma_events
-        free = (self.excess + prior * policy.sigma**2) / (self.weight + prior)
-        return np.clip(free, policy.sigma_least**2, policy.sigma_most**2)
+        return estimated(self.excess, self.weight, policy)
+
+
+def estimated(excess: Floats, weight: Floats, policy: Policy) -> Floats:
+    """sigma squared from the sums of residuals, drawn to what is usual and within its bounds."""
+    prior = policy.sigma_events
+    free = (excess + prior * policy.sigma**2) / (weight + prior)
+    bounded: Floats = np.clip(free, policy.sigma_least**2, policy.sigma_most**2)
+    return bounded
 
 
 def between_lengths(variance: Floats, length_s: Floats) -> Floats:
@@ -99,17 +104,14 @@ def _held(
     if not len(at):
         return wobble
     excess, weight = wobble.held_excess.copy(), wobble.held_weight.copy()
-    prior = policy.sigma_events
-    sigma2 = (wobble.excess[row, at] + prior * policy.sigma**2) / (wobble.weight[row, at] + prior)
-    sigma2 = np.clip(sigma2, policy.sigma_least**2, policy.sigma_most**2)
-    more = _moments(error[at], q[at], sigma2)
+    more = moments(error[at], q[at], estimated(wobble.excess[row, at], wobble.weight[row, at], policy))
     excess[row, at] += more[0]
     weight[row, at] += more[1]
     held_s = np.where(wobble.held_s == 0, bucket_s, wobble.held_s)
     return replace(wobble, held_excess=excess, held_weight=weight, held_s=held_s)
 
 
-def _moments(error: Floats, q: Floats, sigma2: Floats) -> tuple[Floats, Floats]:
+def moments(error: Floats, q: Floats, sigma2: Floats) -> tuple[Floats, Floats]:
     """What residuals add to the excess and to the weight."""
     square = np.minimum(error**2, OUTLIER * (q + q**2 * sigma2))
     damped = (1 + DAMPING * q) ** 2
@@ -140,7 +142,7 @@ def watch_block(
         parts = max(LENGTHS_S[2] // length_s, 1)
         pair = runs[2][:, np.newaxis] if row == 3 else _parted(error, q, parts)
         enough = (pair[1] >= policy.wobble_least) & known
-        more = _moments(pair[0], pair[1], variance[row])
+        more = moments(pair[0], pair[1], variance[row])
         excess[row] += np.where(enough, more[0], 0).sum(axis=0)
         weight[row] += np.where(enough, more[1], 0).sum(axis=0)
     if hour_ends:

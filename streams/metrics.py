@@ -161,7 +161,7 @@ class Metrics:
         result=Heard,
     )
 
-    pages_wanted = gauge(
+    pages_wanted = wide_gauge(
         ALERTS,
         "Pages wanted in the last 7 days of event time; in observe mode none was sent.",
         "severity",

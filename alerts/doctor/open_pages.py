@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator
 
-import msgspec
-
+from alerts import asking
 from alerts.doctor.finding import Finding, ok, warn
 from alerts.records import Incident
 from alerts.routes import PAGERDUTY, routes_of
 from alerts.settings import Settings
 from streams.errors import Unreachable
-from streams.log_reader import read_compacted
-from streams.topics import INCIDENTS
 
 _TIMEOUT_S = 10.0
 
@@ -29,8 +26,7 @@ def check_open_pages(settings: Settings) -> Iterator[Finding]:
 
 async def _incidents(settings: Settings) -> list[Incident]:
     async with asyncio.timeout(_TIMEOUT_S):
-        values = (await read_compacted(settings, INCIDENTS)).values()
-    return [msgspec.json.decode(value, type=Incident) for value in values]
+        return list((await asking.read_incidents(settings)).values())
 
 
 def judge(incidents: Iterable[Incident], key_ids: dict[str, tuple[str, ...]]) -> Iterator[Finding]:

@@ -14,13 +14,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from alerts.notify import Accepted, InDoubt, Refused, Retry, SendResult
-from alerts.notify.client import Answer, Client, refusal
+from alerts.notify.client import Answer, Client, iso, refusal
 from alerts.records import Page
 from alerts.settings import Alertmanager as AlertmanagerSettings
 
@@ -94,8 +93,8 @@ def alert(page: Page, now_ms: int, generator: str = "") -> dict[str, Any]:
     return {
         "labels": {"alertname": ALERT_NAME, **page.labels},
         "annotations": {name: value for name, value in annotations.items() if value},
-        "startsAt": _time(starts_ms),
-        "endsAt": _time(ends_ms),
+        "startsAt": iso(starts_ms),
+        "endsAt": iso(ends_ms),
         "generatorURL": generator,
     }
 
@@ -103,7 +102,3 @@ def alert(page: Page, now_ms: int, generator: str = "") -> dict[str, Any]:
 def _annotation(text: str) -> str:
     """`Runbook` is `runbook_url`, as rules name it."""
     return f"{text.lower().replace(' ', '_')}_url"
-
-
-def _time(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import aiohttp
 
 from alerts.notify import InDoubt, Refused, Retry
+from alerts.records import Page
 from streams.proxy import proxy_of
 from streams.settings import Secret
 
@@ -92,6 +94,15 @@ async def _read(content: aiohttp.StreamReader) -> bytes:
     while len(raw) < ANSWER_BYTES and (chunk := await content.read(ANSWER_BYTES - len(raw))):
         raw += chunk
     return raw
+
+
+def iso(at_ms: int) -> str:
+    """Epoch milliseconds as ISO 8601 in UTC."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
+
+
+def links_of(page: Page) -> list[dict[str, str]]:
+    return [{"href": href, "text": text} for href, text in page.links]
 
 
 def refusal(answer: Answer) -> Retry | Refused | InDoubt:

@@ -7,13 +7,12 @@ Limits: PagerDuty/developer-docs, docs/events-API-v2 (01-Overview, 02-Trigger-Ev
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from alerts.notify import Accepted, Refused, SendResult
-from alerts.notify.client import TIMEOUT_S, Answer, Client, refusal
+from alerts.notify.client import TIMEOUT_S, Answer, Client, iso, links_of, refusal
 from alerts.records import Page
 from alerts.settings import PagerDuty as PagerDutySettings
 from alerts.settings import key_id
@@ -81,15 +80,13 @@ def judge(answer: Answer) -> SendResult:
 
 def change(page: Page, routing_key: str) -> dict[str, Any]:
     """A change event: it notifies nobody and is kept for 90 days."""
-    at = datetime.fromtimestamp(page.timestamp_ms / 1000, UTC)
     payload = {
         "summary": _short(page.summary or page.dedup_key),
         "source": page.source or CLIENT,
-        "timestamp": at.isoformat(timespec="milliseconds"),
+        "timestamp": iso(page.timestamp_ms),
         "custom_details": page.details,
     }
-    links = [{"href": href, "text": text} for href, text in page.links]
-    return {"routing_key": routing_key, "payload": payload, "links": links}
+    return {"routing_key": routing_key, "payload": payload, "links": links_of(page)}
 
 
 def event(page: Page, routing_key: str, client_url: str = "") -> dict[str, Any]:
@@ -106,7 +103,7 @@ def event(page: Page, routing_key: str, client_url: str = "") -> dict[str, Any]:
     if client_url:
         body["client_url"] = client_url
     if page.links:
-        body["links"] = [{"href": href, "text": text} for href, text in page.links]
+        body["links"] = links_of(page)
     return body
 
 
@@ -131,12 +128,11 @@ def short_key(key: str) -> str:
 
 
 def _payload(page: Page) -> dict[str, Any]:
-    at = datetime.fromtimestamp(page.timestamp_ms / 1000, UTC)
     payload: dict[str, Any] = {
         "summary": _short(page.summary or page.dedup_key),
         "source": page.source or CLIENT,
         "severity": page.severity.value,
-        "timestamp": at.isoformat(timespec="milliseconds"),
+        "timestamp": iso(page.timestamp_ms),
     }
     optional = {
         "component": page.component,

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from alerts.notify import Accepted, SendResult
-from alerts.notify.client import TIMEOUT_S, Answer, Client, refusal
+from alerts.notify.client import TIMEOUT_S, Answer, Client, links_of, refusal
 from alerts.records import Page
 from alerts.settings import Webhook as WebhookSettings
 
@@ -64,7 +64,7 @@ def body(page: Page) -> dict[str, Any]:
         "region": page.group,
         "team": page.team,
         "details": page.details,
-        "links": [{"href": href, "text": text} for href, text in page.links],
+        "links": links_of(page),
     }
 
 

@@ -9,12 +9,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from alerts.flags import Flag
-from alerts.records import ALL, Delivery, Incident, State, Transition
+from alerts.records import ALL, QUIET_ROUTES, Delivery, Incident, State, Transition
 from streams.commands import Silence
 from streams.unknown_share import Share
 
-QUIET_ROUTES = ("slack", "webhook")
-"""They are told, and wake nobody."""
 UNKNOWN_SHOWN_ABOVE = 0.2
 """Share of outcomes without a carrier above which the list of incidents says so."""
 

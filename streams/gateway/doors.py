@@ -72,6 +72,12 @@ def webhook_door(settings: Settings) -> Door | None:
     return Door(PAGERDUTY, PAGERDUTY, Endpoint.WEBHOOK, True, (secret.reveal().encode(),), topic)
 
 
+def every_door(settings: Settings) -> list[Door]:
+    """Those of sources, and PagerDuty's."""
+    desk = webhook_door(settings)
+    return [*doors(settings), *([desk] if desk else [])]
+
+
 def is_wanted(settings: Settings) -> bool:
     """Whether `run` starts the gateway."""
     secrets = any(_has_secret(s) for s in settings.sources) or settings.pagerduty.webhook_secret

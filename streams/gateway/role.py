@@ -10,7 +10,7 @@ import signal
 from aiohttp import web
 
 from streams.errors import ConfigError
-from streams.gateway.doors import Endpoint, check, doors, webhook_door
+from streams.gateway.doors import Endpoint, check, every_door
 from streams.gateway.produce import Writer
 from streams.gateway.server import NOBODY, Gateway
 from streams.http import HttpServer, Readiness
@@ -31,8 +31,7 @@ def run_gateway(settings: Settings) -> int:
     Raises ConfigError; returns the exit code.
     """
     check(settings)
-    desk = webhook_door(settings)
-    found = [*doors(settings), *([desk] if desk else [])]
+    found = every_door(settings)
     if not found:
         raise ConfigError(
             "gateway: no source has auth_token or bearer_token, and pagerduty.webhook_secret is empty, "

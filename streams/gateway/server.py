@@ -27,7 +27,7 @@ from streams.gateway import answers, request, signature, webhook
 from streams.gateway.accept import NO_TOPIC_BEFORE, PARAMETERS_HEADER, Taken, take
 from streams.gateway.answers import Reply
 from streams.gateway.discreet import discreet_logger
-from streams.gateway.doors import Door, Endpoint, doors, networks, webhook_door
+from streams.gateway.doors import Door, Endpoint, every_door, networks
 from streams.gateway.produce import Headers, Item, Writer
 from streams.gateway.recent import Recent
 from streams.gateway.request import Request
@@ -69,10 +69,9 @@ class Gateway:
     def __init__(self, settings: Settings, metrics: Metrics, writer: Writer) -> None:
         """Raises ConfigError for sources that can not be read."""
         config = settings.gateway
-        of_sources, desk = doors(settings), webhook_door(settings)
-        found = [*of_sources, desk] if desk else of_sources
+        found = every_door(settings)
         self._doors: request.Doors = {(d.source, d.endpoint): d for d in found}
-        self._sources = _sources(settings, {d.source for d in of_sources})
+        self._sources = _sources(settings, {d.source for d in found if d.endpoint is not Endpoint.WEBHOOK})
         self._dead_letters = settings.topic(DEAD_LETTERS)
         self._most_bytes, self._read_timeout_s = config.max_body_bytes, config.read_timeout_s
         self._base = request.public_base(config.public_url, _trust(config.trusted_proxies))

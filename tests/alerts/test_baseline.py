@@ -35,6 +35,10 @@ def expected(base: Baseline, at: int) -> float:
     return float(base.expected(POLICY, MONDAY_S + at)[0])
 
 
+def doubt(base: Baseline, at_s: int) -> float:
+    return float(base.doubt(POLICY, base.hours(POLICY, at_s))[0])
+
+
 def test_hours_of_weekdays_and_of_weekends_have_bins_of_their_own() -> None:
     assert [bin_of(MONDAY_S + day * DAY_S + 5 * HOUR_S) for day in range(7)] == [5] * 5 + [29] * 2
 
@@ -102,17 +106,17 @@ def test_an_hour_not_seen_on_such_a_day_yet_may_be_like_any_other() -> None:
     """On the first weekend the night may last longer than on the days before."""
     base = taught(5, night)
     noon, saturday = MONDAY_S + 3 * DAY_S + 15 * HOUR_S, MONDAY_S + 5 * DAY_S + 15 * HOUR_S
-    assert base.doubt(POLICY, noon)[0] < 0.01
-    assert base.doubt(POLICY, saturday)[0] > 0.2
-    assert taught(7, night).doubt(POLICY, saturday + 7 * DAY_S)[0] < 0.03
+    assert doubt(base, noon) < 0.01
+    assert doubt(base, saturday) > 0.2
+    assert doubt(taught(7, night), saturday + 7 * DAY_S) < 0.03
 
 
 def test_between_two_hours_that_differ_it_may_happen_at_any_moment() -> None:
     base = taught(5, night)
     change, calm = MONDAY_S + 4 * DAY_S + 6 * HOUR_S, MONDAY_S + 4 * DAY_S + 12 * HOUR_S
     jump = logit(np.array([0.04])) - logit(np.array([0.01]))
-    assert base.doubt(POLICY, change)[0] == pytest.approx(0.25 * jump[0] ** 2, rel=0.15)
-    assert base.doubt(POLICY, calm)[0] < 0.01
+    assert doubt(base, change) == pytest.approx(0.25 * jump[0] ** 2, rel=0.15)
+    assert doubt(base, calm) < 0.01
 
 
 def test_a_new_series_begins_with_what_its_carrier_and_region_let_expect() -> None:

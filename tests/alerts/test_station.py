@@ -216,8 +216,8 @@ async def test_what_would_have_been_paged_is_counted_over_crashes_and_told_at_th
     clock = WallClock(Clock())
     Seen(station, Readiness(), clock, observing).provide(metrics)
     shown = metrics.render()[0].decode()
-    assert 'carrier_health_pages_wanted{scope="carrier",severity="critical"} 1.0' in shown
-    assert 'carrier_health_pages_wanted{scope="pair",severity="warning"} 0.0' in shown
+    assert 'carrier_health_pages_wanted{severity="critical",scope="carrier"} 1.0' in shown
+    assert 'carrier_health_pages_wanted{severity="warning",scope="pair"} 0.0' in shown
 
 
 async def test_settings_that_change_the_policy_take_effect_at_a_bucket_that_the_snapshot_names() -> None:
