@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from alerts.localise import Finding
 from alerts.measure import scope_of
 from alerts.records import ALL, Incident, Scope, State
-from alerts.scopes import contains
+from alerts.scopes import nest
 
 
 def assign(findings: Iterable[Finding], incidents: Sequence[Incident]) -> list[tuple[Finding, str | None]]:
@@ -29,8 +29,7 @@ def assign(findings: Iterable[Finding], incidents: Sequence[Incident]) -> list[t
 
 def _nested(scope: Scope, incidents: Iterable[Incident]) -> str | None:
     for incident in incidents:
-        own = scope_of(incident)
-        if contains(own, scope) or contains(scope, own):
+        if nest(scope_of(incident), scope):
             return incident.key
     return None
 

@@ -22,7 +22,7 @@ from alerts.localise import Finding, localise, overdue
 from alerts.measure import Now, scope_of
 from alerts.policy import Policy
 from alerts.records import Decision, Incident, Scope, State, Transition
-from alerts.scopes import contains
+from alerts.scopes import contains, nest
 
 
 class Look(NamedTuple):
@@ -155,7 +155,7 @@ def _look(now: Now, cases: Sequence[Case], look: Look) -> tuple[tuple[Finding, .
         return (), look
     onsets_s = [i.onset_ms // 1000 for i in opened]
     found = localise(now.state, now.policy, now.step.pi, hits, onsets_s, now.bucket_s)
-    return _alarming(found, now, opened), look._replace(last_s=now.bucket_s)
+    return _alarming(_unsplit(found, now, opened), now, opened), look._replace(last_s=now.bucket_s)
 
 
 def _overdue(now: Now, cases: Iterable[Case], findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -163,7 +163,7 @@ def _overdue(now: Now, cases: Iterable[Case], findings: Iterable[Finding]) -> tu
     finding = overdue(now.state, now.policy, now.step.overdue, now.bucket_s)
     known = [scope_of(c.incident) for c in cases if _is_open(c.incident, now.bucket_s)]
     known += [f.scope for f in findings]
-    if finding is None or any(contains(s, finding.scope) or contains(finding.scope, s) for s in known):
+    if finding is None or any(nest(s, finding.scope) for s in known):
         return ()
     return (finding,)
 
@@ -176,11 +176,25 @@ def _anything_new(now: Now, opened: Sequence[Incident]) -> bool:
     return any(not any(contains(scope, one) for scope in scopes) for one in alarmed)
 
 
+def _unsplit(found: Sequence[Finding], now: Now, opened: Iterable[Incident]) -> tuple[Finding, ...]:
+    """The findings, with several parts of an incident that began with it as that incident once it is
+    old enough to have its name: parts of one cause differ, and end one after the other."""
+    for one in opened:
+        scope = scope_of(one)
+        parts = [f for f in found if contains(scope, f.scope) and f.start_s <= one.opened_bucket_s]
+        if now.bucket_s - one.opened_bucket_s >= now.policy.named_s and len(parts) > 1:
+            whole = max(parts, key=lambda f: f.evidence)._replace(scope=scope)
+            found = [*(f for f in found if f not in parts), whole]
+    return tuple(found)
+
+
 def _alarming(found: Iterable[Finding], now: Now, opened: Sequence[Incident]) -> tuple[Finding, ...]:
-    """The findings that may speak: those of open incidents, and new ones as strong as an alarm."""
+    """The findings that may speak: those of open incidents, and new ones that explain an alarm."""
     scopes = [scope_of(i) for i in opened]
-    strong = now.policy.threshold if opened else 0.0
-    return tuple(f for f in found if f.scope in scopes or f.evidence >= strong)
+    if all(f.scope in scopes for f in found) or not opened:
+        return tuple(found)
+    alarmed = [now.state.index.scope(int(number)) for number in now.step.alarms.scopes]
+    return tuple(f for f in found if f.scope in scopes or any(nest(f.scope, one) for one in alarmed))
 
 
 def _is_open(one: Incident, bucket_s: int) -> bool:

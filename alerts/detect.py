@@ -117,7 +117,7 @@ def step(
     variance = learned.wobble.variance(policy)
     unknown = 1 / (known_s + policy.prior_failures) + 1 / (own_s + policy.prior_failures)
     unsaid, wide = learned.baseline.doubt(policy, hours), index.first_leaf
-    unknown += expectation(index, policy, unsaid, due.offset, m, m_s)
+    unknown += expectation(index, unsaid + due.echo, m, m_s)
     blast = in_blast(learned, policy, n, bucket_s)
     unknown[:wide] += few_leaves(index, m, m_s[:wide], variance[2, wide:] + blast * policy.blast_sigma**2)
     charts = bank.advance(state.charts, llr, k_s, n_s, m_s, unknown, bucket_s)

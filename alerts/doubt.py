@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from alerts.policy import Policy
 from alerts.scopes import Index
 
 Floats = NDArray[np.float64]
@@ -18,11 +17,7 @@ def few_leaves(index: Index, m: Floats, m_s: Floats, variance: Floats) -> Floats
     return left
 
 
-def expectation(
-    index: Index, policy: Policy, hours: Floats, offset: Floats, m: Floats, m_s: Floats
-) -> Floats:
-    """Variance [S] for what the `hours` do not say [L], and for what is not known of the delays, which
-    moved the log-odds by `offset` [L]."""
-    variance = hours + (policy.offset_doubt * offset) ** 2
+def expectation(index: Index, variance: Floats, m: Floats, m_s: Floats) -> Floats:
+    """Variance [S] of scopes from that of what is expected of their leaves [L], which may err together."""
     doubt: Floats = index.sums(m * variance) / np.where(m_s > 0, m_s, 1.0)
     return doubt

@@ -20,7 +20,7 @@ from alerts.policy import Policy
 from alerts.receipts import evidence
 from alerts.records import Scope, ScopeKind
 from alerts.scan import Evidence, Scan, changed, gather, scanned, since_starts
-from alerts.scopes import Index, contains
+from alerts.scopes import Index, contains, nest
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -115,9 +115,17 @@ def _best_explanation(ev: Evidence, policy: Policy) -> list[Pick]:
         if not best or not allowed.any() or allowed[best[0].scope]:
             continue
         other = _greedy(ev, policy, allowed)
-        if _worth(ev, policy, other) > policy.better_explanation * _worth(ev, policy, best):
+        better = _worth(ev, policy, other) > policy.better_explanation * _worth(ev, policy, best)
+        if better and not _are_all_of(ev, other, best[0]):
             best = other
     return best
+
+
+def _are_all_of(ev: Evidence, picks: Sequence[Pick], whole: Pick) -> bool:
+    """Whether several scopes leave nothing of a wider one: all carriers are everything, however much
+    they differ."""
+    covered = np.logical_or.reduce([ev.index.members(ev.index.scope(p.scope)) for p in picks])
+    return len(picks) > 1 and bool(covered[ev.index.members(ev.index.scope(whole.scope))].all())
 
 
 def _greedy(ev: Evidence, policy: Policy, first_of: Bools) -> list[Pick]:
@@ -248,12 +256,8 @@ def _lead(ev: Evidence, policy: Policy, picks: list[Pick], i: int) -> float:
     score = _scores(ev, scanned(ev, pi))
     own, number = ev.index.scope(picks[i].scope), picks[i].scope
     rivals = [j for j in np.flatnonzero(score > score[number] - policy.clear_lead).tolist() if j != number]
-    nested = [j for j in rivals if _nests(ev.index.scope(j), own)]
+    nested = [j for j in rivals if nest(ev.index.scope(j), own)]
     return float(score[number] - max(score[nested])) if nested else math.inf
-
-
-def _nests(one: Scope, other: Scope) -> bool:
-    return contains(one, other) or contains(other, one)
 
 
 def _of_kind(index: Index, kind: ScopeKind) -> Bools:

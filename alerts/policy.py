@@ -98,6 +98,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     clear_lead: float = 3.0
     lead_wait_s: int = 30
     """A scope with a lead of fewer nats waits so long after its onset for the name to settle."""
+    named_s: int = 120
+    """An incident open for so long is not split any more into parts that began with it."""
     confirm_events: int = 100
     """An alarm of a single bucket waits for the next one unless critical on so many outcomes."""
 
@@ -105,11 +107,13 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     missing_least: float = 0.8
     """Shares of the successes that are due for which the charts of overdue receipts look, and the share
     above which none are missed."""
+    missing_sigma_least: float = 0.02
+    """Lower bound of the wobble of successes, which hardly feel that of failures."""
     overdue_after_s: int = 3600
     """Nothing is overdue of a series that is younger: how its receipts come is not known yet."""
-    missing_doubt: float = 0.25
-    """What is due is right to within this share of the log ratio of it to what is sent: after a blast
-    it rests on the slow delays alone."""
+    missing_doubt: float = 0.5
+    """What is due is right to within this share of what slow receipts would be otherwise at the rate of
+    now: after a blast it rests on them alone."""
     returned_least: float = 100.0
     """Receipts to be expected from sends are judged once so many sends are known to have been answered."""
     delay_events: float = 200.0
@@ -117,6 +121,10 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     offset_doubt: float = 0.5
     """Delays are a carrier's own after so many receipts; they move the log-odds by at most so much,
     and that is right to within this share of it."""
+    crowd_memory_s: int = 3600
+    echo_doubt: float = 0.3
+    """Half-life of the busiest 10 min, whose late failures may come at once; the log-odds are right to
+    within this share of what they would add."""
     old_memory_s: int = 86_400
     backlog_least: float = 5.0
     """More old receipts in a bucket than this, and than `blast` times the usual, are a backlog."""

@@ -7,8 +7,9 @@ bucket are the receipts to be expected. Arrays end in leaves [L] or scopes [S].
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ Bools = NDArray[np.bool_]
 
 QUICK = np.array([0.5, 0.3, 0.2, 0.0, 0.0])
 """Shares of DELAYS_S until a carrier's own are learned: seconds to minutes."""
-MINUTE = DELAYS_S.index(60)
+MINUTE, LATE = DELAYS_S.index(60), DELAYS_S.index(600)
 OLD = DELAYS_S.index(14_400)
 """The time constant of receipts that took more than an hour."""
 LEAVING = 1 - np.exp(-BUCKET_S / np.array(DELAYS_S))
@@ -51,6 +52,8 @@ class Receipts:
     """[2, L] the same of the 10 min under way."""
     old: Floats
     """[L] receipts older than an hour in a bucket, typically."""
+    crowd: Floats
+    """[L] sends in a bucket, of the busiest 10 min of late."""
     charts: Charts
     """[R, S] of missing successes: K successes, N and M those to be expected."""
     wobble: Wobble
@@ -60,7 +63,12 @@ class Receipts:
         pairs = np.zeros((2, 0))
         charts = Charts.empty(len(policy.missing), 1)
         pools = np.zeros((2, len(DELAYS_S), 0))
-        return cls(pools, pools, pairs, pairs, np.zeros(0), charts, Wobble.empty(1))
+        return cls(pools, pools, pairs, pairs, np.zeros(0), np.zeros(0), charts, Wobble.empty(1))
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, NDArray[Any]], charts: Charts, wobble: Wobble) -> Receipts:
+        """That of a snapshot; a version before does not hold `crowd`."""
+        return cls(**{"crowd": np.zeros_like(arrays["old"]), **arrays}, charts=charts, wobble=wobble)
 
     def grown(self, old: Index, index: Index) -> Receipts:
         size, where = len(index.leaves), moved(old, index)
@@ -70,6 +78,7 @@ class Receipts:
             padded(self.returned, size),
             padded(self.block, size),
             padded(self.old, size),
+            padded(self.crowd, size),
             self.charts.relaid(where, index.size),
             self.wobble.relaid(where, index.size),
         )
@@ -90,13 +99,15 @@ class Due(NamedTuple):
     """Variance of the logarithm of `successes`: how far what is due is from what is sent."""
     offset: Floats
     """What the delays add to the log-odds of a failure; 0 where they are not known."""
+    echo: Floats
+    """Variance of `offset`: late failures of a crowd may come at any time."""
 
 
 def released(receipts: Receipts, policy: Policy, index: Index, sends: Floats) -> tuple[Receipts, Due]:
     """One bucket on for the pools."""
     if not sends.any() and not receipts.pools.any():
         none = np.zeros(len(index.leaves))
-        return receipts, Due(none, none, none > 0, none, none)
+        return receipts, Due(none, none, none > 0, none, none, none)
     shares, known = _shares(receipts, policy, index)
     pools = receipts.pools + shares * sends
     leaving = pools * LEAVING[:, np.newaxis]
@@ -104,17 +115,28 @@ def released(receipts: Receipts, policy: Policy, index: Index, sends: Floats) ->
     both = known & (success > 0) & (failure > 0)
     ratio = np.where(both, failure, 1.0) / np.where(both, success, 1.0)
     offset = np.clip(np.log(ratio), -policy.offset_most, policy.offset_most)
-    return replace(receipts, pools=pools - leaving), Due(
-        success, failure, sends > 0, _doubt(policy, leaving, shares, success), offset
-    )
+    lately = _rate(leaving, shares, LATE)
+    crowd = np.maximum(receipts.crowd * decay(BUCKET_S, policy.crowd_memory_s), lately)
+    more = shares[1, LATE] * np.maximum(crowd - _rate(leaving, shares, MINUTE), 0)
+    late = np.where(both, np.log1p(more / np.where(both, failure, 1.0)), 0.0)
+    echo = (policy.offset_doubt * offset) ** 2 + (policy.echo_doubt * late) ** 2
+    doubt = _doubt(policy, leaving, shares, success)
+    after = replace(receipts, pools=pools - leaving, crowd=crowd)
+    return after, Due(success, failure, sends > 0, doubt, offset, echo)
+
+
+def _rate(leaving: Floats, shares: Floats, row: int) -> Floats:
+    """Sends a bucket [L], over the time constant of a pool."""
+    rate: Floats = leaving[0, row] / np.maximum(shares[0, row], 1e-9)
+    return rate
 
 
 def _doubt(policy: Policy, leaving: Floats, shares: Floats, success: Floats) -> Floats:
-    """Against the sends of the last minute, as the pool of that time constant knows them."""
-    sent = leaving[0, MINUTE] / np.maximum(shares[0, MINUTE], 1e-9)
-    both = (sent > 0) & (success > 0)
-    ratio = np.where(both, success, 1.0) / np.where(both, sent, 1.0)
-    doubt: Floats = (policy.missing_doubt * np.log(ratio)) ** 2
+    """What the slow pools let go, against what they would at the rate of now: that an exponential
+    stands for their delays matters only while the rate changes, after a blast above all."""
+    rate = _rate(leaving, shares, 0)
+    changed = np.abs(leaving[0, 1:] - shares[0, 1:] * rate).sum(axis=0)
+    doubt: Floats = (policy.missing_doubt * changed / np.where(success > 0, success, 1.0)) ** 2
     return doubt
 
 
@@ -211,7 +233,7 @@ def _alarms(receipts: Receipts, policy: Policy, threshold: Floats, bucket_s: int
 
 def evidence(receipts: Receipts, policy: Policy, scopes: Ints, bucket_s: int) -> Floats:
     """E [R, scopes] of missing successes, limited by the wobble of the scopes' receipts."""
-    charts, variance = receipts.charts, receipts.wobble.variance(policy)
+    charts, variance = receipts.charts, receipts.wobble.variance(policy, policy.missing_sigma_least)
     w, k, m, v = (a[:, scopes] for a in (charts.w, charts.k, charts.m, charts.v))
     length_s = np.maximum(bucket_s + BUCKET_S - charts.start_s[:, scopes], BUCKET_S).astype(np.float64)
     sigma2 = np.maximum(wander.between_lengths(variance[:, scopes], length_s), v / np.where(m > 0, m, 1.0))

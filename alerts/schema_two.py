@@ -48,10 +48,10 @@ def rule_of(document: bytes) -> tuple[RuleState, Look]:
     state = RuleState(
         image.rule,
         Charts.of(charts),
-        Receipts(
-            **{name: array for name, array in receipts.items() if "." not in name},
-            charts=Charts.of(_under("charts.", receipts)),
-            wobble=Wobble(**_under("wobble.", receipts)),
+        Receipts.of(
+            {name: array for name, array in receipts.items() if "." not in name},
+            Charts.of(_under("charts.", receipts)),
+            Wobble(**_under("wobble.", receipts)),
         ),
         ListQuality.begun(Policy(), index),
         index,

@@ -194,5 +194,10 @@ def contains(outer: Scope, inner: Scope) -> bool:
     return outer.covers(inner.carrier, inner.region)
 
 
+def nest(one: Scope, other: Scope) -> bool:
+    """Whether one contains the other."""
+    return contains(one, other) or contains(other, one)
+
+
 def _looked_up(number: dict[str, int], names: Iterable[str]) -> Ints:
     return np.fromiter(map(number.__getitem__, names), dtype=np.int64)

@@ -186,7 +186,7 @@ def _wobble(own: dict[str, NDArray[Any]]) -> Wobble:
 def _receipts(every: Arrays) -> Receipts:
     own = {name: array for name, array in every.items() if "." not in name}
     charts, wobble = Charts.of(_under("charts.", every)), _wobble(_under("wobble.", every))
-    return Receipts(**own, charts=charts, wobble=wobble)
+    return Receipts.of(own, charts, wobble)
 
 
 def _named(prefix: str, some: Arrays) -> dict[str, NDArray[Any]]:

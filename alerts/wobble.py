@@ -52,16 +52,17 @@ class Wobble:
             carry(getattr(self, name), array, moves)
         return wide
 
-    def variance(self, policy: Policy) -> Floats:
-        """sigma squared [4, S], within its bounds."""
-        return estimated(self.excess, self.weight, policy)
+    def variance(self, policy: Policy, least: float | None = None) -> Floats:
+        """sigma squared [4, S], within its bounds; `least` is another lower one for sigma."""
+        return estimated(self.excess, self.weight, policy, least)
 
 
-def estimated(excess: Floats, weight: Floats, policy: Policy) -> Floats:
+def estimated(excess: Floats, weight: Floats, policy: Policy, least: float | None = None) -> Floats:
     """sigma squared from the sums of residuals, drawn to what is usual and within its bounds."""
     prior = policy.sigma_events
     free = (excess + prior * policy.sigma**2) / (weight + prior)
-    bounded: Floats = np.clip(free, policy.sigma_least**2, policy.sigma_most**2)
+    lower = policy.sigma_least if least is None else least
+    bounded: Floats = np.clip(free, lower**2, policy.sigma_most**2)
     return bounded
 
 

@@ -155,6 +155,6 @@ def _with_receipts(
     sends = np.zeros(len(ill))
     sends[where] = slots.sends
     none = np.zeros_like(sends)
-    due = Due(sends, none, sends > 0, none, none)
+    due = Due(sends, none, sends > 0, none, none, none)
     after = learn_receipts(rule.receipts, policy, due, slots.table(), where, ill > 0, last_s)
     return replace(rule, receipts=after)
