@@ -120,7 +120,7 @@ def released(receipts: Receipts, policy: Policy, index: Index, sends: Floats) ->
     more = shares[1, LATE] * np.maximum(crowd - _rate(leaving, shares, MINUTE), 0)
     late = np.where(both, np.log1p(more / np.where(both, failure, 1.0)), 0.0)
     echo = (policy.offset_doubt * offset) ** 2 + (policy.echo_doubt * late) ** 2
-    doubt = _doubt(policy, leaving, shares, success)
+    doubt = _doubt(policy, leaving, shares, success, sends)
     after = replace(receipts, pools=pools - leaving, crowd=crowd)
     return after, Due(success, failure, sends > 0, doubt, offset, echo)
 
@@ -131,12 +131,13 @@ def _rate(leaving: Floats, shares: Floats, row: int) -> Floats:
     return rate
 
 
-def _doubt(policy: Policy, leaving: Floats, shares: Floats, success: Floats) -> Floats:
-    """What the slow pools let go, against what they would at the rate of now: that an exponential
-    stands for their delays matters only while the rate changes, after a blast above all."""
-    rate = _rate(leaving, shares, 0)
-    changed = np.abs(leaving[0, 1:] - shares[0, 1:] * rate).sum(axis=0)
-    doubt: Floats = (policy.missing_doubt * changed / np.where(success > 0, success, 1.0)) ** 2
+def _doubt(policy: Policy, leaving: Floats, shares: Floats, success: Floats, sends: Floats) -> Floats:
+    """What the pools let go beyond what they would at the rate of now: that an exponential stands for
+    their delays makes too much of what is due only after the rate fell, after a blast above all."""
+    now = shares[0] * _rate(leaving, shares, 0)
+    now[0] = shares[0, 0] * sends
+    beyond = np.maximum(leaving[0] - now, 0).sum(axis=0)
+    doubt: Floats = (policy.missing_doubt * beyond / np.where(success > 0, success, 1.0)) ** 2
     return doubt
 
 

@@ -81,6 +81,28 @@ def test_two_carriers_of_three_are_not_everything() -> None:
     assert labels(out) == {("carrier", "c0", "all"), ("carrier", "c1", "all")}
 
 
+def test_what_began_with_an_incident_is_a_part_of_it_though_parts_differ_and_end_one_by_one() -> None:
+    faults = tuple(
+        Fault(604, 1800 + 120 * i, ratio, carrier=f"c{i}") for i, ratio in enumerate((0.5, 0.15, 0.3, 0.12))
+    )
+    out = run(Network(6, names("c", 4), names("r", 3), 80, spread=0.5, faults=faults), 3600)
+    assert labels(out) == {("global", "all", "all")}
+    assert len(out.what("opened")) == 1 and ended_well(out)
+
+
+def test_an_open_incident_lends_no_evidence_to_what_wobbles_elsewhere() -> None:
+    """Odds that do not double prove nothing at any volume, whether or not something else is wrong."""
+    ill = Fault(604, 3000, 0.4, carrier="c3", region="r3")
+    worse = Fault(900, 1500, 0.016, carrier="c5", region="r5")
+    out = run(
+        Network(
+            7, CARRIERS, REGIONS, 6000, base=(0.01, 0.0101), spread=0.5, odds_spread=0.0, faults=(ill, worse)
+        ),
+        3600,
+    )
+    assert labels(out) == {("pair", "c3", "r3")}
+
+
 @pytest.mark.parametrize("rate", [3, 300, 3000])
 @pytest.mark.parametrize("seed", [11, 12])
 def test_healthy_traffic_raises_nothing(seed: int, rate: float) -> None:

@@ -47,6 +47,15 @@ PAIR = {("c4", "r4"): 0.4}
         pytest.param(CARRIER, [("c1", "all")], id="carrier"),
         pytest.param(REGION, [("all", "r2")], id="region"),
         pytest.param({(c, r): 0.3 for c in CARRIERS for r in REGIONS}, [("all", "all")], id="global"),
+        pytest.param(
+            {
+                (c, r): ratio
+                for c, ratio in zip(CARRIERS, (0.6, 0.1, 0.5, 0.1, 0.3, 0.2), strict=True)
+                for r in REGIONS
+            },
+            [("all", "all")],
+            id="all-carriers-are-everything-however-much-they-differ",
+        ),
         pytest.param(CARRIER | REGION, [("all", "r2"), ("c1", "all")], id="carrier-and-region"),
         pytest.param(CARRIER | PAIR, [("c1", "all"), ("c4", "r4")], id="carrier-and-pair"),
         pytest.param(CARRIER | {("c1", "r0"): 0.45}, [("c1", "all")], id="one-leaf-is-worse"),

@@ -139,6 +139,27 @@ def test_after_a_blast_slow_failures_outweigh_and_at_its_start_quick_successes()
     assert offsets[301] < -0.3 and offsets[345] > 1
 
 
+def test_the_late_failures_of_a_blast_are_no_incident_whenever_they_come() -> None:
+    """All of them come 25 min after, where an exponential expects hardly any."""
+    rng, state = np.random.default_rng(3), begin(POLICY, (RULE,))
+    late = np.zeros(12 * 60 * MINUTE)
+    for i in range(8 * 60 * MINUTE):
+        blast = 7 * 60 * MINUTE <= i < 7 * 60 * MINUTE + 10 * MINUTE
+        sends = int(rng.poisson(3000 if blast else 300))
+        failed = rng.binomial(sends, 0.012)
+        quick = int(rng.binomial(failed, 0.6))
+        late[i + 25 * MINUTE] += failed - quick
+        k = quick + int(late[i])
+        delays = np.array([[sends - failed, 0, 0, 0, 0], [quick, 0, late[i], 0, 0]], dtype=np.int32)[
+            ..., np.newaxis
+        ]
+        now, zero = (np.array([v], dtype=np.int32) for v in (sends, 0))
+        n, failures = (np.array([v], dtype=np.int32) for v in (sends - failed + k, k))
+        table = Table((("a", "x"),), n, failures, n, failures, now, zero, zero, delays)
+        state, decided = decide(state, POLICY, START_S + 10 * i, {RULE: table})
+        assert not decided.incidents
+
+
 def test_what_was_sent_is_due_once() -> None:
     receipts, successes = known_delays([1, 0, 0, 0, 0]), 0.0
     for i in range(300):
