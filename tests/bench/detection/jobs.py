@@ -25,6 +25,7 @@ RIVALS = 180
 """Series a volume at which rivals look too: they cost more than the detector."""
 KINDS = ("pair", "carrier", "region", "global", "two")
 STRESS = Habits(tail=3.0, noise_tail=True, steps_a_week=1.0, step_sd=0.4)
+HEAVY = Habits(tail=5.0)
 NIGHT = Habits(base=(0.005, 0.02), night_logit=1.2)
 DELAYED = Shape(carriers=6, regions=5, rate=90.0, delayed=True, blasts_a_day=1.0)
 
@@ -95,7 +96,8 @@ def _jobs(form: Form, seeds: Iterator[int]) -> Iterator[Job]:
     ramp = Habits(
         ramp=1.8, ramp_from_s=form.warm_weeks * WEEK_S, ramp_s=min(3 * DAY_S, form.decoy_weeks * WEEK_S)
     )
-    for name, habits in (("night pattern", NIGHT), ("ramp x1.8 over 3 days", ramp), ("stress", STRESS)):
+    odd = {"night pattern": NIGHT, "ramp x1.8 over 3 days": ramp, "t5 wobble": HEAVY, "stress": STRESS}
+    for name, habits in odd.items():
         yield name, quiet.run, (replace(decoy, seed=next(seeds), habits=habits),)
 
 

@@ -1,7 +1,7 @@
 """Traffic of many independent series, vectorised: what a carrier's failures look like when nothing is wrong.
 
 Arrays are [T, S]: T buckets of 10 s, S series. All that moves here is labelled *not* an incident:
-volumes by hour and weekend, bursts, blasts, list drift, wobble, heavy-tailed noise, steps and ramps.
+volumes by hour and weekend, bursts, blasts, list drift, wobble, noise, steps and ramps.
 The detector's assumptions (binomial scatter, one sigma) hold only on average.
 """
 
@@ -38,8 +38,10 @@ class Habits:
     wobble_sd: tuple[float, float] = (0.03, 0.15)
     wobble_tau_s: tuple[float, float] = (1200, 3600)
     noise_sd: tuple[float, float] = (0.02, 0.10)
-    tail: float = 5.0
-    """Degrees of freedom of Student's t of wobble shocks, scaled to their sd."""
+    tail: float = 0.0
+    """Degrees of freedom of Student's t of wobble shocks, scaled to their sd; 0 for Gaussian ones. With
+    5 the odds jump to the fivefold once in hundreds of weeks and stay there for half an hour: an outage
+    in all but its label."""
     noise_tail: bool = False
     """Whether the noise of single buckets has such tails too: jumps of ten sd every week, gone 10 s later."""
     drift_sd: float = 0.2
@@ -93,8 +95,10 @@ class Series:
         self.steps = np.zeros(size)
         self.blast_until_s = np.zeros(size)
         self.blast_size, self.blast_logit = np.ones(size), np.zeros(size)
-        pool = rng.standard_t(habits.tail, POOL) / np.sqrt(habits.tail / (habits.tail - 2))
-        self.pool = pool.astype(np.float32)
+        self.pool = np.zeros(0, dtype=np.float32)
+        if habits.tail:
+            pool = rng.standard_t(habits.tail, POOL) / np.sqrt(habits.tail / (habits.tail - 2))
+            self.pool = pool.astype(np.float32)
 
     def branch(self, seed: int) -> Series:
         """A copy that goes on by its own chance."""
@@ -173,7 +177,9 @@ class Series:
 
     def _minute(self, at_s: int) -> None:
         shock = self.wobble_sd * np.sqrt(1 - self.keep**2)
-        self.wobble = self.keep * self.wobble + shock * self._heavy(1)[0]
+        size = len(self.rates)
+        drawn = self._heavy(1)[0] if self.habits.tail else self.rng.standard_normal(size)
+        self.wobble = self.keep * self.wobble + shock * drawn
         if self.habits.blasts_a_day:
             self._blasts(at_s)
 
