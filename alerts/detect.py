@@ -219,6 +219,12 @@ def recent(state: RuleState, from_s: int, leaves: Ints) -> Recent:
     return sums
 
 
+def everything(state: RuleState, from_s: int) -> tuple[int, int]:
+    """Outcomes and failures of all leaves in the kept buckets at or after `from_s`."""
+    rows = list(_since(state.ring, from_s))
+    return sum(int(row.n.sum()) for row in rows), sum(int(row.k.sum()) for row in rows)
+
+
 def _positions(row: Row, leaves: Int32s) -> tuple[Ints, Bools]:
     """Where in a row some `leaves` are, and which of them it holds. Rows are sorted by leaf."""
     at = np.searchsorted(row.leaf, leaves)

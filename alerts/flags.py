@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from alerts import charts as bank
 from alerts.baseline import HOUR_S
-from alerts.detect import Recent, RuleState, Step, recent, tally
+from alerts.detect import Recent, RuleState, Step, everything, recent
 from alerts.explain import Numbers, interval, missing_words, why_isolated
 from alerts.list_quality import tickets
 from alerts.persistent import LONG_S, above
 from alerts.policy import Policy
-from alerts.records import EVERYTHING, Severity
+from alerts.records import Severity
 from streams.records import BUCKET_S
 
 Floats = NDArray[np.float64]
@@ -85,7 +85,7 @@ def _spikes(state: RuleState, policy: Policy, said: Step, leaves: Ints, bucket_s
     pi, at = said.pi[leaves], state.index.first_leaf + leaves
     low, high = interval(pi, said.norms.doubt[at])
     ratios = (f.k + policy.prior_events * pi) / (f.n + policy.prior_events)
-    late, whole = f.late, tally(state, said.pi, EVERYTHING, bucket_s - policy.segment_cap_s + 1)
+    late, (every_n, every_k) = f.late, everything(state, bucket_s - policy.segment_cap_s + 1)
     found = []
     for i, leaf in enumerate(leaves.tolist()):
         urgent = policy.urgent(float(late.urgent[i]), float(late.failed[i]))
@@ -94,8 +94,8 @@ def _spikes(state: RuleState, policy: Policy, said: Step, leaves: Ints, bucket_s
             *(float(pi[i]), float(low[i]), float(high[i])),
             *(float(f.evidence[i]), float(said.norms.threshold[at[i]])),
             *(int(f.from_s[i]), bucket_s + BUCKET_S),
-            elsewhere_failed=whole.k - int(late.k[i]),
-            elsewhere=whole.n - int(late.n[i]),
+            elsewhere_failed=every_k - int(late.k[i]),
+            elsewhere=every_n - int(late.n[i]),
             time_critical=int(late.urgent[i]) if urgent else 0,
         )
         why = why_isolated(policy, f.people[i], f.repeats[i])

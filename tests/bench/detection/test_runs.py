@@ -125,4 +125,4 @@ def test_the_tiny_form_runs_everything_and_says_so() -> None:
     assert len(bars(done)) >= 20
     assert {s.kind for s in done.seen} == set(KINDS) and done.late and done.bias
     assert done.decoys.keys() >= {"mix shift", "retry loop", "blast echo", "night pattern", "stress"}
-    assert "of 8" in said[-1]
+    assert "of 9" in said[-1]
