@@ -95,17 +95,19 @@ class Desk:
         if page.action == row.desired.action:
             row.desired = msgspec.structs.replace(page, decided_ms=row.desired.decided_ms)
             return
-        if self.habits.tells_missed and row.attempts and row.remote is Remote.CLOSED:
-            self._tell_missed(row.desired, page, now_ms)
+        tried = row.desired.action == TRIGGER and row.attempts > 0
+        if self.habits.tells_missed and tried and not row.settled:
+            self._tell_missed(row, page, now_ms)
         row.wanted_ms, row.attempts, row.next_try_ms = now_ms, 0, 0
         row.minimal = row.dead = False
         row.desired = page
 
-    def _tell_missed(self, missed: Page, page: Page, now_ms: int) -> None:
-        """Tried, never taken, over: nobody is woken for it, but it does not vanish."""
+    def _tell_missed(self, row: Row, page: Page, now_ms: int) -> None:
+        """Tried, not known to be taken, over: nobody is woken for it, but it does not vanish."""
         key = page.incident_key + MISSED_SUFFIX
-        summary = f"Missed while the pager could not be reached, over by now: {missed.summary}"
-        told = msgspec.structs.replace(missed, dedup_key=key, action=TELL, seq=page.seq, summary=summary)
+        missed = "Missed" if row.remote is Remote.CLOSED else "Perhaps missed"
+        summary = f"{missed} while the pager could not be reached, over by now: {row.desired.summary}"
+        told = msgspec.structs.replace(row.desired, dedup_key=key, action=TELL, seq=page.seq, summary=summary)
         self.rows[key] = Row(told, now_ms)
 
     def heard(self, dedup_key: str, action: str) -> None:

@@ -16,6 +16,7 @@ import pytest
 from alerts.desk import GIVE_UP_MS, Desk, Habits, Remote
 from alerts.paging import LATE_MS, SUMMARY_MAX, delayed
 from alerts.records import Decision, Delivery, Incident, Page, Severity, State
+from tests.alerts.test_desk import incident
 
 KEY = "ch:r:carrier:310-260:all:1700000000"
 MINUTE = 60_000
@@ -184,12 +185,20 @@ class TestMissed:
         assert delivery is not None and delivery.action == "tell"
         assert d.next_due_ms() is None
 
-    def test_what_may_have_got_through_is_resolved_instead(self) -> None:
+    def test_what_may_have_got_through_is_resolved_and_told_of_as_perhaps_missed(self) -> None:
         d = desk(TELLING)
         d.want([page("trigger", 1)], 0)
         d.in_doubt(d.due(0)[0], 0)
         d.want([page("resolve", 2)], MINUTE)
-        assert [p.action for p in d.due(MINUTE)] == ["resolve"]
+        assert [p.action for p in d.due(MINUTE)] == ["resolve", "tell"]
+        assert d.due(MINUTE)[1].summary.startswith("Perhaps missed while the pager could not be reached")
+
+    def test_what_a_former_owner_tried_is_told_of_too(self) -> None:
+        d = desk(TELLING)
+        d.restore(incident(), [page("trigger", 1)], 0, 0)
+        d.refused(d.due(0)[0], 503, None, 0)
+        d.want([page("resolve", 2)], MINUTE)
+        assert [p.action for p in d.due(MINUTE)] == ["resolve", "tell"]
 
     def test_what_was_never_tried_was_not_missed(self) -> None:
         d = desk(TELLING)

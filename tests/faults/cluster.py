@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
@@ -60,6 +60,11 @@ class Pager:
     def still_open(self) -> list[str]:
         """Keys of the alerts that nobody has resolved."""
         return [key for _, key in list(self._receiver.open)]
+
+    @property
+    def changes(self) -> list[dict[str, Any]]:
+        """Change events, which wake nobody."""
+        return list(self._receiver.changes)
 
     def meet(self, mood: Mood) -> None:
         """How it meets the next requests."""

@@ -16,7 +16,6 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 from alerts.demo.receiver import Mood
 from alerts.records import Incident, State
@@ -30,72 +29,13 @@ from streams.topic_admin import TopicAdmin
 from tests.faults.audit import incidents
 from tests.faults.buckets import END_S, ILL_FROM_S, ILL_UNTIL_S, Log
 from tests.faults.cluster import RECIPIENT_KEY, ROUTING_KEY, Pager, wait_for
-from tests.faults.doomed import NEVER, STEPS
+from tests.faults.doomed import NEVER
+from tests.faults.troubles import CAP_S, SCALE, Counted, Trouble
 
-SCALE = 60
-"""An hour of the pager's absence and the longest backoff, so many times as fast."""
-CAP_S = 60.0
-HOUR_S = 3600 / SCALE
 WITHIN_S = 90.0
 SETTLE_S = 1.5
 SMALL = ("-Xmx512m", "-XX:+UseSerialGC")
 FEW_PARTITIONS = dict.fromkeys(("outcomes", "failed-recipients", "retry-advice", "dead-letters"), 1)
-
-
-class Trouble(NamedTuple):
-    """What the pager does from each change of the incident on; `for_s`: then it accepts again."""
-
-    name: str
-    mood: Mood
-    for_s: float | None = None
-    redis: str = "there"
-    """`emptied`: after the page; `away`: from before it on."""
-    kafka: str = "there"
-    """`away`: once the page is held, until after it has gone out."""
-
-    @property
-    def steps(self) -> tuple[str, ...]:
-        """A role that is killed while Kafka is away has nothing to start from: that is no cell."""
-        return (NEVER, *STEPS) if self.kafka == "there" else (NEVER,)
-
-
-TROUBLES = (
-    Trouble("none", Mood()),
-    Trouble("400 once", Mood("refuse", status=400, times=1)),
-    Trouble("429", Mood("throttle", times=2)),
-    Trouble("429 with Retry-After", Mood("throttle", retry_after_s=2, times=1)),
-    Trouble("500", Mood("refuse", status=500, times=2)),
-    Trouble("502", Mood("refuse", status=502, times=2)),
-    Trouble("hang", Mood("stall", times=1)),
-    Trouble("reset, not taken", Mood("reset", times=1)),
-    Trouble("reset after 202", Mood("reset_after_accept", times=1)),
-    Trouble("one hour down", Mood("refuse", status=503), for_s=HOUR_S),
-    Trouble("Redis emptied", Mood(), redis="emptied"),
-    Trouble("Redis away", Mood(), redis="away"),
-    Trouble("Kafka away", Mood("refuse", status=503), kafka="away"),
-)
-
-
-class Counted(NamedTuple):
-    """What became of one incident's pages."""
-
-    sent: int
-    """People who were woken: triggers on no open alert."""
-    lost: int
-    """Incidents that nobody was woken for, and pages that nobody resolved."""
-    repeated: int
-    """Triggers on the open alert: a line in its log, nobody is woken."""
-    attempts: int
-    kills: int
-    wrong: tuple[str, ...] = ()
-    """What must never happen: broken contract, a trigger after the last resolve, another open alert."""
-
-    def __str__(self) -> str:
-        return f"{self.sent} / {self.lost} / {self.repeated}"
-
-    @property
-    def well(self) -> bool:
-        return (self.sent, self.lost, self.wrong) == (1, 0, ())
 
 
 class Doomed:
@@ -182,6 +122,8 @@ class Cell:
         role.start(self._step, "trigger")
         self._begin_trouble()
         written.until(ILL_UNTIL_S)
+        if self._trouble.unheard:
+            return self._unheard(settings, role, written)
         if self._broker:
             self._without_kafka(role, self._broker)
         self._wait(settings, role, lambda found: _told(found, "trigger"), "resolve", "the page is recorded")
@@ -194,6 +136,20 @@ class Cell:
         written.until(END_S)
         self._wait(settings, role, lambda found: _told(found, "resolve"), "none", "the resolve is recorded")
         self._wait_killed(role, 2, "none")
+        time.sleep(SETTLE_S)
+        return self._count(incidents(settings), role.kills)
+
+    def _unheard(self, settings: Settings, role: Doomed, written: Log) -> Counted:
+        """Two attempts at least are refused, then the incident ends; a pager that is back hears of it."""
+        tend = partial(role.tend, self._step, "none")
+        wait_for(lambda: len(incidents(settings)) == 1, "the incident is open", WITHIN_S, tend, 0.5)
+        self._wait_killed(role, 1, "none")
+        wait_for(lambda: len(self._pager.log) >= 2, "the page is refused", WITHIN_S, tend)
+        written.until(END_S)
+        wait_for(lambda: _ended(incidents(settings)), "the incident has ended", WITHIN_S, tend, 0.5)
+        if self._trouble.back:
+            self._pager.meet(Mood())
+            wait_for(lambda: bool(self._pager.changes), "the pager is told of what it missed", WITHIN_S, tend)
         time.sleep(SETTLE_S)
         return self._count(incidents(settings), role.kills)
 
@@ -264,8 +220,13 @@ class Cell:
         wrong += [f"not ours: {key}" for key in woken.keys() - wanted]
         last = {e.event["dedup_key"]: e.event["event_action"] for e in taken}
         wrong += [f"{key} ended with {action}" for key, action in last.items() if action != "resolve"]
-        lost = len(wanted - woken.keys()) + len(self._pager.still_open)
+        missed = len(wanted - woken.keys()) - len(self._pager.changes)
+        lost = max(missed, 0) + len(self._pager.still_open)
         return Counted(woken.total(), lost, effects["repeated"], len(log), kills, tuple(wrong))
+
+
+def _ended(found: list[Incident]) -> bool:
+    return [i.state for i in found] == [State.RESOLVED]
 
 
 def _told(found: list[Incident], action: str) -> bool:

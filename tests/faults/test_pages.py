@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.faults.doomed import AFTER_POST, AFTER_RECORD, BEFORE_POST
 from tests.faults.matrix import complaints, played, table
-from tests.faults.pages import TROUBLES, Counted
+from tests.faults.troubles import TROUBLES, Counted
 
 SOME = {"none": AFTER_POST, "reset after 202": BEFORE_POST, "Redis emptied": AFTER_RECORD}
 
