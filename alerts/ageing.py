@@ -8,7 +8,7 @@ import msgspec
 
 from alerts import detect
 from alerts.case import RANK, Case, Watch, level_of, paging, woken
-from alerts.detect import Tally
+from alerts.counts import Tally
 from alerts.measure import Now, added, odds, of_late, ratio_words, scope_of, standard_error, still_overdue
 from alerts.records import Decision, Severity, State
 from streams.records import BUCKET_S

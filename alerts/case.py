@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from alerts.detect import Tally
+from alerts.counts import Tally
 from alerts.measure import Now
 from alerts.policy import Policy
 from alerts.records import Decision, Incident, Scope, ScopeKind, Severity, Transition, Wake

@@ -18,7 +18,7 @@ from alerts import charts as bank
 from alerts import list_quality
 from alerts.baseline import moved_to
 from alerts.charts import Alarms, Charts, Norms
-from alerts.counts import Count, LeafCounts, Table, Tally, leaves
+from alerts.counts import LeafCounts, Table, Tally
 from alerts.doubt import expectation, few_leaves
 from alerts.learn import Learned, Seen, in_blast, learn
 from alerts.list_quality import ListQuality
@@ -29,8 +29,6 @@ from alerts.receipts import learn as learn_receipts
 from alerts.records import Scope
 from alerts.scopes import Index, moved
 from streams.records import BUCKET_S
-
-__all__ = ["Count", "LeafCounts", "Table", "Tally", "leaves"]
 
 Floats = NDArray[np.float64]
 Int32s = NDArray[np.int32]

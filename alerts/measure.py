@@ -10,7 +10,8 @@ import numpy as np
 
 from alerts import charts as bank
 from alerts import detect
-from alerts.detect import RuleState, Step, Tally
+from alerts.counts import Tally
+from alerts.detect import RuleState, Step
 from alerts.explain import Numbers, interval, missing_words, why_isolated
 from alerts.policy import Policy
 from alerts.records import EVERYTHING, Decision, Incident, Scope, ScopeKind

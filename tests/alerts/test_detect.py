@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from alerts import detect
-from alerts.detect import Count
+from alerts.counts import Count
 from alerts.flags import flags
 from alerts.policy import Policy
 from alerts.records import Scope, ScopeKind, Severity

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from alerts.baseline import moved_to
+from alerts.counts import Count
 from alerts.decide import Decided, DetectorState, begin, decide
-from alerts.detect import Count
 from alerts.explain import why_isolated
 from alerts.flags import Nature
 from alerts.incident import Case

@@ -10,8 +10,8 @@ import math
 
 import pytest
 
+from alerts.counts import Count
 from alerts.decide import Decided, DetectorState, adopt, begin, decide
-from alerts.detect import Count
 from alerts.paging import pages, summary
 from alerts.policy import Policy
 from alerts.records import Incident, Severity, State

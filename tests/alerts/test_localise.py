@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from alerts import detect
-from alerts.detect import Count, RuleState, Step
+from alerts.counts import Count
+from alerts.detect import RuleState, Step
 from alerts.localise import Finding, localise
 from alerts.policy import Policy
 from alerts.records import Scope, ScopeKind

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from alerts.counts import Count
 from alerts.decide import begin, decide
-from alerts.detect import Count
 from alerts.observe import WEEK_S, ends_week, of_week, words
 from alerts.records import Incident, ScopeKind, Severity
 from tests.alerts.test_incident import RATIO, play

@@ -10,9 +10,8 @@ import math
 
 import pytest
 
-from alerts.counts import leaves
+from alerts.counts import Count, leaves
 from alerts.decide import Decided, begin, decide
-from alerts.detect import Count
 from alerts.paging import pages, summary
 from alerts.records import Decision, Incident, Severity
 from streams.records import Cells, SeriesKey

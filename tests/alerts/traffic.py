@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from alerts.counts import Count
 from alerts.decide import Decided, DetectorState, begin, decide
-from alerts.detect import Count
 from alerts.policy import Policy
 from alerts.records import Incident, Transition
 
