@@ -14,6 +14,14 @@ from grafana import carrier, health, incident, overview, variables
 from grafana.variables import CARRIER, HEALTH, INCIDENT, OVERVIEW, TAG, TITLES
 
 REFRESH = "30s"
+PLACE = ("datasource", "carrier", "region")
+SHARED = {
+    OVERVIEW: (*PLACE, "rule", "pages"),
+    CARRIER: PLACE,  # its rules are many
+    INCIDENT: (*PLACE, "rule", "pages"),
+    HEALTH: ("datasource",),
+}
+"""Variables that mean the same on all boards that name them here: links between boards keep them."""
 
 
 class Board(NamedTuple):
@@ -81,7 +89,10 @@ def render(board: Board) -> str:
     for variable in board.variables:
         made.with_variable(variable)
     made.annotation(variables.incidents(board.incidents))
-    made.links(variables.to_boards(board.uid))
+    made.links(variables.to_boards(board.uid, SHARED))
     for number, panel in enumerate(board.panels(), 1):
         made.with_panel(panel.id(number))
-    return json.dumps(made.build(), cls=JSONEncoder, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    plain = json.loads(JSONEncoder().encode(made.build()))
+    for one in (*plain["links"], *plain["annotations"]["list"]):
+        del one["placement"]  # the builder's only value hides it in a menu
+    return json.dumps(plain, indent=2, sort_keys=True, ensure_ascii=False) + "\n"

@@ -24,9 +24,7 @@ def fires(where: str, title: str = "What fires now", h: int = 7) -> table.Panel:
     """The open incidents that match."""
     columns = (
         Column("severity", "Severity", mappings=SEVERITIES, width=110),
-        Column(
-            "carrier", "Carrier", links=[("Carrier board", link(CARRIER, **_place("at_carrier")))], width=140
-        ),
+        Column("carrier", "Carrier", links=[_carrier()], width=140),
         Column("region", "Region", width=120),
         Column("rule", "Rule"),
         Column("scope", "Scope", width=100),
@@ -60,12 +58,13 @@ def _place(*labels: str) -> dict[str, str]:
     return {f"var-{label.removeprefix('at_')}": f"${{__data.fields.{label}}}" for label in labels}
 
 
+def _carrier() -> tuple[str, str]:
+    return "Carrier board", link(CARRIER, **_place("at_carrier"))
+
+
 def _board() -> tuple[str, str]:
-    place = _place("at_carrier", "at_region")
-    rule = {"var-rule": "${__data.fields.rule}"}
-    return "Incident board", link(
-        INCIDENT, **place, **rule, **{"from": "${__data.fields.from.numeric}", "to": "now"}
-    )
+    since = {"from": "${__data.fields.from.numeric}", "to": "now"}
+    return "Incident board", link(INCIDENT, **_place("at_carrier", "at_region", "rule"), **since)
 
 
 def _page() -> tuple[str, str]:

@@ -34,7 +34,7 @@ def panels() -> Iterator[Any]:
     yield classes()
     yield lines(
         "Failing by region",
-        f"The same ratio by region, where {LEAST} outcomes or more came in 5 min: everywhere, or in one place?",
+        f"The same ratio by region, with {LEAST} outcomes or more in 5 min: everywhere, or in one place?",
         SHARE,
         [Query(busy_ratio("region", EVERYWHERE), "{{region}}")],
     )
@@ -63,9 +63,7 @@ def panels() -> Iterator[Any]:
         "cpm",
         [
             Query(
-                "60 * sum by (route, result) (rate(carrier_health_pager_attempts_total[$__rate_interval])) > 0 "
-                "or 60 * sum by (route, result) "
-                '(rate(carrier_health_pager_attempts_total{result="accepted"}[$__rate_interval]))',
+                "60 * sum by (route, result) (rate(carrier_health_pager_attempts_total[$__rate_interval]))",
                 "{{route}} {{result}}",
             )
         ],
@@ -125,8 +123,8 @@ def _numbers() -> Iterator[Any]:
 def _carriers() -> Any:
     made = lines(
         "This carrier and the others",
-        f"The same rule at the ten carriers with the highest ratio, {LEAST} outcomes or more in 5 min. When all "
-        "rise at once, look at your own connection first.",
+        f"The same rule at the ten carriers with the highest ratio, {LEAST} outcomes or more in 5 min. When "
+        "all rise at once, look at your own connection first.",
         SHARE,
         [Query(f"topk(10, {busy_ratio('carrier', RULE_ELSEWHERE)})", "{{carrier}}")],
     )

@@ -27,6 +27,7 @@ from grafana.panels import RATIO as SHARE
 from grafana.queries import (
     BLIND,
     EVERYWHERE,
+    LEAF,
     LEAST,
     band,
     baseline,
@@ -90,7 +91,7 @@ def _numbers() -> Iterator[Any]:
         "Flagged series",
         "Pairs of carrier and region that a rule flags now; a few may be flagged without an incident.",
         COUNT,
-        f"count(max by (carrier, region, rule) (carrier_health_flag_active{{{EVERYWHERE}}} == 1)) or vector(0)",
+        f"count(max by ({LEAF}) (carrier_health_flag_active{{{EVERYWHERE}}} == 1)) or vector(0)",
         ANY_IS_NOTABLE,
     )
     yield one(

@@ -75,14 +75,11 @@ def one(
     w: int = 4,
     none: str = "–",
 ) -> stat.Panel:
-    """One large number of now."""
-    made = dress(stat.Panel(), title, says, unit, [Query(expr)], w, LOW)
+    """One large number, asked of now alone: one that has gone must not look as if it were still so."""
+    made = dress(stat.Panel(), title, says, unit, [Query(expr, instant=True)], w, LOW)
     made.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"])).no_value(none)
-    made.color_mode(c.BigValueColorMode.VALUE).graph_mode(
-        c.BigValueGraphMode.AREA if unit != SINCE else c.BigValueGraphMode.NONE
-    )
-    made.color_scheme(build.FieldColor().mode(FieldColorModeId.THRESHOLDS)).thresholds(thresholds(steps))
-    return made.mappings(list(mappings))
+    made.color_mode(c.BigValueColorMode.VALUE).graph_mode(c.BigValueGraphMode.NONE)
+    return made.color_scheme(_by_limits()).thresholds(thresholds(steps)).mappings(list(mappings))
 
 
 def lines(
@@ -106,6 +103,10 @@ def lines(
             common.GraphThresholdsStyleConfig().mode(c.GraphThresholdsStyleMode.DASHED)
         )
     return made.max(top) if top is not None else made
+
+
+def _by_limits() -> build.FieldColor:
+    return build.FieldColor().mode(FieldColorModeId.THRESHOLDS)
 
 
 def _legend() -> common.VizLegendOptions:
@@ -155,9 +156,7 @@ def bars(
     made.orientation(c.VizOrientation.HORIZONTAL).display_mode(c.BarGaugeDisplayMode.BASIC).min(0)
     made.show_unfilled(True).value_mode(c.BarGaugeValueMode.COLOR).no_value("nothing to show")
     made.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
-    return made.color_scheme(build.FieldColor().mode(FieldColorModeId.THRESHOLDS)).thresholds(
-        thresholds(steps)
-    )
+    return made.color_scheme(_by_limits()).thresholds(thresholds(steps))
 
 
 def states(
@@ -166,7 +165,7 @@ def states(
     """One lane a series, coloured by its state."""
     made = dress(statetimeline.Panel(), title, says, "none", [query], w, h)
     made.show_value(c.VisibilityMode.NEVER).merge_values(True).row_height(0.8).fill_opacity(80).line_width(0)
-    made.color_scheme(build.FieldColor().mode(FieldColorModeId.THRESHOLDS)).mappings(list(mappings))
+    made.color_scheme(_by_limits()).mappings(list(mappings))
     return made.legend(_legend()).no_value("nothing happened")
 
 

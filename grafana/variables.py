@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from urllib.parse import urlencode
 
 from grafana_foundation_sdk.builders import dashboard as build
@@ -38,29 +39,33 @@ def datasource() -> build.DatasourceVariable:
 
 
 def carrier(many: bool) -> build.QueryVariable:
-    return _labels("carrier", "Carrier", "carrier_health_window_outcomes", many)
+    return _with_all(_labels("carrier", "Carrier", "carrier_health_window_outcomes", many))
 
 
 def region() -> build.QueryVariable:
     """Of the chosen carriers."""
-    return _labels("region", "Region", 'carrier_health_window_outcomes{carrier=~"$carrier"}', True)
+    return _with_all(_labels("region", "Region", 'carrier_health_window_outcomes{carrier=~"$carrier"}', True))
 
 
 def rule(many: bool) -> build.QueryVariable:
-    return _labels("rule", "Rule", "carrier_health_window_eligible", many)
+    """Many: each of them is drawn. One: the one of which ratios are."""
+    made = _labels("rule", "Rule", "carrier_health_window_eligible", many)
+    return _with_all(made) if many else made
 
 
 def source() -> build.QueryVariable:
-    return _labels("source", "Source", "carrier_health_records_received_total", True)
+    return _with_all(_labels("source", "Source", "carrier_health_records_received_total", True))
 
 
 def _labels(label: str, title: str, series: str, many: bool) -> build.QueryVariable:
     made = build.QueryVariable(label).label(title).datasource(SOURCE)
     made.query(f"label_values({series}, {label})").definition(f"label_values({series}, {label})")
     made.refresh(VariableRefresh.ON_TIME_RANGE_CHANGED).sort(VariableSort.ALPHABETICAL_DESC)
-    if many:
-        made.multi(True).include_all(True).all_value(".*").current(ALL)
-    return made
+    return made.multi(many)
+
+
+def _with_all(made: build.QueryVariable) -> build.QueryVariable:
+    return made.include_all(True).all_value(".*").current(ALL)
 
 
 def pages() -> build.TextBoxVariable:
@@ -85,16 +90,20 @@ def link(uid: str, **variables: str) -> str:
     return f"/d/{uid}?{urlencode({'var-datasource': '${datasource}', **variables}, safe='${}._:')}"
 
 
-def to_boards(uid: str) -> list[build.DashboardLink]:
-    """To the other boards, by name, with the same time and variables."""
+def to_boards(uid: str, known: Mapping[str, Collection[str]]) -> list[build.DashboardLink]:
+    """To the other boards, by name, with the same time and the variables that both know.
+
+    `known`: uid -> its variables. A value that one board takes and the other does not would be an empty
+    board, so a variable that only one of them has with "All" must not be among them.
+    """
+    shared = {other: [name for name in known[uid] if name in names] for other, names in known.items()}
     return [
         build.DashboardLink(title.removeprefix("Carrier health: ").capitalize())
         .type(DashboardLinkType.LINK)
-        .url(f"/d/{other}")
+        .url(f"/d/{other}?" + "&".join(f"${{{name}:queryparam}}" for name in shared[other]))
         .icon("dashboard")
         .tooltip(title)
         .keep_time(True)
-        .include_vars(True)
         for other, title in TITLES.items()
         if other != uid
     ]
