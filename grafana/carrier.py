@@ -25,6 +25,9 @@ from grafana.panels import (
 from grafana.panels import RATIO as SHARE
 from grafana.queries import (
     EVERYWHERE,
+    LEAF,
+    LEAST,
+    SHORT,
     band,
     baseline,
     busy_ratio,
@@ -41,7 +44,10 @@ OPEN_HERE = 'carrier=~"$carrier|all", region=~"$region|all"'
 OUTCOMES = f"carrier_health_outcomes_total{{{PLACE}}}"
 CODES = 'carrier_health_outcome_codes_total{carrier=~"$carrier"}'
 RECEIPTS = 'carrier_health_receipt_latency_seconds_bucket{carrier=~"$carrier"}'
-WORST_RULE = f"max({ratio('rule', EVERYWHERE)})"
+WORST_REGION = (
+    f"max(max by ({LEAF}) (carrier_health_window_failure_ratio{{{SHORT}, {EVERYWHERE}}}) "
+    f"and max by ({LEAF}) (carrier_health_window_eligible{{{SHORT}, {EVERYWHERE}}}) >= {LEAST})"
+)
 
 
 def panels() -> Iterator[Any]:
@@ -86,10 +92,10 @@ def _numbers() -> Iterator[Any]:
         ANY_IS_BAD,
     )
     yield one(
-        "Failing now",
-        "Share of outcomes that fail, last 5 min, by the worst of the chosen rules.",
+        "Worst region now",
+        f"Share that fails, last 5 min, in the worst region with {LEAST} outcomes or more, by any rule.",
         SHARE,
-        WORST_RULE,
+        WORST_REGION,
         RATIO,
     )
     yield one(

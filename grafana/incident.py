@@ -34,7 +34,7 @@ def panels() -> Iterator[Any]:
     yield classes()
     yield lines(
         "Failing by region",
-        f"The same ratio by region, with {LEAST} outcomes or more in 5 min: everywhere, or in one place?",
+        f"The same ratio by region, with {LEAST} outcomes or more in 5 min: is it one place, or all.",
         SHARE,
         [Query(busy_ratio("region", EVERYWHERE), "{{region}}")],
     )

@@ -56,7 +56,7 @@ def panels() -> Iterator[Any]:
         f"Share that fails by the rule in the last 5 min, the ten worst with {LEAST} outcomes or more. "
         "Colours are the detector's warning and critical lines; a carrier may be normal above them.",
         SHARE,
-        now(f"topk(10, {busy_ratio('carrier', EVERYWHERE)})", "{{carrier}}"),
+        Query(f"topk(10, {busy_ratio('carrier', EVERYWHERE)})", "{{carrier}}", instant=True),
         RATIO,
         w=HALF,
         h=HIGH,

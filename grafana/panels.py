@@ -46,7 +46,7 @@ class Query(NamedTuple):
 
 
 def now(expr: str, legend: str = "") -> Query:
-    """The newest value alone, as rows of a table or a bar each."""
+    """The newest values alone, as rows of a table."""
     return Query(expr, legend, PromQueryFormat.TABLE, True)
 
 
