@@ -41,8 +41,17 @@ def fires(where: str, title: str = "What fires now", h: int = 7) -> table.Panel:
             alias="from",
         ),
     )
-    said = {"w": WHOLE, "h": h, "none": "No incident is open", "sort_by": "First bad bucket"}
-    return rows(title, _SAYS, [now(_linked(where))], columns, reshaped=reshaped, **said)
+    return rows(
+        title,
+        _SAYS,
+        [now(_linked(where))],
+        columns,
+        w=WHOLE,
+        h=h,
+        sort_by="First bad bucket",
+        none="No incident is open",
+        reshaped=reshaped,
+    )
 
 
 def _linked(where: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from grafana_foundation_sdk.builders import (
     bargauge,
@@ -30,6 +30,7 @@ from grafana.variables import SOURCE
 
 RATIO, COUNT, PER_SECOND, SECONDS, SINCE = "percentunit", "short", "cps", "s", "dateTimeFromNow"
 AGE = "dtdurations"
+P = TypeVar("P")
 THIRD, HALF, WHOLE = 8, 12, 24
 LOW, MIDDLE, HIGH = 4, 8, 10
 """Widths of 24 columns and heights in rows of some 30 px: what stands side by side at 1600 px can still
@@ -50,18 +51,19 @@ def now(expr: str, legend: str = "") -> Query:
     return Query(expr, legend, PromQueryFormat.TABLE, True)
 
 
-def _targets(made: Any, queries: Sequence[Query]) -> Any:
+def _ask(made: Any, queries: Sequence[Query]) -> None:
     for letter, q in zip("ABCDEFGH", queries, strict=False):
         target = prometheus.Dataquery().datasource(SOURCE).ref_id(letter).expr(q.expr).format(q.format)
         target.instant() if q.instant else target.range()
         made.with_target(target.legend_format(q.legend) if q.legend else target)
+
+
+def dress(made: P, title: str, says: str, unit: str, queries: Sequence[Query], w: int, h: int) -> P:
+    """What every panel has. The builders of all kinds have these methods, but no type in common."""
+    any_kind: Any = made
+    any_kind.title(title).description(says).unit(unit).datasource(SOURCE).span(w).height(h)
+    _ask(any_kind, queries)
     return made
-
-
-def dress(made: Any, title: str, says: str, unit: str, queries: Sequence[Query], w: int, h: int) -> Any:
-    """What every panel has."""
-    made.title(title).description(says).unit(unit).datasource(SOURCE).span(w).height(h)
-    return _targets(made, queries)
 
 
 def one(

@@ -7,8 +7,10 @@ from urllib.parse import urlencode
 
 from grafana_foundation_sdk.builders import dashboard as build
 from grafana_foundation_sdk.builders import prometheus
+from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.common import DataSourceRef
 from grafana_foundation_sdk.models.dashboard import (
+    DashboardLink,
     DashboardLinkType,
     VariableOption,
     VariableRefresh,
@@ -90,7 +92,7 @@ def link(uid: str, **variables: str) -> str:
     return f"/d/{uid}?{urlencode({'var-datasource': '${datasource}', **variables}, safe='${}._:')}"
 
 
-def to_boards(uid: str, known: Mapping[str, Collection[str]]) -> list[build.DashboardLink]:
+def to_boards(uid: str, known: Mapping[str, Collection[str]]) -> list[Builder[DashboardLink]]:
     """To the other boards, by name, with the same time and the variables that both know.
 
     `known`: uid -> its variables. A value that one board takes and the other does not would be an empty
