@@ -253,9 +253,10 @@ def _edges() -> Iterator[Any]:
     )
     yield one(
         "Series at the limit",
-        "Updates in this time range that were folded into the series `other`, as a metric has too many.",
+        "Updates in this time range that were folded into the series `other`, as a metric has too many; the "
+        "label `metric` of series_limited_total says which.",
         COUNT,
-        "sum by (metric) (increase(carrier_health_series_limited_total[$__range])) or vector(0)",
+        "sum(increase(carrier_health_series_limited_total[$__range])) or vector(0)",
         ANY_IS_NOTABLE,
         w=6,
     )

@@ -15,7 +15,7 @@ from grafana.panels import RATIO as SHARE
 from grafana.queries import EVERYWHERE, LEAST, busy_ratio, open_incidents, ratio
 
 OPEN_HERE = 'carrier=~"$carrier|all", region=~"$region|all", rule=~"$rule"'
-RULE_ELSEWHERE = 'region=~"$region", rule=~"$rule"'
+ELSEWHERE = 'carrier!~"$carrier", region=~"$region", rule=~"$rule"'
 
 
 def panels() -> Iterator[Any]:
@@ -123,10 +123,12 @@ def _numbers() -> Iterator[Any]:
 def _carriers() -> Any:
     made = lines(
         "This carrier and the others",
-        f"The same rule at the ten carriers with the highest ratio, {LEAST} outcomes or more in 5 min. When "
-        "all rise at once, look at your own connection first.",
+        f"The same rule at the carriers with the highest ratio, {LEAST} outcomes or more in 5 min. When all rise "
+        "at once, look at your own connection first.",
         SHARE,
-        [Query(f"topk(10, {busy_ratio('carrier', RULE_ELSEWHERE)})", "{{carrier}}")],
+        [
+            Query(f"topk(10, {busy_ratio('carrier', EVERYWHERE)})", "{{carrier}}"),
+            Query(f"topk(10, {busy_ratio('carrier', ELSEWHERE)})", "{{carrier}}"),
+        ],
     )
-    thick = [DynamicConfigValue("custom.lineWidth", 4)]
-    return made.override_by_regexp("/^(${carrier:pipe})$/", thick)
+    return made.override_by_query("A", [DynamicConfigValue("custom.lineWidth", 4)])

@@ -166,7 +166,9 @@ def states(
 ) -> statetimeline.Panel:
     """One lane a series, coloured by its state."""
     made = dress(statetimeline.Panel(), title, says, "none", [query], w, h)
-    made.show_value(c.VisibilityMode.NEVER).merge_values(True).row_height(0.8).fill_opacity(80).line_width(0)
+    made.show_value(c.VisibilityMode.NEVER).merge_values(True).row_height(0.8).fill_opacity(80).line_width(
+        0
+    ).per_page(20)
     made.color_scheme(_by_limits()).mappings(list(mappings))
     return made.legend(_legend()).no_value("nothing happened")
 

@@ -7,7 +7,7 @@ import re
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,11 +15,12 @@ from urllib.error import URLError
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
-from tests.grafana.simulated import STEP_S, openmetrics
+from tests.grafana.reading import Asked
+from tests.grafana.simulated import RULE, STEP_S, openmetrics
 
 CHOSEN = {
     "carrier-health-overview": {"carrier": ".*", "region": ".*", "rule": "twilio_30003"},
-    "carrier-health-carrier": {"carrier": "311-480", "region": ".*", "rule": "twilio_30003"},
+    "carrier-health-carrier": {"carrier": "311-480", "region": ".*", "rule": ".*"},
     "carrier-health-incident": {"carrier": "311-480", "region": ".*", "rule": "twilio_30003"},
     "carrier-health-monitor": {"source": ".*"},
 }
@@ -71,10 +72,14 @@ def _point(given: list[Any]) -> tuple[float, float]:
     return float(given[0]), float(given[1])
 
 
-def filled(expr: str, board: str) -> str:
-    """A query as Grafana sends it."""
-    values = {**CHOSEN[board], **RANGE}
-    return re.sub(r"\$(\w+)", lambda m: values.get(m[1], m[0]), expr)
+def filled(asked: Asked) -> str:
+    """A query as Grafana sends it; in a panel that is repeated for each rule, for one of them."""
+    values = {**CHOSEN[asked.board], **RANGE}
+    return with_values(asked.expr, values | ({"rule": RULE} if "$rule" in asked.panel else {}))
+
+
+def with_values(text: str, values: Mapping[str, str]) -> str:
+    return re.sub(r"\$(\w+)", lambda m: values.get(m[1], m[0]), text)
 
 
 @contextmanager

@@ -28,7 +28,8 @@ CALM_S, SPIKE_S, AFTER_S = START_S + 50 * 60, START_S + 75 * 60, START_S + 115 *
 RATES = {("311-480", "US-CA"): 12, ("311-480", "US-NY"): 8, ("310-260", "US-CA"): 10, ("310-260", "US-TX"): 6}
 """Final outcomes a second of each carrier and region."""
 ILL = "311-480"
-RULE = "twilio_30003"
+RULE, OTHER_RULE = "twilio_30003", "smpp_absent_subscriber"
+"""The rule that the incident is of, and one that stays normal on half as many outcomes."""
 NORMAL, FAILING, OTHER = 0.02, 0.40, 0.01
 """Shares that are absent when well and when ill, and that fail otherwise."""
 IN_FLIGHT = 0.5
@@ -89,14 +90,15 @@ def outcomes() -> Iterator[Series]:
         yield Series("outcomes_total", (*pair, "destination"), growing(rate * OTHER))
         yield Series("intermediate_absent_total", pair, growing(rate * 0.1))
         yield Series("baseline_failure_ratio", (*pair, RULE), always(NORMAL))
+        yield Series("baseline_failure_ratio", (*pair, OTHER_RULE), always(NORMAL))
         yield Series("window_distinct_recipients", (*pair, RULE), _in_window(carrier, rate, 3600))
+        yield Series("window_distinct_recipients", (*pair, OTHER_RULE), always(rate))
         for window, window_s in WINDOWS_S.items():
             k = _in_window(carrier, rate, window_s)
             n = rate * window_s
             yield Series("window_outcomes", (*pair, window), always(n))
-            yield Series("window_eligible", (*pair, window, RULE), always(n))
-            yield Series("window_failures", (*pair, window, RULE), k)
-            yield Series("window_failure_ratio", (*pair, window, RULE), lambda at, k=k, n=n: (k(at) or 0) / n)
+            yield from _ruled((*pair, window, RULE), k, n)
+            yield from _ruled((*pair, window, OTHER_RULE), always(n / 2 * NORMAL), n / 2)
     for carrier in {carrier: None for carrier, _ in RATES}:
         rate = sum(r for (c, _), r in RATES.items() if c == carrier)
         yield Series(
@@ -106,6 +108,12 @@ def outcomes() -> Iterator[Series]:
         )
         yield Series("outcome_codes_total", (carrier, "twilio", "30005"), growing(rate * OTHER))
         yield from _latency(carrier, rate)
+
+
+def _ruled(labels: tuple[str, ...], k: Value, n: float) -> Iterator[Series]:
+    yield Series("window_failures", labels, k)
+    yield Series("window_eligible", labels, always(n))
+    yield Series("window_failure_ratio", labels, lambda at: (k(at) or 0) / n)
 
 
 def _in_window(carrier: str, rate: float, window_s: int) -> Value:
@@ -179,16 +187,16 @@ def flow() -> Iterator[Series]:
 def edges() -> Iterator[Series]:
     """The gateway, Lookup, people."""
     yield Series("gateway_in_flight_records", (), always(3))
-    counted = {
-        "gateway_requests_total": product(("twilio",), ("status",), Answer),
-        "carrier_checks_total": product(("twilio",), CarrierCheck),
-        "lookup_requests_total": product(Asked),
-        "incident_commands_total": product(Heard),
-        "heartbeats_total": product(Beat),
-    }
-    for name, keys in counted.items():
+    counted = (
+        ("gateway_requests_total", product(("twilio",), ("status",), Answer), growing(54)),
+        ("carrier_checks_total", product(("twilio",), CarrierCheck), growing(4)),
+        ("lookup_requests_total", product(Asked), growing(5)),
+        ("incident_commands_total", product(Heard), _at(FOUND_S + 120)),
+        ("heartbeats_total", product(Beat), growing(1 / 60)),
+    )
+    for name, keys, well in counted:
         for i, key in enumerate(keys):
-            yield Series(name, tuple(map(str, key)), growing(54.0 if i == 0 else 0.0))
+            yield Series(name, tuple(map(str, key)), well if i == 0 else always(0))
     shares = [0.2, 0.6, 0.9, 0.97, 0.99, *[1.0] * (len(REQUEST_BOUNDS_S) - 5)]
     yield from histogram("gateway_request_duration_seconds", ("status",), REQUEST_BOUNDS_S, shares, 54.0)
     for reason in Blind:

@@ -25,7 +25,9 @@ from tests.grafana.simulated import (
     IN_FLIGHT,
     NORMAL,
     ONSET_S,
+    OTHER_RULE,
     RATES,
+    RULE,
     SPIKE_S,
     START_S,
 )
@@ -49,7 +51,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
 
 @pytest.mark.parametrize("asked", QUERIES, ids=lambda a: a.place)
 def test_a_query_has_an_answer_at_the_spike_and_few_series(prometheus: Prometheus, asked: Asked) -> None:
-    expr = filled(asked.expr, asked.board)
+    expr = filled(asked)
     found = prometheus.at(expr, SPIKE_S)
     assert 0 < len(found) <= MOST_SERIES
     assert all(math.isfinite(one.last) for one in found)
@@ -61,7 +63,7 @@ def test_a_query_has_an_answer_at_the_spike_and_few_series(prometheus: Prometheu
 
 @pytest.mark.parametrize("asked", [*others()], ids=lambda a: a.place)
 def test_annotations_and_variables_find_something(prometheus: Prometheus, asked: Asked) -> None:
-    expr = filled(asked.expr, asked.board)
+    expr = filled(asked)
     values = re.fullmatch(r"label_values\((.*), (\w+)\)", expr)
     if values is not None:
         assert prometheus.label_values(values[1], values[2])
@@ -91,7 +93,10 @@ VALUES: list[tuple[str, str, str, dict[str, str], float, float]] = [
     (CARRIER, "$rule against its baseline", "A", {}, NORMAL, FAILING),
     (CARRIER, "$rule against its baseline", "B", {}, NORMAL, FAILING),
     (CARRIER, "$rule against its baseline", "C", {}, NORMAL, NORMAL),
-    (CARRIER, "Flags by rule and region", "A", {"region": "US-CA"}, 0, 3),
+    (CARRIER, "Flags by rule and region", "A", {"region": "US-CA", "rule": RULE}, 0, 3),
+    (CARRIER, "Flags by rule and region", "A", {"region": "US-CA", "rule": OTHER_RULE}, 0, 0),
+    (CARRIER, "By region and rule", "A", {"region": "US-CA", "rule": RULE}, NORMAL, FAILING),
+    (CARRIER, "By region and rule", "A", {"region": "US-CA", "rule": OTHER_RULE}, NORMAL, NORMAL),
     (CARRIER, "Worst region now", "A", {}, NORMAL, FAILING),
     (CARRIER, "Receipt latency, quantiles", "A", {}, 5, 5),
     (CARRIER, "Receipt latency", "A", {"le": "5.0"}, 10, 10),
@@ -100,7 +105,7 @@ VALUES: list[tuple[str, str, str, dict[str, str], float, float]] = [
     (INCIDENT, "Failing now", "A", {}, NORMAL, FAILING),
     (INCIDENT, "Peak", "A", {}, NORMAL, FAILING),
     (INCIDENT, "This carrier and the others", "A", {"carrier": ILL}, NORMAL, FAILING),
-    (INCIDENT, "This carrier and the others", "A", {"carrier": "310-260"}, NORMAL, NORMAL),
+    (INCIDENT, "This carrier and the others", "B", {"carrier": "310-260"}, NORMAL, NORMAL),
     (INCIDENT, "Silenced", "A", {}, 0, 0),
     (MONITOR, "Exactness balance", "A", {}, ALL_RATE * (1 + IN_FLIGHT), ALL_RATE * (1 + IN_FLIGHT)),
     (MONITOR, "Exactness balance", "B", {}, ALL_RATE * (1 + IN_FLIGHT), ALL_RATE * (1 + IN_FLIGHT)),
@@ -124,7 +129,7 @@ def test_the_value_is_the_right_one(
 ) -> None:
     (asked,) = [a for a in QUERIES if (a.board, a.panel, a.ref) == (board, panel, ref)]
     for moment_s, wanted in ((CALM_S, before), (SPIKE_S, spike)):
-        found = prometheus.at(filled(asked.expr, board), moment_s)
+        found = prometheus.at(filled(asked), moment_s)
         (value,) = [one.last for one in found if labels.items() <= one.labels.items()]
         assert value == pytest.approx(wanted, rel=1e-3, abs=1e-9)
 
@@ -133,22 +138,33 @@ def test_the_band_is_what_chance_makes_of_the_baseline(prometheus: Prometheus) -
     by_ref = {a.ref: a for a in QUERIES if a.panel == "Failure ratio against its baseline"}
     reach = 1.96 * math.sqrt(NORMAL * (1 - NORMAL) / (ALL_RATE * 300))
     for ref, edge in (("C", NORMAL - reach), ("D", NORMAL + reach)):
-        (found,) = prometheus.at(filled(by_ref[ref].expr, OVERVIEW), SPIKE_S)
+        (found,) = prometheus.at(filled(by_ref[ref]), SPIKE_S)
         assert found.last == pytest.approx(edge, rel=1e-3)
 
 
 def test_what_fires_can_be_followed(prometheus: Prometheus) -> None:
     (asked,) = [a for a in QUERIES if a.panel == "What fires now"]
-    (row,) = prometheus.at(filled(asked.expr, OVERVIEW), SPIKE_S)
+    (row,) = prometheus.at(filled(asked), SPIKE_S)
     assert row.labels["since"] == str((ONSET_S + 20) * 1000)
     assert (row.labels["at_carrier"], row.labels["at_region"]) == (ILL, "$__all")
-    assert prometheus.at(filled(asked.expr, OVERVIEW), CALM_S) == []
+    assert prometheus.at(filled(asked), CALM_S) == []
+
+
+def test_the_page_is_seen_when_it_was_sent(prometheus: Prometheus) -> None:
+    (asked,) = [a for a in QUERIES if a.panel == "Pages sent"]
+    (accepted,) = [
+        one
+        for one in prometheus.over(filled(asked), START_S, AFTER_S, 30)
+        if one.labels["result"] == "accepted"
+    ]
+    sent = [at for at, value in accepted.values if value > 0]
+    assert FOUND_S <= sent[0] <= FOUND_S + 60 and len(sent) < 10
 
 
 def test_an_incident_that_has_ended_is_gone(prometheus: Prometheus) -> None:
     for board, panel in ((OVERVIEW, "Open incidents"), (CARRIER, "Open incidents"), (INCIDENT, "Severity")):
         (asked,) = [a for a in QUERIES if (a.board, a.panel) == (board, panel)]
-        assert [one.last for one in prometheus.at(filled(asked.expr, board), AFTER_S)] == [0]
+        assert [one.last for one in prometheus.at(filled(asked), AFTER_S)] == [0]
 
 
 def test_the_results_in_the_documentation_are_these(prometheus: Prometheus) -> None:
