@@ -211,6 +211,12 @@ def _colour(name: str) -> DynamicConfigValue:
 
 
 def _edges() -> Iterator[Any]:
+    for panel in _gateway():
+        yield panel.no_value("no gateway runs")
+    yield from _lookup_and_limits()
+
+
+def _gateway() -> Iterator[Any]:
     yield stacked(
         "Gateway: requests by answer",
         "What providers post, by how the gateway answered.",
@@ -235,6 +241,9 @@ def _edges() -> Iterator[Any]:
         COUNT,
         [Query("sum(carrier_health_gateway_in_flight_records)", "records")],
     )
+
+
+def _lookup_and_limits() -> Iterator[Any]:
     yield lines(
         "Lookup",
         "Numbers that Lookup was to be asked for, a second, by what became of them, and final outcomes of "

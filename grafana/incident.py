@@ -123,8 +123,8 @@ def _numbers() -> Iterator[Any]:
 def _carriers() -> Any:
     made = lines(
         "This carrier and the others",
-        f"The same rule at the carriers with the highest ratio, {LEAST} outcomes or more in 5 min. When all rise "
-        "at once, look at your own connection first.",
+        f"The same rule at the carriers with the highest ratio, {LEAST} outcomes or more in 5 min. When all "
+        "rise at once, look at your own connection first.",
         SHARE,
         [
             Query(f"topk(10, {busy_ratio('carrier', EVERYWHERE)})", "{{carrier}}"),

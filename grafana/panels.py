@@ -62,6 +62,7 @@ def dress(made: P, title: str, says: str, unit: str, queries: Sequence[Query], w
     """What every panel has. The builders of all kinds have these methods, but no type in common."""
     any_kind: Any = made
     any_kind.title(title).description(says).unit(unit).datasource(SOURCE).span(w).height(h)
+    any_kind.no_value("nothing to show")
     _ask(any_kind, queries)
     return made
 
@@ -156,7 +157,7 @@ def bars(
     """One bar a series, as it is now; the worst first when the query sorts them."""
     made = dress(bargauge.Panel(), title, says, unit, [query], w, h)
     made.orientation(c.VizOrientation.HORIZONTAL).display_mode(c.BarGaugeDisplayMode.BASIC).min(0)
-    made.show_unfilled(True).value_mode(c.BarGaugeValueMode.COLOR).no_value("nothing to show")
+    made.show_unfilled(True).value_mode(c.BarGaugeValueMode.COLOR)
     made.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
     return made.color_scheme(_by_limits()).thresholds(thresholds(steps))
 

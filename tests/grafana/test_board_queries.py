@@ -152,11 +152,8 @@ def test_what_fires_can_be_followed(prometheus: Prometheus) -> None:
 
 def test_the_page_is_seen_when_it_was_sent(prometheus: Prometheus) -> None:
     (asked,) = [a for a in QUERIES if a.panel == "Pages sent"]
-    (accepted,) = [
-        one
-        for one in prometheus.over(filled(asked), START_S, AFTER_S, 30)
-        if one.labels["result"] == "accepted"
-    ]
+    drawn = prometheus.over(filled(asked), START_S, AFTER_S, 30)
+    (accepted,) = [one for one in drawn if one.labels["result"] == "accepted"]
     sent = [at for at, value in accepted.values if value > 0]
     assert FOUND_S <= sent[0] <= FOUND_S + 60 and len(sent) < 10
 

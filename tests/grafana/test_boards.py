@@ -38,7 +38,7 @@ def test_every_panel_says_what_it_shows_and_in_what_unit(uid: str) -> None:
     for panel in panels(BOARDS[uid]):
         assert panel["title"] and panel["description"].endswith("."), panel["title"]
         assert panel["fieldConfig"]["defaults"]["unit"] in UNITS, panel["title"]
-        assert panel["targets"], panel["title"]
+        assert panel["targets"] and panel["fieldConfig"]["defaults"]["noValue"], panel["title"]
 
 
 @EACH_BOARD
