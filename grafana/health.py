@@ -12,6 +12,7 @@ from grafana.panels import COUNT, PER_SECOND, SECONDS, Query, coloured, lines, n
 from grafana.panels import RATIO as SHARE
 from grafana.queries import BLIND
 from grafana.tables import Column, rows
+from streams.records import UNKNOWN
 
 BY_SOURCE = 'source=~"$source"'
 RECEIVED = f"carrier_health_records_received_total{{{BY_SOURCE}}}"
@@ -97,12 +98,13 @@ def _flow() -> Iterator[Any]:
     yield lines(
         "Can not be read, or came late",
         "Shares of the records of a source that went to dead letters or missed their bucket. More than 5 % "
-        "alerts: the provider may have changed its format.",
+        "alerts: the provider may have changed its format. Records of no known source are left out: all of "
+        "them are dead letters.",
         SHARE,
         [
             Query(
                 "sum by (source, result) (rate(carrier_health_records_total"
-                f'{{{BY_SOURCE}, result=~"malformed|late"}}[$__rate_interval])) / on (source) group_left () '
+                f'{{{BY_SOURCE}, source!="{UNKNOWN}", result=~"malformed|late"}}[$__rate_interval])) / on (source) group_left () '
                 f"(sum by (source) (rate({RECORDS}[$__rate_interval])) > 0)",
                 "{{source}} {{result}}",
             )

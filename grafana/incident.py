@@ -100,7 +100,7 @@ def _numbers() -> Iterator[Any]:
         "Peak",
         "The highest ratio of 5 min in this time range.",
         SHARE,
-        f"max_over_time(({ratio('rule', EVERYWHERE)})[$__range:1m])",
+        f"max_over_time(({ratio('rule', EVERYWHERE)})[$__range:30s])",
         RATIO,
     )
     yield one(
