@@ -104,8 +104,8 @@ def _flow() -> Iterator[Any]:
         [
             Query(
                 "sum by (source, result) (rate(carrier_health_records_total"
-                f'{{{BY_SOURCE}, source!="{UNKNOWN}", result=~"malformed|late"}}[$__rate_interval])) / on (source) group_left () '
-                f"(sum by (source) (rate({RECORDS}[$__rate_interval])) > 0)",
+                f'{{{BY_SOURCE}, source!="{UNKNOWN}", result=~"malformed|late"}}[$__rate_interval])) '
+                f"/ on (source) group_left () (sum by (source) (rate({RECORDS}[$__rate_interval])) > 0)",
                 "{{source}} {{result}}",
             )
         ],
