@@ -1,6 +1,6 @@
 # Needs git, make, Python 3.11+ and the network. Everything else is fetched into .tools and .venv.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-faults check soak bench bench-detection lint format lock clean
+.PHONY: help install demo test test-faults check soak bench bench-detection dashboards lint format lock clean
 
 ARGS ?=
 BIN := .venv/bin
@@ -46,6 +46,9 @@ bench: $(STAMP) ## Records per CPU-second of each stage. ARGS go to `carrier-hea
 
 bench-detection: $(STAMP) ## False alarms, delay, scopes against the bars. ARGS="--quick" takes minutes.
 	@$(BIN)/python -m tests.bench.detection $(ARGS)
+
+dashboards: $(STAMP) ## Writes grafana/dashboards/*.json anew from the code in grafana/.
+	@$(BIN)/python -W ignore::DeprecationWarning -m grafana
 
 lint: $(STAMP) ## Ruff, mypy and the import layers, without tests.
 	@$(BIN)/ruff check .

@@ -195,6 +195,7 @@ class Seen:
 
     def provide(self, metrics: Metrics) -> None:
         metrics.flag_active.provide(self._flags)
+        metrics.baseline_failure_ratio.provide(self._baselines)
         metrics.incident_active.provide(lambda: self._incidents(lambda i: float(is_live(i))))
         metrics.incident_silenced.provide(
             lambda: self._incidents(lambda i: float(i.people.silence is not None), only_open=True)
@@ -229,6 +230,11 @@ class Seen:
         board = self._station.board
         shown = dict.fromkeys((f.rule, f.carrier, f.region, f.severity.value) for f in board.flags)
         return Rows(list(shown), [1.0] * len(shown))
+
+    def _baselines(self) -> Rows:
+        expected = self._station.board.expected
+        keys = [(*leaf, one.rule) for one in expected for leaf in one.leaves]
+        return Rows(keys, [ratio for one in expected for ratio in one.ratio.tolist()])
 
     def _incidents(self, value: Any, only_open: bool = False) -> Rows:
         board = self._station.board

@@ -22,7 +22,7 @@ from alerts.localise import Finding, localise, overdue
 from alerts.measure import Now, scope_of
 from alerts.policy import Policy
 from alerts.records import Decision, Incident, Scope, State, Transition
-from alerts.scopes import contains, nest
+from alerts.scopes import Floats, Leaf, contains, nest
 
 
 class Look(NamedTuple):
@@ -48,11 +48,21 @@ class DetectorState:
     """By rule, as `rules`."""
 
 
+class Expected(NamedTuple):
+    """What one rule takes for normal in this bucket."""
+
+    rule: str
+    leaves: tuple[Leaf, ...]
+    ratio: Floats
+    """[L] expected failure probability, parallel."""
+
+
 @dataclass(frozen=True)
 class Decided:
     """What one bucket decided."""
 
     flags: tuple[Flag, ...] = ()
+    expected: tuple[Expected, ...] = ()
     incidents: tuple[Incident, ...] = ()
     """As they are now: open, or ended less than `reopen_s` ago."""
     transitions: tuple[Transition, ...] = ()
@@ -97,6 +107,7 @@ def decide(
     cases: list[Case] = []
     looks: list[Look] = []
     flags: list[Flag] = []
+    expected: list[Expected] = []
     for rule, look in zip(state.rules, state.looks, strict=True):
         own = [c for c in state.cases if c.incident.rule == rule.rule]
         held = _held(own)
@@ -110,8 +121,10 @@ def decide(
         looks.append(look)
         cases.extend(after)
         flags.extend(flags_of(rule, policy, said, bucket_s))
+        expected.append(Expected(rule.rule, rule.index.leaves, said.pi))
     decided = Decided(
         tuple(flags),
+        tuple(expected),
         tuple(c.incident for c in cases),
         tuple(t for c in cases for t in c.transitions),
     )

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from alerts import audience, commands, decide, observe, snapshot
 from alerts.commands import Change
 from alerts.counts import tables
-from alerts.decide import Decided, DetectorState
+from alerts.decide import Decided, DetectorState, Expected
 from alerts.flags import Flag
 from alerts.inbox import Take
 from alerts.ledger import Ledger, ReadTopic, Send
@@ -72,6 +72,7 @@ class Board:
     unknown: tuple[Share, ...] = ()
     """By source: outcomes without a carrier, of the hour as far as this owner has read it."""
     sight: Sight = field(default_factory=Sight)
+    expected: tuple[Expected, ...] = ()
 
 
 class Station:
@@ -249,9 +250,11 @@ class Station:
         incidents = self._ledger.incidents.values()
         newest_first = sorted(incidents, key=lambda i: (i.opened_bucket_s, i.key), reverse=True)
         flags = decided.flags if decided else self.board.flags
+        expected = decided.expected if decided else self.board.expected
         silences = tuple(self._ledger.silences.values())
         events, bucket_s, shares = dict(self._ledger.events), self._state.bucket_s, self._unknown.shares()
-        self.board = Board(tuple(newest_first), events, flags, bucket_s, silences, shares, self._sight)
+        shown = (tuple(newest_first), events, flags, bucket_s, silences, shares)
+        self.board = Board(*shown, self._sight, expected)
 
 
 class NoPager:

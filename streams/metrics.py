@@ -141,6 +141,9 @@ class Metrics:
     )
 
     # What it decided
+    baseline_failure_ratio = wide_gauge(
+        ALERTS, "The failure ratio that is normal here and now, by the rule's baseline.", *PAIR, "rule"
+    )
     flag_active = wide_gauge(ALERTS, "1 while the rule flags the series.", "rule", *PAIR, "severity")
     incident_active = wide_gauge(
         ALERTS, "1 while the incident is open; labels as they were at opening.", *OPENED_AS

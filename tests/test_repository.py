@@ -59,7 +59,7 @@ def test_nothing_names(what: str) -> None:
 
 
 def sources() -> list[Path]:
-    return [p for package in ("streams", "alerts") for p in sorted((ROOT / package).rglob("*.py"))]
+    return [p for package in ("streams", "alerts", "grafana") for p in sorted((ROOT / package).rglob("*.py"))]
 
 
 def test_files_are_short() -> None:

@@ -257,3 +257,15 @@ async def test_a_storm_is_one_page_whatever_crashes(crashes: set[int]) -> None:
     ]
     told = [d.action for i in station.board.incidents for d in i.deliveries]
     assert told == ["trigger", "resolve"]
+
+
+async def test_the_baseline_shown_is_the_ratio_that_is_normal_for_each_series() -> None:
+    _, _, station = await run(log_of(NETWORK, 300), set())
+    metrics = Metrics(Role.ALERTS)
+    Seen(station, Readiness(), WallClock(Clock()), SETTINGS).provide(metrics)
+    shown = dict(metrics.baseline_failure_ratio.items())
+    series = {(carrier, region, RULE) for carrier in NETWORK.carriers for region in NETWORK.regions}
+    assert set(shown) == series
+    assert all(0 < ratio < 0.1 for ratio in shown.values())
+    station.stand_by()
+    assert list(metrics.baseline_failure_ratio.items()) == []
