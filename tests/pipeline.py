@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from alerts import detect
+from alerts.counts import leaves
 from alerts.records import Incident
 from streams import settings
 from streams.batch import Batch
@@ -102,19 +102,17 @@ class Pipeline:
 
     def counts(self, rule: str) -> tuple[int, int]:
         """(eligible finals, failures) of a rule over all closed buckets."""
-        counted = [c for cells in self.cells for c in detect.leaves(cells, self.book)[rule].values()]
+        counted = [c for cells in self.cells for c in leaves(cells, self.book)[rule].values()]
         return sum(c.finals for c in counted), sum(c.failed for c in counted)
 
     def evidence(self, rule: str) -> tuple[int, int]:
         """The same as the detector sees it: each failed recipient once an hour."""
-        counted = [c for cells in self.cells for c in detect.leaves(cells, self.book)[rule].values()]
+        counted = [c for cells in self.cells for c in leaves(cells, self.book)[rule].values()]
         return sum(c.n for c in counted), sum(c.k for c in counted)
 
     def incidents(self) -> dict[str, Incident]:
         """What the deciding stations raise over the closed buckets."""
-        return decide_all(
-            self.book.names, ((c.bucket_s, detect.leaves(c.cells, self.book)) for c in self.closed)
-        )
+        return decide_all(self.book.names, ((c.bucket_s, leaves(c.cells, self.book)) for c in self.closed))
 
     def written(self) -> bytes:
         """Everything that goes to topics other than `outcomes` and `dead-letters`."""

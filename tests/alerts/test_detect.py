@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from alerts import detect
-from alerts.counts import Count
+from alerts.counts import Count, leaves
 from alerts.flags import flags
 from alerts.policy import Policy
 from alerts.records import Scope, ScopeKind, Severity
@@ -38,18 +38,18 @@ def cells(distinct: list[int] | None = None, repeats: list[int] | None = None) -
 
 
 def test_each_rule_counts_the_sources_of_its_profiles() -> None:
-    counts = detect.leaves(cells(), BOOK)
+    counts = leaves(cells(), BOOK)
     assert counts["twilio_30003"] == {("unknown", "US"): Count(100, 10, 100, 10)}
     assert counts["smpp_absent_subscriber"] == {("310-260", "US"): Count(5, 0, 5, 0)}
 
 
 def test_repeats_of_a_recipient_count_for_people_but_not_as_evidence() -> None:
-    counts = detect.leaves(cells(distinct=[0, 3, 0], repeats=[0, 7, 0]), BOOK)
+    counts = leaves(cells(distinct=[0, 3, 0], repeats=[0, 7, 0]), BOOK)
     assert counts["twilio_30003"]["unknown", "US"] == Count(93, 3, 100, 10)
 
 
 def test_failures_without_any_recipient_still_count() -> None:
-    counts = detect.leaves(cells(distinct=[0, 0, 0], repeats=[0, 0, 0]), BOOK)
+    counts = leaves(cells(distinct=[0, 0, 0], repeats=[0, 0, 0]), BOOK)
     assert counts["twilio_30003"]["unknown", "US"] == Count(100, 10, 100, 10)
 
 
