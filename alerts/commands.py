@@ -11,7 +11,7 @@ after the last bucket applied when it was taken, and that bucket is in the recor
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -20,6 +20,7 @@ from alerts import silences
 from alerts.case import RANK
 from alerts.paging import CRITICAL_SUFFIX, open_keys
 from alerts.records import Decision, Delivery, Incident, Note, People, Silenced, State, Transition
+from alerts.storm import holder_of
 from streams.commands import MOST_NAME, Ask, Command, Silence, Via, safe, safe_url
 from streams.records import BUCKET_S
 
@@ -60,12 +61,29 @@ def read(value: bytes | None) -> Command | None:
     return command
 
 
-def find(known: Mapping[str, Incident], command: Command) -> Incident | None:
-    """The incident that is meant: by its key, one of its pager keys, or the pager's own id."""
+def meant(known: Mapping[str, Incident], command: Command) -> list[Incident]:
+    """The incidents that are meant: by the key of one, of its pages or of a storm, or by the pager's own
+    id. Of a storm all, first the one that holds the deliveries of its summary."""
     if command.key:
-        return known.get(command.key) or known.get(command.key.removesuffix(CRITICAL_SUFFIX))
-    by_id = (i for i in known.values() if command.pager_id and command.pager_id in i.people.pager_ids)
-    return next(by_id, None)
+        one = known.get(command.key) or known.get(command.key.removesuffix(CRITICAL_SUFFIX))
+        storm = "" if one else command.key
+    else:
+        by_id = (i for i in known.values() if command.pager_id and command.pager_id in i.people.pager_ids)
+        one = next(by_id, None)
+        storm = (one and one.storm) or ""
+    if not storm:
+        return [one] if one else []
+    together = [i for i in known.values() if i.storm == storm]
+    return sorted(together, key=lambda i: i is not holder_of(together))
+
+
+def apply_all(incidents: Sequence[Incident], command: Command, bucket_s: int) -> list[Change]:
+    """The changes of what is meant. What is told of a storm's summary without a person's will, or too
+    late, is noted once."""
+    first = incidents[0]
+    echo = command.what is Ask.RESOLVE and (not command.by_person or _outdated(first, command))
+    changes = (apply(i, command, bucket_s) for i in (incidents[:1] if echo else incidents))
+    return [change for change in changes if change is not None]
 
 
 def apply(incident: Incident, command: Command, bucket_s: int) -> Change | None:
@@ -167,7 +185,7 @@ def _resolved(incident: Incident, command: Command, bucket_s: int) -> Change:
             return _moved(incident, command, "resolved_at_pager", Decision.OUTDATED, detail)
         incident, heard = _heard(incident, command, "resolve")
     opened = open_keys(incident)
-    of_other = heard is not None and opened and command.key not in opened
+    of_other = heard is not None and opened and command.key not in (*opened, incident.storm)
     if incident.state is State.RESOLVED or incident.people.closed or of_other:
         change = _moved(incident, command, "resolve_noted", Decision.NOTHING_TO_CLOSE, detail)
         return change._replace(heard=heard)
@@ -201,8 +219,11 @@ def _outdated(incident: Incident, command: Command) -> bool:
     return bool(mine) and command.at_ms < mine[-1] - CLOCK_SKEW_MS
 
 
-def _heard(incident: Incident, command: Command, action: str) -> tuple[Incident, Delivery]:
-    """What the pager has under the key belongs to the deliveries, so that nobody sends it again."""
+def _heard(incident: Incident, command: Command, action: str) -> tuple[Incident, Delivery | None]:
+    """What the pager has under the key belongs to the deliveries, so that nobody sends it again. That of
+    a storm is written down in one of its incidents."""
+    if command.key == incident.storm and all(d.dedup_key != command.key for d in incident.deliveries):
+        return incident, None
     ours = [d for d in incident.deliveries if d.dedup_key == command.key and d.route.startswith(PAGERDUTY)]
     route, key_id = (ours[-1].route, ours[-1].routing_key_id) if ours else (PAGERDUTY, "")
     heard = Delivery(route, command.key, action, incident.seq, command.at_ms, key_id, by=_author(command))

@@ -93,23 +93,22 @@ class Ledger:
             detail = f"{note.name}: {note.words}"
             await self.event(Transition(key, merged.seq, note.at_ms, "status_page", note.indicator, detail))
 
-    async def ask(self, value: bytes | None, bucket_s: int) -> tuple[Heard, Change | None]:
+    async def ask(self, value: bytes | None, bucket_s: int) -> tuple[Heard, Sequence[Change]]:
         """Takes a command after bucket `bucket_s`; taken twice it changes nothing."""
         command = commands.read(value)
         if command is None:
-            return Heard.MALFORMED, None
+            return Heard.MALFORMED, ()
         async with self._writing:
             if command.what in (Ask.SILENCE, Ask.END_SILENCE):
-                return await self._ask_silence(command), None
-            incident = commands.find(self.incidents, command)
-            if incident is None:
-                return Heard.UNKNOWN, None
-            change = commands.apply(incident, command, bucket_s)
-            if change is None:
-                return Heard.REPEATED, None
-            await self._tell(change.transitions)
-            await self._put(change.incident)
-        return Heard.TAKEN, change
+                return await self._ask_silence(command), ()
+            incidents = commands.meant(self.incidents, command)
+            if not incidents:
+                return Heard.UNKNOWN, ()
+            changes = commands.apply_all(incidents, command, bucket_s)
+            for change in changes:
+                await self._tell(change.transitions)
+                await self._put(change.incident)
+        return (Heard.TAKEN if changes else Heard.REPEATED), changes
 
     async def write_again(self, keys: Iterable[str]) -> None:
         """The counts of open incidents, which change without a transition."""

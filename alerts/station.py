@@ -201,8 +201,8 @@ class Station:
 
     async def ask(self, value: bytes | None) -> Heard:
         """One command of people or webhooks: it counts after the last bucket applied."""
-        heard, change = await self._ledger.ask(value, self._state.bucket_s)
-        if change is not None:
+        heard, changes = await self._ledger.ask(value, self._state.bucket_s)
+        for change in changes:
             self._page(change)
         if heard is Heard.TAKEN:
             self._show(None)

@@ -14,6 +14,7 @@ from alerts import commands, silences
 from alerts.commands import CLOSED_HOLDS_S, Change
 from alerts.paging import open_keys, pages
 from alerts.records import Decision, Delivery, Incident, Severity, State
+from alerts.storm import storm_pages
 from streams.commands import Ask, Command, Silence, Verdict, Via
 from streams.records import encode
 
@@ -312,11 +313,74 @@ def test_an_incident_is_found_by_its_key_a_pager_key_or_the_pagers_id() -> None:
     one = after(incident(), at_pagerduty(Ask.LINK, pager_url="https://acme.pagerduty.com/incidents/PGR0VU2"))
     known = {KEY: one}
     note = at_pagerduty(Ask.NOTE, "", "n")
-    found = [commands.find(known, c) for c in (asked(Ask.NOTE), asked(Ask.NOTE, key=CRITICAL), note)]
-    assert found == [one, one, one]
+    found = [commands.meant(known, c) for c in (asked(Ask.NOTE), asked(Ask.NOTE, key=CRITICAL), note)]
+    assert found == [[one], [one], [one]]
     assert one.people.pager_url.endswith("PGR0VU2")
-    assert commands.find(known, asked(Ask.NOTE, key="ch:other")) is None
-    assert commands.find({KEY: incident()}, note) is None
+    assert commands.meant(known, asked(Ask.NOTE, key="ch:other")) == []
+    assert commands.meant({KEY: incident()}, note) == []
+
+
+# -- storms ----------------------------------------------------------------------------------------
+
+STORM = f"ch:storm:{BUCKET_S}"
+
+
+def storm() -> dict[str, Incident]:
+    """Three incidents with one summary page, which the first of them holds, and one outside."""
+    told = Delivery("pagerduty", STORM, "trigger", 3, (BUCKET_S + 20) * 1000, "k")
+    keys = [f"ch:r:carrier:c{i}:all:{BUCKET_S}" for i in range(3)]
+    inside = [incident(key=key, carrier=f"c{i}", storm=STORM) for i, key in enumerate(keys)]
+    inside[0] = msgspec.structs.replace(inside[0], deliveries=(told,))
+    return {i.key: i for i in (*inside, incident())}
+
+
+def after_all(known: dict[str, Incident], command: Command) -> dict[str, Incident]:
+    changes = commands.apply_all(commands.meant(known, command), command, BUCKET_S)
+    return known | {c.incident.key: c.incident for c in changes}
+
+
+def summary_of(known: dict[str, Incident]) -> str:
+    together = [i for i in known.values() if i.storm]
+    return storm_pages(STORM, together)[0].action
+
+
+def test_who_resolves_the_page_of_a_storm_closes_all_its_incidents_and_hears_no_echo() -> None:
+    resolve = at_pagerduty(Ask.RESOLVE, STORM, "p", by_person=True)
+    known = storm()
+    changes = commands.apply_all(commands.meant(known, resolve), resolve, BUCKET_S)
+    assert [c.incident.people.closed for c in changes] == [True] * 3
+    assert [c.heard is not None for c in changes] == [True, False, False]
+    known |= {c.incident.key: c.incident for c in changes}
+    assert summary_of(known) == "resolve" and not known[KEY].people.closed
+    again = commands.apply_all(commands.meant(known, resolve), resolve, BUCKET_S)
+    assert again == []
+
+
+def test_one_that_gets_worse_after_that_pages_again_through_the_summary() -> None:
+    known = after_all(storm(), at_pagerduty(Ask.RESOLVE, STORM, "p", by_person=True))
+    one = known[f"ch:r:carrier:c1:all:{BUCKET_S}"]
+    worse = later(one, escalated(incident(key=one.key, carrier="c1")), 300).incident
+    assert not worse.people.closed
+    assert summary_of(known | {one.key: msgspec.structs.replace(worse, storm=STORM)}) == "trigger"
+
+
+def test_who_acknowledges_the_page_of_a_storm_has_acknowledged_all_of_it() -> None:
+    known = after_all(storm(), at_pagerduty(Ask.ACKNOWLEDGE, STORM, "a"))
+    assert [bool(i.people.acknowledged_ms) for i in known.values()] == [True, True, True, False]
+    by_id = commands.meant(known, at_pagerduty(Ask.NOTE, "", "n"))
+    assert [i.carrier for i in by_id] == ["c0", "c1", "c2"]
+
+
+@pytest.mark.parametrize("late_s", [0, 3600])
+def test_an_echo_and_a_late_word_about_a_storm_are_noted_once_and_close_nothing(late_s: int) -> None:
+    known = storm()
+    first = known[f"ch:r:carrier:c0:all:{BUCKET_S}"]
+    told = msgspec.structs.replace(first.deliveries[0], at_ms=(BUCKET_S + 20 + late_s) * 1000)
+    known[first.key] = msgspec.structs.replace(first, deliveries=(told,))
+    command = at_pagerduty(Ask.RESOLVE, STORM, "p", by_person=bool(late_s))
+    changes = commands.apply_all(commands.meant(known, command), command, BUCKET_S)
+    assert [c.incident.key for c in changes] == [first.key]
+    assert not changes[0].incident.people.closed
 
 
 @pytest.mark.parametrize(
