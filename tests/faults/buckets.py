@@ -22,8 +22,10 @@ NETWORK = Network(
 class Log:
     """`base_s`: when the first bucket begins, epoch seconds."""
 
-    def __init__(self, settings: Settings, base_s: int) -> None:
-        self._buckets = NETWORK.buckets(END_S)
+    def __init__(
+        self, settings: Settings, base_s: int, network: Network = NETWORK, seconds: int = END_S
+    ) -> None:
+        self._buckets = network.buckets(seconds)
         self._shift_s, self._through = base_s - START_S, 0
         self._topic = settings.topic("windows")
         # It says each second that its broker is away, which is the point of one cell.

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from urllib.request import urlopen
 
 from alerts.demo.receiver import Mood
 from alerts.records import Incident, State
@@ -34,6 +35,7 @@ from tests.faults.troubles import CAP_S, SCALE, Counted, Trouble
 
 WITHIN_S = 90.0
 SETTLE_S = 1.5
+UNSENT = 'pager_oldest_unsent_seconds{route="pagerduty"}'
 SMALL = ("-Xmx512m", "-XX:+UseSerialGC")
 FEW_PARTITIONS = dict.fromkeys(("outcomes", "failed-recipients", "retry-advice", "dead-letters"), 1)
 
@@ -45,6 +47,7 @@ class Doomed:
         self._config, self._log, self._cap_s = config, config.with_suffix(".log"), cap_s
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: Guard | None = None
+        self._port = free_port()
         self.kills = 0
 
     def start(self, step: str, action: str) -> None:
@@ -54,7 +57,7 @@ class Doomed:
             self._process = subprocess.Popen(
                 [*command, step, action, str(self._cap_s)],
                 cwd=Path(__file__).parents[2],
-                env={**os.environ, "CARRIER_HEALTH_HTTP__ALERTS_PORT": str(free_port())},
+                env={**os.environ, "CARRIER_HEALTH_HTTP__ALERTS_PORT": str(self._port)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -76,6 +79,15 @@ class Doomed:
         if self._guard is not None:
             self._guard.release()
             self._guard = None
+
+    def metric(self, series: str) -> float:
+        """Of the process that runs now; 0 while it says nothing."""
+        try:
+            with urlopen(f"http://127.0.0.1:{self._port}/metrics", timeout=2) as answer:
+                lines = answer.read().decode().splitlines()
+        except OSError:
+            return 0.0
+        return sum(float(line.split()[-1]) for line in lines if line.startswith(f"carrier_health_{series} "))
 
     @property
     def output(self) -> str:
@@ -102,9 +114,10 @@ class Cell:
         for server in (self._valkey, self._broker):
             if server:
                 server.start()
-        settings = self._configured()
+        config = self._directory / f"{self._name}.toml"
+        settings = configured(config, self._kafka, self._redis, self._pager)
         cap_s = CAP_S / SCALE if self._trouble.for_s else CAP_S
-        role = Doomed(self._directory / f"{self._name}.toml", cap_s)
+        role = Doomed(config, cap_s)
         try:
             return self._play(settings, role)
         except AssertionError as e:
@@ -145,12 +158,16 @@ class Cell:
         wait_for(lambda: len(incidents(settings)) == 1, "the incident is open", WITHIN_S, tend, 0.5)
         self._wait_killed(role, 1, "none")
         wait_for(lambda: len(self._pager.log) >= 2, "the page is refused", WITHIN_S, tend)
+        wait_for(lambda: role.metric(UNSENT) > 0, "the rule of takeover can see it", WITHIN_S, tend)
         written.until(END_S)
         wait_for(lambda: _ended(incidents(settings)), "the incident has ended", WITHIN_S, tend, 0.5)
         if self._trouble.back:
             self._pager.meet(Mood())
             wait_for(lambda: bool(self._pager.changes), "the pager is told of what it missed", WITHIN_S, tend)
         time.sleep(SETTLE_S)
+        attempts = len(self._pager.log)
+        time.sleep(SETTLE_S)
+        assert len(self._pager.log) == attempts, "it is tried on, though all is over"
         return self._count(incidents(settings), role.kills)
 
     def _without_kafka(self, role: Doomed, broker: EmbeddedKafka) -> None:
@@ -191,24 +208,6 @@ class Cell:
             tend = partial(role.tend, self._step, next_action)
             wait_for(lambda: role.kills >= times, f"kill {times} has come", 20.0, tend)
 
-    def _configured(self) -> Settings:
-        config = self._directory / f"{self._name}.toml"
-        tables = [
-            f'[kafka]\nbootstrap_servers = "{self._kafka}"\nreplication_factor = 1',
-            f'topic_prefix = "{self._name}."',
-            f'[redis]\nurl = "{self._redis}"',
-            f'[privacy]\nrecipient_key = "{RECIPIENT_KEY}"',
-            f'[alerts]\ngroup = "{self._name}"\n[alerting]\ncanary_s = 0',
-            f'[pagerduty]\nbase_url = "{self._pager.url}"\nrouting_key = "{ROUTING_KEY}"',
-            '[[sources]]\nname = "twilio"\nformat = "canonical"\ncodes = "twilio"',
-        ]
-        config.write_text("\n".join(tables) + "\n", encoding="utf-8")
-        settings = load(Settings, config, {})
-        admin = TopicAdmin(settings)
-        admin.apply(FEW_PARTITIONS)
-        admin.close()
-        return settings
-
     def _count(self, found: list[Incident], kills: int) -> Counted:
         log = self._pager.log
         taken = [e for e in log if e.effect]
@@ -227,6 +226,25 @@ class Cell:
 
 def _ended(found: list[Incident]) -> bool:
     return [i.state for i in found] == [State.RESOLVED]
+
+
+def configured(config: Path, kafka: str, redis: str, pager: Pager) -> Settings:
+    """Writes the configuration of an alerts role whose topics, made here, bear the name of the file."""
+    name = config.stem
+    tables = [
+        f'[kafka]\nbootstrap_servers = "{kafka}"\nreplication_factor = 1\ntopic_prefix = "{name}."',
+        f'[redis]\nurl = "{redis}"',
+        f'[privacy]\nrecipient_key = "{RECIPIENT_KEY}"',
+        f'[alerts]\ngroup = "{name}"\n[alerting]\ncanary_s = 0',
+        f'[pagerduty]\nbase_url = "{pager.url}"\nrouting_key = "{ROUTING_KEY}"',
+        '[[sources]]\nname = "twilio"\nformat = "canonical"\ncodes = "twilio"',
+    ]
+    config.write_text("\n".join(tables) + "\n", encoding="utf-8")
+    settings = load(Settings, config, {})
+    admin = TopicAdmin(settings)
+    admin.apply(FEW_PARTITIONS)
+    admin.close()
+    return settings
 
 
 def _told(found: list[Incident], action: str) -> bool:
