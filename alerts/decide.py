@@ -8,7 +8,7 @@ A pure function of state and bucket: the same buckets always decide the same.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from alerts import detect, incident
@@ -62,7 +62,8 @@ class Decided:
     """What one bucket decided."""
 
     flags: tuple[Flag, ...] = ()
-    expected: tuple[Expected, ...] = ()
+    expected: tuple[Expected, ...] = field(default=(), compare=False)
+    """For people to look at: it follows from the state, and arrays are not compared as a whole."""
     incidents: tuple[Incident, ...] = ()
     """As they are now: open, or ended less than `reopen_s` ago."""
     transitions: tuple[Transition, ...] = ()
