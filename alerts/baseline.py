@@ -163,8 +163,8 @@ class Baseline:
         at = between(bucket_s)
         return Hours(bucket_s, at, *(self._logit(policy, b, bucket_s) for b in (at.first, at.second)))
 
-    def doubt(self, policy: Policy, hours: Hours) -> Floats:
-        """Variance [L] of the log-odds for what the hours do not say.
+    def doubt(self, policy: Policy, hours: Hours) -> tuple[Floats, Floats]:
+        """Variances [L] of the log-odds for what the hours do not say: steep ones, and unseen ones.
 
         Between the middles of two that differ it may all happen at once, at any moment. An hour not seen
         yet on such a day, of the week or of its end, may be like any other hour.
@@ -173,8 +173,7 @@ class Baseline:
         own, next_own = (self._bin(policy, b, hours.bucket_s)[0] for b in (at.first, at.second))
         steep = at.share * (1 - at.share) * (hours.second - hours.first) ** 2
         unseen = (1 - at.share) / (own + weight) + at.share / (next_own + weight)
-        variance: Floats = steep + self.spread * weight * unseen
-        return variance
+        return steep, self.spread * weight * unseen
 
     def _logit(self, policy: Policy, which: int, bucket_s: int) -> Floats:
         """Log-odds of one bin, drawn to the hour over all days, and that to the mean."""

@@ -105,18 +105,27 @@ class Norms:
     """[4, S] the learned wobble, by length."""
     unknown: Floats
     """[S] variance of the expected log-odds for want of counts: 1 / failures on which they rest."""
+    by_hour: Floats
+    """[S] the share of it that is of the hour alone: over several hours their errors cancel out."""
     volume: Float32s
     """[24, L] typical outcomes in 10 min by hour of day."""
     familiar: Bools
     """[L] leaves of which that is known."""
 
-    def by_hour(self, scopes: Ints, hours: Ints) -> Floats:
+    def usual(self, scopes: Ints, hours: Ints) -> Floats:
         """[24, scopes] typical outcomes of some `hours` of day, 0 where not known yet, and in the others."""
         usual = np.zeros((len(self.volume), len(scopes)))
         if self.familiar.any():
             known = (self.volume[hours] * self.familiar).astype(np.float64)
             usual[hours] = self.index.sums(known)[:, scopes] * (HOUR_S / BLOCK_S)
         return usual
+
+    def unsure(self, scopes: Ints, unknown: Floats, length_s: Ints) -> Floats:
+        """`unknown` [J, scopes] of segments of some length as the variance of their mean."""
+        hours = np.clip(length_s / HOUR_S, 1, HOURS)
+        share = self.by_hour[scopes]
+        variance: Floats = unknown * (1 - share + share / hours)
+        return variance
 
     @property
     def doubt(self) -> Floats:
@@ -239,7 +248,7 @@ def evidence(charts: Charts, policy: Policy, norms: Norms, scopes: Ints, bucket_
     length_s = np.maximum(bucket_s + BUCKET_S - start_s, BUCKET_S)
     sigma2 = np.maximum(
         between_lengths(norms.variance[:, scopes], length_s),
-        v / np.where(m > 0, m, 1.0),
+        norms.unsure(scopes, v / np.where(m > 0, m, 1.0), length_s),
     )
     blast = _is_blast(norms, policy, scopes, n, start_s, bucket_s)
     sigma2 = sigma2 + blast * policy.blast_sigma**2
@@ -253,7 +262,7 @@ def _is_blast(norms: Norms, policy: Policy, scopes: Ints, n: Floats, start_s: In
     """Which segments hold far more outcomes than is typical of their hours; none where nothing is known."""
     end_s = bucket_s + BUCKET_S
     hours = np.arange(start_s.min() // HOUR_S, end_s // HOUR_S + 1)[-HOURS:] % HOURS
-    by_hour = norms.by_hour(scopes, hours)
+    by_hour = norms.usual(scopes, hours)
     usual = _until(by_hour, end_s) - _until(by_hour, start_s)
     return (usual > 0) & (n > policy.blast * usual)
 

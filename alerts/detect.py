@@ -111,11 +111,11 @@ def step(
     pi = learned.baseline.lifted(policy, hours, due.offset)
     llr = index.sums(bank.likelihoods(policy, k, n, pi))
     m, known, own = n * pi, learned.baseline.known(policy, bucket_s), learned.baseline.own(policy, bucket_s)
-    k_s, n_s, m_s, q_s, known_s, own_s = index.sums(np.stack((k, n, m, m * (1 - pi), known, own)))
-    variance = learned.wobble.variance(policy)
-    unknown = 1 / (known_s + policy.prior_failures) + 1 / (own_s + policy.prior_failures)
-    unsaid, wide = learned.baseline.doubt(policy, hours), index.first_leaf
-    unknown += expectation(index, unsaid + due.echo, m, m_s)
+    steep, unseen = learned.baseline.doubt(policy, hours)
+    sums = index.sums(np.stack((k, n, m, m * (1 - pi), known, own, m * steep, m * (unseen + due.echo))))
+    k_s, n_s, m_s, q_s, known_s, own_s, steep_s, unsaid_s = sums
+    variance, wide = learned.wobble.variance(policy), index.first_leaf
+    of_hour, unknown = expectation(m_s, steep_s, unsaid_s, known_s, own_s, policy.prior_failures)
     blast = in_blast(learned, policy, n, bucket_s)
     unknown[:wide] += few_leaves(index, m, m_s[:wide], variance[2, wide:] + blast * policy.blast_sigma**2)
     charts = bank.advance(state.charts, llr, k_s, n_s, m_s, unknown, bucket_s)
@@ -125,6 +125,7 @@ def step(
         bank.thresholds(policy, index),
         variance,
         unknown,
+        of_hour / unknown,
         learned.baseline.volume,
         learned.baseline.familiar(bucket_s),
     )

@@ -17,7 +17,15 @@ def few_leaves(index: Index, m: Floats, m_s: Floats, variance: Floats) -> Floats
     return left
 
 
-def expectation(index: Index, variance: Floats, m: Floats, m_s: Floats) -> Floats:
-    """Variance [S] of scopes from that of what is expected of their leaves [L], which may err together."""
-    doubt: Floats = index.sums(m * variance) / np.where(m_s > 0, m_s, 1.0)
-    return doubt
+def expectation(
+    m: Floats, steep: Floats, unsaid: Floats, known: Floats, own: Floats, prior_failures: float
+) -> tuple[Floats, Floats]:
+    """Variance [S] of what is expected of scopes: that of the hour alone, and all of it.
+
+    Sums over the leaves of the scopes: failures expected `m`, m times the variances of each for what
+    the hour (`steep`) and all else (`unsaid`) leave open, as leaves may err together; failures on which
+    the hour (`known`) and the leaves as such (`own`) rest, besides `prior_failures`.
+    """
+    each = np.where(m > 0, m, 1.0)
+    of_hour: Floats = 1 / (known + prior_failures) + steep / each
+    return of_hour, of_hour + 1 / (own + prior_failures) + unsaid / each

@@ -67,11 +67,15 @@ def counted(incident: Incident, now: Now, ratio: float) -> Incident:
 
 def why_no_outage(now: Now, scope: Scope, onset_s: int) -> str:
     """Why the failures of a scope are no outage, '' where they are one. An onset before the kept hour
-    is known to the charts alone."""
+    is known to the charts alone.
+
+    An outage reaches new recipients in every bucket, a loop none after its first: both spans count."""
     recent = detect.tally(now.state, now.step.pi, scope, onset_s)
+    later = detect.tally(now.state, now.step.pi, scope, onset_s + 1)
     charts, number = now.state.charts, now.state.index.number(scope)
     people = max(recent.k, float(charts.k[charts.w[:, number].argmax(), number]))
-    return why_isolated(now.policy, people, recent.failed / max(recent.k, 1))
+    repeats = max(one.failed / max(one.k, 1) for one in (recent, later))
+    return why_isolated(now.policy, people, repeats)
 
 
 def still_overdue(now: Now, scope: Scope) -> bool:

@@ -17,5 +17,6 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
 """Name -> the roles that are killed."""
 PAGER_DOWN = "pagerduty-down"
 PAGER_DOWN_S = 60.0
-"""Wall time: the page waits so long that it says how late it is, and the incident still lasts."""
+"""On the demonstration's clock: the page waits so long that at speed 1 it says how late it is, and the
+incident still lasts."""
 PAGER_DOWN_STATUS = 503

@@ -198,7 +198,7 @@ class Play:
         name = self._options.fault or ""
         if name == PAGER_DOWN:
             self._stage.receiver.refuse(PAGER_DOWN_STATUS)
-            self._pager_back_s = time.monotonic() + PAGER_DOWN_S
+            self._pager_back_s = time.monotonic() + PAGER_DOWN_S / self._options.speed
             self._story.say("fault", name=name, role=None, pid=None, over=False)
         for role in FAULTS[name]:
             self._story.say("fault", name=name, role=role, pid=self._supervisor.pid(role), over=None)

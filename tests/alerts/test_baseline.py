@@ -36,7 +36,7 @@ def expected(base: Baseline, at: int) -> float:
 
 
 def doubt(base: Baseline, at_s: int) -> float:
-    return float(base.doubt(POLICY, base.hours(POLICY, at_s))[0])
+    return float(sum(base.doubt(POLICY, base.hours(POLICY, at_s)))[0])
 
 
 def test_hours_of_weekdays_and_of_weekends_have_bins_of_their_own() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import msgspec
@@ -21,6 +22,7 @@ NORMS = Norms(
     threshold=np.array([POLICY.threshold]),
     variance=np.full((4, 1), POLICY.sigma**2),
     unknown=np.array([0.001]),
+    by_hour=np.zeros(1),
     volume=np.zeros((24, 0), dtype=np.float32),
     familiar=np.zeros(0, dtype=bool),
 )
@@ -155,10 +157,30 @@ def test_in_a_blast_the_odds_must_rise_further(typical: int, alarms: int) -> Non
         np.full(index.size, 16.0),
         np.full((4, index.size), 0.08**2),
         np.full(index.size, 0.001),
+        np.zeros(index.size),
         volume,
         np.ones(1, dtype=bool),
     )
     assert len(bank.alarms(wide, POLICY, norms, 50).scopes) == alarms
+
+
+def test_what_is_not_known_of_single_hours_cancels_out_over_many() -> None:
+    norms = dataclasses.replace(NORMS, by_hour=np.array([0.75]))
+    length_s = np.array([[1800], [3600], [3 * 3600], [24 * 3600], [48 * 3600]])
+    unsure = norms.unsure(AT, np.full((5, 1), 0.08), length_s)[:, 0]
+    assert unsure == pytest.approx([0.08, 0.08, 0.02 + 0.06 / 3, 0.02 + 0.06 / 24, 0.02 + 0.06 / 24])
+
+
+def test_a_slow_series_proves_by_hours_what_no_single_hour_can() -> None:
+    """120 failures in a day where 40 are normal, each hour's expectation resting on 15 failures."""
+    charts = dataclasses.replace(Charts.empty(J, 1), w=np.full((J, 1), 40.0))
+    for name, value in (("k", 120.0), ("n", 2000.0), ("m", 40.0), ("v", 40.0 / 15)):
+        getattr(charts, name)[:] = value
+    charts.start_s[:] = 10
+    day_s = 24 * 3600
+    as_one = bank.alarms(charts, POLICY, NORMS, day_s)
+    by_hour = bank.alarms(charts, POLICY, dataclasses.replace(NORMS, by_hour=np.ones(1)), day_s)
+    assert not len(as_one.scopes) and len(by_hour.scopes) == 1
 
 
 def test_reset_empties_only_the_scopes_named() -> None:

@@ -61,6 +61,13 @@ def test_a_few_handsets_are_flagged_as_isolated_and_open_nothing() -> None:
     assert "9 recipients fail 7.0 times each" in flagged[-1].explanation
 
 
+def test_a_loop_that_alarms_by_its_first_bucket_reaches_nobody_new_and_opens_nothing() -> None:
+    state, first, again = begin(KNOWN, (RULE,)), Count(12, 9, 12, 9), Count(3, 0, 9, 6)
+    for i, count in enumerate([first] + [again] * 12):
+        state, decided = decide(state, KNOWN, START_S + 10 * i, {RULE: {("a", "x"): count}})
+        assert decided.flags and not decided.incidents
+
+
 @pytest.mark.parametrize(
     ("people", "repeats", "isolated"), [(4, 1, True), (5, 1, False), (49, 3.4, True), (50, 30, False)]
 )
