@@ -107,6 +107,8 @@ class Norms:
     """[S] variance of the expected log-odds for want of counts: 1 / failures on which they rest."""
     by_hour: Floats
     """[S] the share of it that is of the hour alone: over several hours their errors cancel out."""
+    by_day: Floats
+    """[S] the share that is of the shape of the day: it cancels out over a whole day."""
     volume: Float32s
     """[24, L] typical outcomes in 10 min by hour of day."""
     familiar: Bools
@@ -123,8 +125,9 @@ class Norms:
     def unsure(self, scopes: Ints, unknown: Floats, length_s: Ints) -> Floats:
         """`unknown` [J, scopes] of segments of some length as the variance of their mean."""
         hours = np.clip(length_s / HOUR_S, 1, HOURS)
-        share = self.by_hour[scopes]
-        variance: Floats = unknown * (1 - share + share / hours)
+        of_hour, of_day = self.by_hour[scopes], self.by_day[scopes]
+        lasting = 1 - of_hour - of_day
+        variance: Floats = unknown * (lasting + of_hour / hours + of_day * (1 - (hours - 1) / (HOURS - 1)))
         return variance
 
     @property

@@ -112,12 +112,16 @@ def step(
     llr = index.sums(bank.likelihoods(policy, k, n, pi))
     m, known, own = n * pi, learned.baseline.known(policy, bucket_s), learned.baseline.own(policy, bucket_s)
     steep, unseen = learned.baseline.doubt(policy, hours)
-    sums = index.sums(np.stack((k, n, m, m * (1 - pi), known, own, m * steep, m * (unseen + due.echo))))
-    k_s, n_s, m_s, q_s, known_s, own_s, steep_s, unsaid_s = sums
+    doubts = (m * steep, m * unseen, m * due.echo)
+    sums = index.sums(np.stack((k, n, m, m * (1 - pi), known, own, *doubts)))
+    k_s, n_s, m_s, q_s, known_s, own_s, steep_s, unseen_s, echo_s = sums
     variance, wide = learned.wobble.variance(policy), index.first_leaf
-    of_hour, unknown = expectation(m_s, steep_s, unsaid_s, known_s, own_s, policy.prior_failures)
+    doubt = expectation(m_s, steep_s, unseen_s, echo_s, known_s, own_s, policy.prior_failures)
     blast = in_blast(learned, policy, n, bucket_s)
-    unknown[:wide] += few_leaves(index, m, m_s[:wide], variance[2, wide:] + blast * policy.blast_sigma**2)
+    doubt.lasting[:wide] += few_leaves(
+        index, m, m_s[:wide], variance[2, wide:] + blast * policy.blast_sigma**2
+    )
+    unknown = doubt.all
     charts = bank.advance(state.charts, llr, k_s, n_s, m_s, unknown, bucket_s)
     charts = bank.watched(charts, policy, k_s, n_s, m_s, q_s, bucket_s)
     norms = Norms(
@@ -125,7 +129,8 @@ def step(
         bank.thresholds(policy, index),
         variance,
         unknown,
-        of_hour / unknown,
+        doubt.of_hour / unknown,
+        doubt.of_day / unknown,
         learned.baseline.volume,
         learned.baseline.familiar(bucket_s),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,15 +19,34 @@ def few_leaves(index: Index, m: Floats, m_s: Floats, variance: Floats) -> Floats
     return left
 
 
-def expectation(
-    m: Floats, steep: Floats, unsaid: Floats, known: Floats, own: Floats, prior_failures: float
-) -> tuple[Floats, Floats]:
-    """Variance [S] of what is expected of scopes: that of the hour alone, and all of it.
+class Doubt(NamedTuple):
+    """Variances [S] of the log-odds of what is expected of scopes. They add up."""
 
-    Sums over the leaves of the scopes: failures expected `m`, m times the variances of each for what
-    the hour (`steep`) and all else (`unsaid`) leave open, as leaves may err together; failures on which
-    the hour (`known`) and the leaves as such (`own`) rest, besides `prior_failures`.
+    of_hour: Floats
+    """Errors of each hour by itself."""
+    of_day: Floats
+    """What is not known of the shape of the day: the same for hours on end, nothing over a day."""
+    lasting: Floats
+
+    @property
+    def all(self) -> Floats:
+        """As of one moment."""
+        return self.of_hour + self.of_day + self.lasting
+
+
+def expectation(
+    m: Floats, steep: Floats, unseen: Floats, echo: Floats, known: Floats, own: Floats, prior_failures: float
+) -> Doubt:
+    """What is not known of scopes [S], from sums over their leaves, which may err together.
+
+    `m` are the failures expected; `steep`, `unseen` and `echo` are m times variances of leaves. `known` are
+    the failures on which the hour rests, `own` those on which the leaves as such do, each besides
+    `prior_failures` P: the error of an hour is its own by the share of its counts, and that of the day
+    by the share of P, which draws all hours to their mean: 1 / (known + P) in all.
     """
-    each = np.where(m > 0, m, 1.0)
-    of_hour: Floats = 1 / (known + prior_failures) + steep / each
-    return of_hour, of_hour + 1 / (own + prior_failures) + unsaid / each
+    each, rests = np.where(m > 0, m, 1.0), known + prior_failures
+    return Doubt(
+        known / rests**2 + steep / each,
+        prior_failures / rests**2 + unseen / each,
+        1 / (own + prior_failures) + echo / each,
+    )

@@ -23,6 +23,7 @@ NORMS = Norms(
     variance=np.full((4, 1), POLICY.sigma**2),
     unknown=np.array([0.001]),
     by_hour=np.zeros(1),
+    by_day=np.zeros(1),
     volume=np.zeros((24, 0), dtype=np.float32),
     familiar=np.zeros(0, dtype=bool),
 )
@@ -158,17 +159,19 @@ def test_in_a_blast_the_odds_must_rise_further(typical: int, alarms: int) -> Non
         np.full((4, index.size), 0.08**2),
         np.full(index.size, 0.001),
         np.zeros(index.size),
+        np.zeros(index.size),
         volume,
         np.ones(1, dtype=bool),
     )
     assert len(bank.alarms(wide, POLICY, norms, 50).scopes) == alarms
 
 
-def test_what_is_not_known_of_single_hours_cancels_out_over_many() -> None:
-    norms = dataclasses.replace(NORMS, by_hour=np.array([0.75]))
+def test_errors_of_single_hours_cancel_out_over_many_and_those_of_the_day_over_a_day() -> None:
+    norms = dataclasses.replace(NORMS, by_hour=np.array([0.5]), by_day=np.array([0.25]))
     length_s = np.array([[1800], [3600], [3 * 3600], [24 * 3600], [48 * 3600]])
     unsure = norms.unsure(AT, np.full((5, 1), 0.08), length_s)[:, 0]
-    assert unsure == pytest.approx([0.08, 0.08, 0.02 + 0.06 / 3, 0.02 + 0.06 / 24, 0.02 + 0.06 / 24])
+    of_hour, of_day = np.array([1, 1, 1 / 3, 1 / 24, 1 / 24]), np.array([1, 1, 21 / 23, 0, 0])
+    assert unsure == pytest.approx(0.02 + 0.04 * of_hour + 0.02 * of_day)
 
 
 def test_a_slow_series_proves_by_hours_what_no_single_hour_can() -> None:
