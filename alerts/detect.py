@@ -112,11 +112,12 @@ def step(
     llr = index.sums(bank.likelihoods(policy, k, n, pi))
     m, known, own = n * pi, learned.baseline.known(policy, bucket_s), learned.baseline.own(policy, bucket_s)
     steep, unseen = learned.baseline.doubt(policy, hours)
-    doubts = (m * steep, m * unseen, m * due.echo)
+    doubts = (m * learned.baseline.whole_days(policy, bucket_s), m * steep, m * unseen, m * due.echo)
     sums = index.sums(np.stack((k, n, m, m * (1 - pi), known, own, *doubts)))
-    k_s, n_s, m_s, q_s, known_s, own_s, steep_s, unseen_s, echo_s = sums
+    k_s, n_s, m_s, q_s, known_s, own_s, settled_s, steep_s, unseen_s, echo_s = sums
     variance, wide = learned.wobble.variance(policy), index.first_leaf
-    doubt = expectation(m_s, steep_s, unseen_s, echo_s, known_s, own_s, policy.prior_failures)
+    doubts_s = (settled_s, steep_s, unseen_s, echo_s)
+    doubt = expectation(m_s, doubts_s, known_s, own_s, policy.prior_failures)
     blast = in_blast(learned, policy, n, bucket_s)
     doubt.lasting[:wide] += few_leaves(
         index, m, m_s[:wide], variance[2, wide:] + blast * policy.blast_sigma**2

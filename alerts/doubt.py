@@ -35,18 +35,26 @@ class Doubt(NamedTuple):
 
 
 def expectation(
-    m: Floats, steep: Floats, unseen: Floats, echo: Floats, known: Floats, own: Floats, prior_failures: float
+    m: Floats,
+    doubts: tuple[Floats, Floats, Floats, Floats],
+    known: Floats,
+    own: Floats,
+    prior_failures: float,
 ) -> Doubt:
     """What is not known of scopes [S], from sums over their leaves, which may err together.
 
-    `m` are the failures expected; `steep`, `unseen` and `echo` are m times variances of leaves. `known` are
-    the failures on which the hour rests, `own` those on which the leaves as such do, each besides
-    `prior_failures` P: the error of an hour is its own by the share of its counts, and that of the day
-    by the share of P, which draws all hours to their mean: 1 / (known + P) in all.
+    `m` are the failures expected; of `doubts` the first are those of leaves whose mean rests on whole days
+    (to that of some hours the others need not come back), the next three m times variances of leaves:
+    steep hours, unseen ones, echoes. `known` are the failures on which the hour rests, `own` those on
+    which the leaves as such do, each besides `prior_failures` P: the error of an hour is its own by the
+    share of its counts, and that of the day by the share of P, which draws all hours to their mean; in all
+    it is 1 / (known + P).
     """
+    settled, steep, unseen, echo = doubts
     each, rests = np.where(m > 0, m, 1.0), known + prior_failures
+    shape, returns = prior_failures / rests**2 + unseen / each, settled / each
     return Doubt(
         known / rests**2 + steep / each,
-        prior_failures / rests**2 + unseen / each,
-        1 / (own + prior_failures) + echo / each,
+        shape * returns,
+        1 / (own + prior_failures) + echo / each + shape * (1 - returns),
     )

@@ -19,7 +19,7 @@ from alerts.detect import RuleState
 from alerts.policy import Policy
 from alerts.receipts import evidence
 from alerts.records import Scope, ScopeKind
-from alerts.scan import Evidence, Scan, changed, gather, scanned, since_starts
+from alerts.scan import Evidence, Scan, changed, further, gather, joined, scanned, since_starts
 from alerts.scopes import Index, contains, nest
 
 Floats = NDArray[np.float64]
@@ -157,48 +157,47 @@ def _scores(ev: Evidence, scan: Scan) -> Floats:
 
 
 def _stands_out(ev: Evidence, policy: Policy, pi: Floats, pick: Pick) -> bool:
-    """Whether a further scope has evidence beyond the differences within one incident."""
+    """Whether a further scope has evidence beyond the differences within one incident, in that part of
+    it which no other touches; where there is none, as a part of another."""
     inside = ev.index.members(ev.index.scope(pick.scope))
-    k, n, p = (a[pick.first :, inside] for a in (ev.k, ev.n, pi))
-    w = bank.likelihoods(policy, k, n, p).sum(axis=(1, 2)).max(keepdims=True)
+    untouched = inside & (pi == ev.pi).all(axis=0)
+    inside = untouched if untouched.any() else inside
+    k, n, base, p = (a[pick.first :, inside] for a in (ev.k, ev.n, ev.pi, pi))
+    w = np.array([max(float(further(theta, k, n, base, p).sum()) for theta in ev.thetas)])
     delta = bank.shift(*(np.array([a.sum()]) for a in (k, n, n * p)))
     limited = bank.limited(w, delta, policy.sigma_scope**2, math.log(policy.min_odds_ratio))
     return bool(limited[0] >= policy.further_evidence)
 
 
 def _refit(ev: Evidence, picks: Sequence[Pick]) -> tuple[list[Pick], Floats]:
-    """The picks with their best odds ratios, in order, and pi [G, L] with all of them folded in."""
-    pi = np.array(ev.pi)
-    fitted = []
-    for pick in picks:
-        inside = ev.index.members(ev.index.scope(pick.scope))
-        k, n, p = (a[pick.first :, inside] for a in (ev.k, ev.n, pi))
-        theta = _best_theta(k, n, p)
-        pi[pick.first :, inside] = _raised(p, theta)
-        fitted.append(pick._replace(theta=theta))
+    """The picks with their best odds ratios, and pi [G, L] with all of them joined. Each is fitted beside
+    those before it, then beside all others: what two have in common is neither's alone."""
+    pi, fitted = np.array(ev.pi), [pick._replace(theta=1.0) for pick in picks]
+    for _ in range(min(len(picks), 2)):
+        for i, pick in enumerate(fitted):
+            at = (slice(pick.first, None), ev.index.members(ev.index.scope(pick.scope)))
+            k, n, base, p = (a[at] for a in (ev.k, ev.n, ev.pi, pi))
+            without = 1 - (1 - p) * (1 + (pick.theta - 1) * base)
+            fitted[i] = pick._replace(theta=_best_theta(k, n, base, without))
+            pi[at] = joined(base, without, fitted[i].theta)
     return fitted, pi
 
 
-def _raised(pi: Floats, theta: float) -> Floats:
-    """pi with its odds multiplied by theta."""
-    raised: Floats = theta * pi / (1 + (theta - 1) * pi)
-    return np.clip(raised, 1e-9, 1 - 1e-9)
-
-
-def _best_theta(k: Floats, n: Floats, pi: Floats) -> float:
-    """Maximum-likelihood odds ratio, 1 to e^9: sum n theta pi / (1 + (theta - 1) pi) = sum k.
+def _best_theta(k: Floats, n: Floats, base: Floats, pi: Floats) -> float:
+    """Odds ratio, 1 to e^9, of a cause beside those in `pi` by which as many fail as did: sum n p = sum k.
+    The most likely one where it is alone.
 
     Newton's steps in ln theta, halving where one leaves what is known to hold the root.
     """
     if (pi == pi[:1]).all():
-        n, pi = n.sum(axis=0), pi[0]
-    low, high, at, failed = 0.0, 9.0, 0.0, k.sum()
+        n, base, pi = n.sum(axis=0), base[0], pi[0]
+    left = n * (1 - pi) / (1 - base)
+    low, high, at, failed = 0.0, 9.0, 0.0, k.sum() - n.sum()
     for _ in range(40):
-        raised = _raised(pi, np.exp(at))
-        expected = n * raised
-        excess = float(expected.sum() - failed)
+        well = (1 - base) / (1 + (np.exp(at) - 1) * base)
+        excess = -float((left * well).sum() + failed)
         low, high = (at, high) if excess < 0 else (low, at)
-        step = at - excess / max(float((expected * (1 - raised)).sum()), 1e-9)
+        step = at - excess / max(float((left * well * (1 - well)).sum()), 1e-9)
         last, at = at, step if low < step < high else (low + high) / 2
         if abs(at - last) < 1e-12:
             break

@@ -60,7 +60,7 @@ def gather(state: RuleState, policy: Policy, pi: Floats, starts_s: Ints) -> Evid
 
 
 def scanned(ev: Evidence, pi: Floats) -> Scan:
-    """The scan under `pi` [G, L]. Where little is folded in, only what it changes is computed again."""
+    """The scan beside the causes in `pi` [G, L]. Where they are few, only what they change is done again."""
     leaves = changed(ev, pi)
     if 2 * len(leaves) > len(ev.index.leaves):
         return Scan(*_searched(ev, pi, EACH))
@@ -75,13 +75,31 @@ def changed(ev: Evidence, pi: Floats) -> Ints:
     return np.flatnonzero((pi != ev.pi).any(axis=0))
 
 
+def joined(base: Floats, pi: Floats, theta: float) -> Floats:
+    """Failure probability where a further cause multiplies the odds of `base` by theta beside those in `pi`.
+
+    A message fails by any of its causes: the shares that get through are multiplied, not the odds.
+    """
+    failing: Floats = 1 - (1 - pi) / (1 + (theta - 1) * base)
+    return np.clip(failing, 1e-9, 1 - 1e-9)
+
+
+def further(theta: float, k: Floats, n: Floats, base: Floats, pi: Floats) -> Floats:
+    """Log-likelihood ratio of such a cause against none; that of the charts where `pi` is the baseline."""
+    if base is pi:
+        return bank.likelihood(theta, k, n, pi)
+    ratio: Floats = k * np.log(joined(base, pi, theta) / pi)
+    ratio -= (n - k) * np.log1p((theta - 1) * base)
+    return ratio
+
+
 def _searched(ev: Evidence, pi: Floats, leaves: Ints | slice) -> tuple[Floats, Floats]:
     """Scan of some leaves, by one odds ratio at a time: of all at once it would be large."""
-    k, n, p = (a[:, leaves] for a in (ev.k, ev.n, pi))
+    k, n, base, p = _of(ev, pi, leaves)
     wide = np.zeros((len(ev.thetas), len(k), ev.index.first_leaf))
     pairs = np.full(k.shape[1], -np.inf)
     for theta, own in zip(ev.thetas, wide, strict=True):
-        since = _since(bank.likelihood(theta, k, n, p))
+        since = _since(further(theta, k, n, base, p))
         own[:] = ev.index.wide(since, leaves)
         np.maximum(pairs, since.max(axis=0), out=pairs)
     return wide, pairs
@@ -89,8 +107,15 @@ def _searched(ev: Evidence, pi: Floats, leaves: Ints | slice) -> tuple[Floats, F
 
 def since_starts(ev: Evidence, pi: Floats, leaves: Ints) -> Floats:
     """Sum of l [J, G, leaves] by odds ratio and start."""
-    by_theta = (bank.likelihood(t, *(a[:, leaves] for a in (ev.k, ev.n, pi))) for t in ev.thetas)
-    return np.stack([_since(one) for one in by_theta])
+    columns = _of(ev, pi, leaves)
+    return np.stack([_since(further(theta, *columns)) for theta in ev.thetas])
+
+
+def _of(ev: Evidence, pi: Floats, leaves: Ints | slice) -> tuple[Floats, Floats, Floats, Floats]:
+    """Failures, outcomes, baseline and `pi` of some leaves; the last two are one where nothing is joined."""
+    k, n, p = (a[:, leaves] for a in (ev.k, ev.n, pi))
+    plain = len(pi) == 1 or pi is ev.pi
+    return k, n, p if plain else ev.pi[:, leaves], p
 
 
 def _since(values: Floats) -> Floats:

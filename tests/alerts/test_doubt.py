@@ -14,11 +14,12 @@ NONE = np.zeros(1)
 failures = st.floats(0, 1e9)
 
 
-def at(known: float, own: float, **doubts: float) -> tuple[float, float, float]:
+def at(known: float, own: float, *, settled: bool = True, **doubts: float) -> tuple[float, float, float]:
     """Of the hour, of the day and lasting; `doubts` are variances of the one leaf."""
     m = np.array([4.0])
     steep, unseen, echo = (m * doubts.get(name, 0.0) for name in ("steep", "unseen", "echo"))
-    doubt = expectation(m, steep, unseen, echo, np.array([known]), np.array([own]), PRIOR)
+    rests = (np.array([known]), np.array([own]))
+    doubt = expectation(m, (m * settled, steep, unseen, echo), *rests, PRIOR)
     return float(doubt.of_hour[0]), float(doubt.of_day[0]), float(doubt.lasting[0])
 
 
@@ -33,6 +34,12 @@ def test_an_hour_without_failures_errs_as_its_neighbours_do() -> None:
     assert at(0, 1e9) == pytest.approx((0, 1 / PRIOR, 0), abs=1e-8)
 
 
+def test_the_mean_of_some_hours_is_none_to_which_a_day_comes_back() -> None:
+    of_hour, of_day, lasting = at(2, 30, settled=False, unseen=0.02)
+    assert of_day == 0
+    assert (of_hour, lasting) == pytest.approx((2 / 144, 10 / 144 + 0.02 + 1 / 40))
+
+
 def test_an_hour_with_many_errs_by_itself() -> None:
     of_hour, of_day, _ = at(990, 1e9)
     assert of_hour == pytest.approx(99 * of_day)
@@ -44,5 +51,5 @@ def test_each_doubt_lasts_as_long_as_its_cause() -> None:
 
 
 def test_nothing_expected_is_no_error() -> None:
-    doubt = expectation(NONE, NONE, NONE, NONE, NONE, NONE, PRIOR)
+    doubt = expectation(NONE, (NONE,) * 4, NONE, NONE, PRIOR)
     assert np.isfinite(doubt.all).all()
