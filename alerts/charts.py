@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerts.baseline import BLOCK_S, DAY_S, HOUR_S, HOURS
+from alerts.doubt import NONE, Doubt
 from alerts.odds import decay
 from alerts.policy import Policy
 from alerts.scopes import Index, Moves, carry
@@ -35,7 +36,11 @@ class Charts:
     n: Floats
     m: Floats
     v: Floats
-    """Sum of M times how little was known of it: the variance of its log-odds."""
+    """Sum of M times how little was known of it: the variance of its log-odds, as far as it lasts."""
+    v_hour: Floats
+    """The same of what single hours err by."""
+    v_day: Floats
+    """The same of what is not known of the shape of the day."""
     start_s: Ints
     flagged_s: Ints
     """Bucket of the alarm since which the scope is flagged; 0 where it is not."""
@@ -51,12 +56,12 @@ class Charts:
 
     @classmethod
     def empty(cls, charts: int, scopes: int) -> Charts:
-        w, k, n, m, v = np.zeros((5, charts, scopes))
+        w, k, n, m, v, v_hour, v_day = np.zeros((7, charts, scopes))
         start_s = np.zeros((charts, scopes), dtype=np.int64)
         flagged_s, mirror_chart = np.zeros((2, scopes), dtype=np.int64)
         mirror, jump = np.zeros((2, scopes))
         rise, last = np.full((2, scopes), np.inf)
-        return cls(w, k, n, m, v, start_s, flagged_s, mirror, mirror_chart, rise, last, jump)
+        return cls(w, k, n, m, v, v_hour, v_day, start_s, flagged_s, mirror, mirror_chart, rise, last, jump)
 
     @classmethod
     def of(cls, arrays: Mapping[str, NDArray[Any]]) -> Charts:
@@ -105,10 +110,6 @@ class Norms:
     """[4, S] the learned wobble, by length."""
     unknown: Floats
     """[S] variance of the expected log-odds for want of counts: 1 / failures on which they rest."""
-    by_hour: Floats
-    """[S] the share of it that is of the hour alone: over several hours their errors cancel out."""
-    by_day: Floats
-    """[S] the share that is of the shape of the day: it cancels out over a whole day."""
     volume: Float32s
     """[24, L] typical outcomes in 10 min by hour of day."""
     familiar: Bools
@@ -121,14 +122,6 @@ class Norms:
             known = (self.volume[hours] * self.familiar).astype(np.float64)
             usual[hours] = self.index.sums(known)[:, scopes] * (HOUR_S / BLOCK_S)
         return usual
-
-    def unsure(self, scopes: Ints, unknown: Floats, length_s: Ints) -> Floats:
-        """`unknown` [J, scopes] of segments of some length as the variance of their mean."""
-        hours = np.clip(length_s / HOUR_S, 1, HOURS)
-        of_hour, of_day = self.by_hour[scopes], self.by_day[scopes]
-        lasting = 1 - of_hour - of_day
-        variance: Floats = unknown * (lasting + of_hour / hours + of_day * (1 - (hours - 1) / (HOURS - 1)))
-        return variance
 
     @property
     def doubt(self) -> Floats:
@@ -163,7 +156,7 @@ def mirrors(policy: Policy) -> Ints:
 
 
 def advance(
-    charts: Charts, llr: Floats, k: Floats, n: Floats, m: Floats, doubt: Floats, bucket_s: int
+    charts: Charts, llr: Floats, k: Floats, n: Floats, m: Floats, doubt: Doubt, bucket_s: int
 ) -> Charts:
     """One bucket on: `llr` [J, S] and by scope [S] the bucket's K, N, M, and the variance of the
     expected log-odds that stems from how little is known."""
@@ -176,7 +169,9 @@ def advance(
         k=_added(charts.k, k, alive),
         n=_added(charts.n, n, alive),
         m=_added(charts.m, m, alive),
-        v=_added(charts.v, m * doubt, alive),
+        v=_added(charts.v, m * doubt.lasting, alive),
+        v_hour=charts.v_hour if doubt.of_hour is NONE else _added(charts.v_hour, m * doubt.of_hour, alive),
+        v_day=charts.v_day if doubt.of_day is NONE else _added(charts.v_day, m * doubt.of_day, alive),
         start_s=charts.start_s * begun + bucket_s * ~begun,
     )
 
@@ -246,12 +241,12 @@ def winners(charts: Charts, scopes: Ints, reached: Floats, threshold: Floats) ->
 
 def evidence(charts: Charts, policy: Policy, norms: Norms, scopes: Ints, bucket_s: int) -> Floats:
     """E [J, scopes] of the charts of some scopes, each with its own wobble and floors."""
-    w, k, n, m, v = (a[:, scopes] for a in (charts.w, charts.k, charts.n, charts.m, charts.v))
+    w, k, n, m = (a[:, scopes] for a in (charts.w, charts.k, charts.n, charts.m))
     start_s = charts.start_s[:, scopes]
     length_s = np.maximum(bucket_s + BUCKET_S - start_s, BUCKET_S)
     sigma2 = np.maximum(
         between_lengths(norms.variance[:, scopes], length_s),
-        norms.unsure(scopes, v / np.where(m > 0, m, 1.0), length_s),
+        _unsure(charts, scopes, length_s) / np.where(m > 0, m, 1.0),
     )
     blast = _is_blast(norms, policy, scopes, n, start_s, bucket_s)
     sigma2 = sigma2 + blast * policy.blast_sigma**2
@@ -259,6 +254,15 @@ def evidence(charts: Charts, policy: Policy, norms: Norms, scopes: Ints, bucket_
     reached = limited(w, shift(k, n, m), sigma2, least)
     enough = (length_s > policy.alone_s) | _said_twice(charts, policy, scopes)
     return np.where(enough & (k - m >= policy.min_excess * n), reached, 0.0)
+
+
+def _unsure(charts: Charts, scopes: Ints, length_s: Ints) -> Floats:
+    """M times the variance of what is expected of whole segments [J, scopes]: errors of single hours cancel
+    out over many, those of the shape of the day over a day."""
+    hours = np.clip(length_s / HOUR_S, 1, HOURS)
+    lasting, of_hour, of_day = (a[:, scopes] for a in (charts.v, charts.v_hour, charts.v_day))
+    unsure: Floats = lasting + of_hour / hours + of_day * (HOURS - hours) / (HOURS - 1)
+    return unsure
 
 
 def _is_blast(norms: Norms, policy: Policy, scopes: Ints, n: Floats, start_s: Ints, bucket_s: int) -> Bools:

@@ -122,16 +122,13 @@ def step(
     doubt.lasting[:wide] += few_leaves(
         index, m, m_s[:wide], variance[2, wide:] + blast * policy.blast_sigma**2
     )
-    unknown = doubt.all
-    charts = bank.advance(state.charts, llr, k_s, n_s, m_s, unknown, bucket_s)
+    charts = bank.advance(state.charts, llr, k_s, n_s, m_s, doubt, bucket_s)
     charts = bank.watched(charts, policy, k_s, n_s, m_s, q_s, bucket_s)
     norms = Norms(
         index,
         bank.thresholds(policy, index),
         variance,
-        unknown,
-        doubt.of_hour / unknown,
-        doubt.of_day / unknown,
+        doubt.all,
         learned.baseline.volume,
         learned.baseline.familiar(bucket_s),
     )

@@ -19,14 +19,17 @@ def few_leaves(index: Index, m: Floats, m_s: Floats, variance: Floats) -> Floats
     return left
 
 
+NONE = np.zeros(1)
+
+
 class Doubt(NamedTuple):
     """Variances [S] of the log-odds of what is expected of scopes. They add up."""
 
-    of_hour: Floats
-    """Errors of each hour by itself."""
-    of_day: Floats
-    """What is not known of the shape of the day: the same for hours on end, nothing over a day."""
     lasting: Floats
+    of_hour: Floats = NONE
+    """Errors of each hour by itself."""
+    of_day: Floats = NONE
+    """What is not known of the shape of the day: the same for hours on end, nothing over a day."""
 
     @property
     def all(self) -> Floats:
@@ -54,7 +57,7 @@ def expectation(
     each, rests = np.where(m > 0, m, 1.0), known + prior_failures
     shape, returns = prior_failures / rests**2 + unseen / each, settled / each
     return Doubt(
-        known / rests**2 + steep / each,
-        shape * returns,
-        1 / (own + prior_failures) + echo / each + shape * (1 - returns),
+        lasting=1 / (own + prior_failures) + echo / each + shape * (1 - returns),
+        of_hour=known / rests**2 + steep / each,
+        of_day=shape * returns,
     )

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from alerts import charts as bank
 from alerts.baseline import DAY_S, HOUR_S
 from alerts.charts import Charts
+from alerts.doubt import Doubt
 from alerts.learn import Learned
 from alerts.odds import decay, expit, logit, padded
 from alerts.policy import Policy
@@ -114,7 +115,7 @@ def hourly(quality: ListQuality, index: Index, policy: Policy, learned: Learned,
     k_s, n_s, m_s, q_s, known_s = index.sums(np.stack((k, n, m, m * (1 - pi), known)))
     hour_s = end_s - HOUR_S
     unknown = 1 / (known_s + policy.prior_failures)
-    charts = bank.advance(quality.charts, llr, k_s, n_s, m_s, unknown, hour_s)
+    charts = bank.advance(quality.charts, llr, k_s, n_s, m_s, Doubt(unknown), hour_s)
     scopes = np.arange(index.size)
     limits = np.full(index.size, policy.ticket_threshold)
     hits = bank.winners(charts, scopes, evidence(replace(quality, charts=charts), policy, scopes), limits)

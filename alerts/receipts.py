@@ -19,6 +19,7 @@ from alerts import wobble as wander
 from alerts.baseline import BLOCK_S
 from alerts.charts import Alarms, Charts
 from alerts.counts import DELAYS_S, Table
+from alerts.doubt import Doubt
 from alerts.odds import decay, padded
 from alerts.policy import Policy
 from alerts.scopes import Index, moved
@@ -208,7 +209,7 @@ def missing(
     llr = index.sums(came * np.log(ratios) + expected * (1 - ratios))
     k, m, sure, doubt = index.sums(np.stack((came, expected, receipts.returned[0], expected * due.doubt)))
     unknown = 1 / (sure + policy.level_events) + doubt / np.where(m > 0, m, 1.0)
-    charts = bank.advance(receipts.charts, llr, k, m, m, unknown, bucket_s)
+    charts = bank.advance(receipts.charts, llr, k, m, m, Doubt(unknown), bucket_s)
     hits = _alarms(replace(receipts, charts=charts), policy, threshold, bucket_s)
     charts = bank.latch(charts, policy, llr, hits, bucket_s, MIRROR)
     wobble = wander.watch(receipts.wobble, policy, k - m, m, m > 0, bucket_s)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 import msgspec
@@ -11,6 +10,7 @@ import pytest
 
 from alerts import charts as bank
 from alerts.charts import Charts, Norms
+from alerts.doubt import Doubt
 from alerts.policy import Policy
 from alerts.scopes import Index
 
@@ -22,8 +22,6 @@ NORMS = Norms(
     threshold=np.array([POLICY.threshold]),
     variance=np.full((4, 1), POLICY.sigma**2),
     unknown=np.array([0.001]),
-    by_hour=np.zeros(1),
-    by_day=np.zeros(1),
     volume=np.zeros((24, 0), dtype=np.float32),
     familiar=np.zeros(0, dtype=bool),
 )
@@ -39,7 +37,7 @@ def seen(pairs: list[tuple[int, int]], pi: float = 0.02) -> list[bool]:
     for i, (k, n) in enumerate(pairs, 1):
         ks, ns = np.array([float(k)]), np.array([float(n)])
         llr = bank.likelihoods(POLICY, ks, ns, np.array([pi]))
-        charts = bank.advance(charts, llr, ks, ns, ns * pi, np.array([0.001]), 10 * i)
+        charts = bank.advance(charts, llr, ks, ns, ns * pi, Doubt(np.array([0.001])), 10 * i)
         charts = bank.watched(charts, POLICY, ks, ns, ns * pi, ns * pi * (1 - pi), 10 * i)
         hits = bank.alarms(charts, POLICY, NORMS, 10 * i)
         charts = bank.latch(charts, POLICY, llr, hits, 10 * i, MIRRORS)
@@ -74,7 +72,7 @@ def fed(pairs: list[tuple[int, int]], pi: float = 0.02, doubt: float = 0.001) ->
     for i, (k, n) in enumerate(pairs, 1):
         ks, ns = np.array([float(k)]), np.array([float(n)])
         llr = bank.likelihoods(POLICY, ks, ns, np.array([pi]))
-        charts = bank.advance(charts, llr, ks, ns, ns * pi, np.array([doubt]), 10 * i)
+        charts = bank.advance(charts, llr, ks, ns, ns * pi, Doubt(np.array([doubt])), 10 * i)
         charts = bank.latch(charts, POLICY, llr, bank.alarms(charts, POLICY, NORMS, 10 * i), 10 * i, MIRRORS)
     return charts
 
@@ -158,32 +156,31 @@ def test_in_a_blast_the_odds_must_rise_further(typical: int, alarms: int) -> Non
         np.full(index.size, 16.0),
         np.full((4, index.size), 0.08**2),
         np.full(index.size, 0.001),
-        np.zeros(index.size),
-        np.zeros(index.size),
         volume,
         np.ones(1, dtype=bool),
     )
     assert len(bank.alarms(wide, POLICY, norms, 50).scopes) == alarms
 
 
-def test_errors_of_single_hours_cancel_out_over_many_and_those_of_the_day_over_a_day() -> None:
-    norms = dataclasses.replace(NORMS, by_hour=np.array([0.5]), by_day=np.array([0.25]))
-    length_s = np.array([[1800], [3600], [3 * 3600], [24 * 3600], [48 * 3600]])
-    unsure = norms.unsure(AT, np.full((5, 1), 0.08), length_s)[:, 0]
-    of_hour, of_day = np.array([1, 1, 1 / 3, 1 / 24, 1 / 24]), np.array([1, 1, 21 / 23, 0, 0])
-    assert unsure == pytest.approx(0.02 + 0.04 * of_hour + 0.02 * of_day)
-
-
-def test_a_slow_series_proves_by_hours_what_no_single_hour_can() -> None:
-    """120 failures in a day where 40 are normal, each hour's expectation resting on 15 failures."""
-    charts = dataclasses.replace(Charts.empty(J, 1), w=np.full((J, 1), 40.0))
-    for name, value in (("k", 120.0), ("n", 2000.0), ("m", 40.0), ("v", 40.0 / 15)):
-        getattr(charts, name)[:] = value
-    charts.start_s[:] = 10
-    day_s = 24 * 3600
-    as_one = bank.alarms(charts, POLICY, NORMS, day_s)
-    by_hour = bank.alarms(charts, POLICY, dataclasses.replace(NORMS, by_hour=np.ones(1)), day_s)
-    assert not len(as_one.scopes) and len(by_hour.scopes) == 1
+@pytest.mark.parametrize(
+    ("doubt", "alarms"),
+    [
+        pytest.param(Doubt(np.array([1 / 15])), False, id="for-good"),
+        pytest.param(Doubt(np.zeros(1), of_hour=np.array([1 / 15])), True, id="of-each-hour"),
+        pytest.param(Doubt(np.zeros(1), of_day=np.array([1 / 15])), True, id="of-the-shape-of-the-day"),
+    ],
+)
+def test_a_day_proves_what_no_single_hour_of_a_quiet_series_can(doubt: Doubt, alarms: bool) -> None:
+    """5 failures an hour where 1.7 are normal, and that is known by 15 failures."""
+    charts, alarmed = Charts.empty(J, 1), list[int]()
+    for hour in range(24):
+        ks, ns = np.array([5.0]), np.array([83.0])
+        llr = bank.likelihoods(POLICY, ks, ns, np.array([0.02]))
+        charts = bank.advance(charts, llr, ks, ns, ns * 0.02, doubt, 3600 * hour)
+        if len(bank.alarms(charts, POLICY, NORMS, 3600 * hour + 3590).scopes):
+            alarmed.append(hour)
+    assert bool(alarmed) is alarms
+    assert not alarmed or alarmed[0] > 5
 
 
 def test_reset_empties_only_the_scopes_named() -> None:
