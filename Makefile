@@ -11,6 +11,9 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	if $(call good,$$p); then echo $$p; break; fi; done)
 UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
 
+compile = $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
+	--no-emit-index-url --python-version 3.11
+
 # What pip was told of, a mirror and certificates, holds for uv and for the download of Kafka as well.
 pip_knows = $$("$(or $(wildcard .tools/bin/python),$(PYTHON))" -m pip config list 2>/dev/null \
 	| sed -n "s/^global\.$(1)='\(.*\)'$$/\1/p")
@@ -60,9 +63,10 @@ format: $(STAMP) ## Formats the code and mends what ruff can mend.
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-lock: | $(filter .tools/%,$(UV)) ## Writes requirements.lock anew; ARGS="--upgrade" takes newer versions.
-	@$(UV) pip compile --quiet --universal --generate-hashes --all-extras --no-header --no-annotate \
-		--no-emit-index-url --python-version 3.11 $(ARGS) pyproject.toml --output-file requirements.lock
+lock: | $(filter .tools/%,$(UV)) ## Writes the three lock files anew; ARGS="--upgrade" takes newer versions.
+	@$(compile) --all-extras $(ARGS) pyproject.toml --output-file requirements.lock
+	@$(compile) --constraint requirements.lock $(ARGS) pyproject.toml --output-file deploy/requirements.lock
+	@sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml | $(compile) $(ARGS) - --output-file deploy/build.lock
 
 clean: ## Removes .venv, .tools and caches.
 	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,8 +1,8 @@
 """Which tests run where, and that CI skips none.
 
 - `soak` runs only when asked for with `-m soak` (`make soak`).
-- `needs_promtool`, `needs_nginx` and `needs_amtool` are left out, with a note, on a machine without
-  that program; with CI set that is an error, so that nobody takes an unchecked rule for a checked one.
+- `needs_promtool`, `needs_nginx`, `needs_amtool` and `needs_systemd_analyze` are left out, with a note,
+  on a machine without that program; with CI set that is an error, so that nobody takes an unchecked rule for a checked one.
 - With CI set, a skipped test fails the run.
 """
 
@@ -14,7 +14,12 @@ from collections.abc import Sequence
 
 import pytest
 
-PROGRAMS = {"promtool": "prometheus", "nginx": "nginx-light", "amtool": "prometheus-alertmanager"}
+PROGRAMS = {
+    "promtool": "prometheus",
+    "nginx": "nginx-light",
+    "amtool": "prometheus-alertmanager",
+    "systemd-analyze": "systemd",
+}
 """Programs that some tests need, and the Debian package that brings each."""
 _notes: list[str] = []
 _skipped: list[str] = []
@@ -34,9 +39,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _without(config: pytest.Config, items: list[pytest.Item], program: str, package: str) -> None:
     why = f"{program} is not installed (Debian: apt-get install {package})"
-    if in_ci() and any(item.get_closest_marker(f"needs_{program}") for item in items):
+    marker = f"needs_{program.replace('-', '_')}"
+    if in_ci() and any(item.get_closest_marker(marker) for item in items):
         raise pytest.UsageError(f"CI is set, but {why}")
-    _leave_out(config, items, f"needs_{program}", why)
+    _leave_out(config, items, marker, why)
 
 
 def _leave_out(config: pytest.Config, items: list[pytest.Item], marker: str, why: str) -> None:
