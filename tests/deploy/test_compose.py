@@ -182,6 +182,14 @@ def test_who_has_no_http_has_no_health_check() -> None:
     assert disabled == set(OURS) - set(ROLES)
 
 
+def test_the_image_is_made_once_before_anybody_needs_it() -> None:
+    assert {name: s["pull_policy"] for name, s in OURS.items()} == {
+        name: "build" if name == "secrets" else "never" for name in OURS
+    }
+    made = SERVICES["secrets"]["build"]
+    assert (DEPLOY / made["context"] / made["dockerfile"]).samefile(DEPLOY / "Dockerfile")
+
+
 def test_what_waits_for_others_waits_for_services_that_there_are() -> None:
     waits = {name: list(s.get("depends_on", [])) for name, s in SERVICES.items()}
     assert {on for listed in waits.values() for on in listed} <= set(SERVICES)

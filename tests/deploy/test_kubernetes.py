@@ -6,6 +6,7 @@ import re
 import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import kubernetes_validate
@@ -120,7 +121,8 @@ def test_services_and_policies_lead_to_pods_and_ports_that_there_are() -> None:
         assert {p["targetPort"] for p in service["spec"]["ports"]} <= names
     for policy in kinds("NetworkPolicy"):
         selected = policy["spec"]["podSelector"].get("matchLabels", {}).get("app.kubernetes.io/name")
-        names = {p["name"] for role in [selected] if role else ROLES for p in container(role)["ports"]}
+        roles = [selected] if selected else ROLES
+        names = {p["name"] for role in roles for p in container(role)["ports"]}
         rules = policy["spec"].get("ingress", [])
         assert {p["port"] for rule in rules for p in rule["ports"]} <= names
 
@@ -129,8 +131,8 @@ def test_policies_let_out_to_kafka_and_redis(tmp_path: Path) -> None:
     settings = of_pod("ingest", tmp_path)
     everybody = [p["spec"] for p in kinds("NetworkPolicy") if p["spec"]["podSelector"] == {}]
     open_ports = {p["port"] for spec in everybody for rule in spec.get("egress", []) for p in rule["ports"]}
-    wanted = {int(url.split(":")[-1].split("/")[0]) for url in (settings.kafka.bootstrap_servers, settings.redis.url)}
-    assert open_ports == {53, *wanted}
+    kafka, redis = urlsplit(f"//{settings.kafka.bootstrap_servers}"), urlsplit(settings.redis.url)
+    assert open_ports == {53, kafka.port, redis.port}
     assert any(set(spec) == {"podSelector", "policyTypes"} for spec in everybody)  # nobody else
 
 
@@ -139,7 +141,7 @@ def test_probes_ask_what_roles_answer(role: str) -> None:
     probes = {n: container(role)[f"{n}Probe"]["httpGet"] for n in ("startup", "liveness", "readiness")}
     assert {p["port"] for p in probes.values()} == {"http"}
     assert probes["startup"]["path"] == probes["liveness"]["path"] == "/healthz"
-    assert probes["readiness"]["path"] == ("/healthz" if role == "windows" else "/readyz")
+    assert probes["readiness"]["path"] == ("/healthz" if role in ("windows", "alerts") else "/readyz")
     with HttpServer(Metrics(Role(role)), Readiness()) as server:
         for probe in probes.values():
             assert urlopen(server.url + probe["path"], timeout=5).status == 200
@@ -163,8 +165,8 @@ def test_pods_are_as_restricted_as_kubernetes_knows(role: str) -> None:
 
 def test_whoever_has_several_pods_has_a_disruption_budget() -> None:
     several = {role for role, w in WORKLOADS.items() if w["spec"]["replicas"] > 1}
-    budgets = {d["spec"]["selector"]["matchLabels"]["app.kubernetes.io/name"] for d in kinds("PodDisruptionBudget")}
-    assert budgets == several
+    selectors = [d["spec"]["selector"]["matchLabels"] for d in kinds("PodDisruptionBudget")]
+    assert {s["app.kubernetes.io/name"] for s in selectors} == several
 
 
 def test_who_keeps_a_name_is_a_stateful_set_with_a_service_for_it() -> None:
@@ -175,7 +177,8 @@ def test_who_keeps_a_name_is_a_stateful_set_with_a_service_for_it() -> None:
 
 @pytest.mark.parametrize("role", ["ingest", "windows"])
 def test_memory_is_more_than_was_measured(role: str) -> None:
-    rows = re.findall(rf"^\| `{role}\w*` \|.*\| (\d+) \| [^|]+ \|$", (ROOT / "docs/benchmark.md").read_text(), re.M)
+    page = (ROOT / "docs/benchmark.md").read_text()
+    rows = re.findall(rf"^\| `{role}\w*` \|.*\| (\d+) \| [^|]+ \|$", page, re.M)
     memory = {k: size(v["memory"]) for k, v in container(role)["resources"].items()}
     assert len(rows) > 1 and max(map(int, rows)) * 10**6 < memory["requests"] < memory["limits"]
 
