@@ -2,7 +2,8 @@
 
 - `soak` runs only when asked for with `-m soak` (`make soak`).
 - `needs_promtool`, `needs_nginx`, `needs_amtool` and `needs_systemd_analyze` are left out, with a note,
-  on a machine without that program; with CI set that is an error, so that nobody takes an unchecked rule for a checked one.
+  on a machine without that program; with CI set that is an error, so that nobody takes an unchecked rule
+  for a checked one.
 - With CI set, a skipped test fails the run.
 """
 

@@ -128,7 +128,7 @@ def test_links_lead_somewhere(path: Path) -> None:
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_files_that_are_named_exist(path: Path) -> None:
-    named = re.findall(r"`((?:streams|alerts|docs|tests)/[\w/.-]+)`", path.read_text())
+    named = re.findall(r"`((?:streams|alerts|docs|tests|deploy)/[\w/.@-]+)`", path.read_text())
     assert [f for f in named if not (ROOT / f).exists()] == []
 
 
