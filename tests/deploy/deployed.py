@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +13,6 @@ import yaml
 from alerts import settings as configuration
 from alerts.cli import cli
 from alerts.settings import Settings
-from streams.topics import TOPICS
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -63,20 +62,3 @@ def loaded(process: Process, at: Path) -> Settings:
 def http_port(settings: Settings, role: str) -> int:
     port: int = getattr(settings.http, f"{role}_port")
     return port
-
-
-def topics_of(settings: Settings) -> set[str]:
-    return {settings.topic(t.name) for t in TOPICS}
-
-
-def words_in(value: Any) -> Iterator[str]:
-    """Every text in a document, keys included."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield str(key)
-            yield from words_in(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from words_in(inner)
-    elif value is not None:
-        yield str(value)

@@ -4,17 +4,40 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from msgspec.structs import fields
 
 from alerts.cli import cli
+from alerts.settings import Settings
+from streams.settings import Secret, Section
 from tests.deploy.deployed import DEPLOY, ROOT, parsed
 
 PAGE = (ROOT / "docs/deploy.md").read_text()
 README = (ROOT / "README.md").read_text()
 BLOCKS = "\n".join(re.findall(r"```sh\n(.*?)```", PAGE, re.S)).replace("\\\n", " ")
+
+
+def test_every_variable_is_one_that_the_settings_know() -> None:
+    """In comments and on the page too, where no loader sees it."""
+    files = [p for p in DEPLOY.rglob("*") if p.is_file()]
+    text = PAGE + "".join(p.read_text() for p in files)
+    named = set(re.findall(r"CARRIER_HEALTH_[A-Z]+__[A-Z_]+", text))
+    assert "CARRIER_HEALTH_PAGERDUTY__ROUTING_KEY_FILE" in named
+    assert named <= set(variables())
+
+
+def variables() -> Iterator[str]:
+    for section in fields(Settings):
+        if isinstance(section.type, type) and issubclass(section.type, Section):
+            for key in fields(section.type):
+                name = f"CARRIER_HEALTH_{section.name}__{key.name}".upper()
+                yield name
+                if key.type is Secret:
+                    yield f"{name}_FILE"
 
 
 def test_every_command_exists_with_its_options() -> None:
