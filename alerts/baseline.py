@@ -218,11 +218,6 @@ class Baseline:
         old: Bools = bucket_s - self.born_s > DAY_S + HOUR_S
         return old
 
-    def whole_days(self, policy: Policy, bucket_s: int) -> Bools:
-        """Leaves [L] of which every hour of a day has been learned, or could have been."""
-        old: Bools = bucket_s - self.born_s > DAY_S + policy.quarantine_most_s + HOUR_S
-        return old
-
     def typical(self, bucket_s: int) -> Float32s:
         """`volume` [L] of the hour of `bucket_s`, 0 where not known yet."""
         usual: Float32s = self.volume[bin_of(bucket_s) % HOURS] * self.familiar(bucket_s)

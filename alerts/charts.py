@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alerts.baseline import BLOCK_S, DAY_S, HOUR_S, HOURS
+from alerts.baseline import HOUR_S, HOURS
 from alerts.doubt import NONE, Doubt
+from alerts.norms import Norms, is_blast
 from alerts.odds import decay
 from alerts.policy import Policy
 from alerts.scopes import Index, Moves, carry
@@ -97,37 +98,6 @@ class Alarms:
 
 _NOBODY = np.zeros(0, dtype=np.int64)
 NO_ALARMS = Alarms(_NOBODY, _NOBODY, np.zeros(0), _NOBODY, _NOBODY > 0)
-
-
-@dataclass(frozen=True)
-class Norms:
-    """What limits the evidence of each scope."""
-
-    index: Index
-    threshold: Floats
-    """[S] evidence (nats) that alarms."""
-    variance: Floats
-    """[4, S] the learned wobble, by length."""
-    unknown: Floats
-    """[S] variance of the expected log-odds for want of counts: 1 / failures on which they rest."""
-    volume: Float32s
-    """[24, L] typical outcomes in 10 min by hour of day."""
-    familiar: Bools
-    """[L] leaves of which that is known."""
-
-    def usual(self, scopes: Ints, hours: Ints) -> Floats:
-        """[24, scopes] typical outcomes of some `hours` of day, 0 where not known yet, and in the others."""
-        usual = np.zeros((len(self.volume), len(scopes)))
-        if self.familiar.any():
-            known = (self.volume[hours] * self.familiar).astype(np.float64)
-            usual[hours] = self.index.sums(known)[:, scopes] * (HOUR_S / BLOCK_S)
-        return usual
-
-    @property
-    def doubt(self) -> Floats:
-        """Variance [S] of the log-odds of a healthy ratio: wobble within 10 min and what is not known."""
-        doubt: Floats = np.maximum(self.variance[2], self.unknown)
-        return doubt
 
 
 def thresholds(policy: Policy, index: Index) -> Floats:
@@ -248,7 +218,7 @@ def evidence(charts: Charts, policy: Policy, norms: Norms, scopes: Ints, bucket_
         between_lengths(norms.variance[:, scopes], length_s),
         _unsure(charts, scopes, length_s) / np.where(m > 0, m, 1.0),
     )
-    blast = _is_blast(norms, policy, scopes, n, start_s, bucket_s)
+    blast = is_blast(norms, policy, scopes, n, start_s, bucket_s)
     sigma2 = sigma2 + blast * policy.blast_sigma**2
     least = np.log(np.where(blast, policy.blast_odds_ratio, policy.min_odds_ratio))
     reached = limited(w, shift(k, n, m), sigma2, least)
@@ -263,25 +233,6 @@ def _unsure(charts: Charts, scopes: Ints, length_s: Ints) -> Floats:
     lasting, of_hour, of_day = (a[:, scopes] for a in (charts.v, charts.v_hour, charts.v_day))
     unsure: Floats = lasting + of_hour / hours + of_day * (HOURS - hours) / (HOURS - 1)
     return unsure
-
-
-def _is_blast(norms: Norms, policy: Policy, scopes: Ints, n: Floats, start_s: Ints, bucket_s: int) -> Bools:
-    """Which segments hold far more outcomes than is typical of their hours; none where nothing is known."""
-    end_s = bucket_s + BUCKET_S
-    hours = np.arange(start_s.min() // HOUR_S, end_s // HOUR_S + 1)[-HOURS:] % HOURS
-    by_hour = norms.usual(scopes, hours)
-    usual = _until(by_hour, end_s) - _until(by_hour, start_s)
-    return (usual > 0) & (n > policy.blast * usual)
-
-
-def _until(by_hour: Floats, at_s: Ints | int) -> Floats:
-    """Typical outcomes since the epoch: whole days, whole hours, and the share of the hour under way."""
-    days, second = np.divmod(at_s, DAY_S)
-    hour, rest = np.divmod(second, HOUR_S)
-    whole = np.concatenate((np.zeros((1, by_hour.shape[1])), by_hour.cumsum(axis=0)))
-    scopes = np.arange(by_hour.shape[1])
-    sums: Floats = days * whole[-1] + whole[hour, scopes] + rest / HOUR_S * by_hour[hour, scopes]
-    return sums
 
 
 def latch(charts: Charts, policy: Policy, llr: Floats, hits: Alarms, bucket_s: int, mirrors: Ints) -> Charts:

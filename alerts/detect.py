@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from alerts import charts as bank
 from alerts import list_quality
 from alerts.baseline import moved_to
-from alerts.charts import Alarms, Charts, Norms
+from alerts.charts import Alarms, Charts
 from alerts.counts import LeafCounts, Table, Tally
-from alerts.doubt import expectation, few_leaves
-from alerts.learn import Learned, Seen, in_blast, learn
+from alerts.doubt import few_leaves, summed
+from alerts.learn import Learned, Seen, ill_since, in_blast, learn
 from alerts.list_quality import ListQuality
+from alerts.norms import Norms
 from alerts.persistent import Persistent, watch
 from alerts.policy import Policy
 from alerts.receipts import Due, Receipts, missing, released, without_old
@@ -36,7 +37,6 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 NOTHING: Mapping[Scope, int] = MappingProxyType({})
-NEVER_S = int(np.iinfo(np.int64).max)
 
 
 class Row(NamedTuple):
@@ -110,20 +110,13 @@ def step(
     hours = learned.baseline.hours(policy, bucket_s)
     pi = learned.baseline.lifted(policy, hours, due.offset)
     llr = index.sums(bank.likelihoods(policy, k, n, pi))
-    m, known, own = n * pi, learned.baseline.known(policy, bucket_s), learned.baseline.own(policy, bucket_s)
-    steep, unseen = learned.baseline.doubt(policy, hours)
-    doubts = (m * learned.baseline.whole_days(policy, bucket_s), m * steep, m * unseen, m * due.echo)
-    sums = index.sums(np.stack((k, n, m, m * (1 - pi), known, own, *doubts)))
-    k_s, n_s, m_s, q_s, known_s, own_s, settled_s, steep_s, unseen_s, echo_s = sums
+    said, doubt = summed(index, learned.baseline, policy, hours, k, n, pi, due.echo)
     variance, wide = learned.wobble.variance(policy), index.first_leaf
-    doubts_s = (settled_s, steep_s, unseen_s, echo_s)
-    doubt = expectation(m_s, doubts_s, known_s, own_s, policy.prior_failures)
     blast = in_blast(learned, policy, n, bucket_s)
-    doubt.lasting[:wide] += few_leaves(
-        index, m, m_s[:wide], variance[2, wide:] + blast * policy.blast_sigma**2
-    )
-    charts = bank.advance(state.charts, llr, k_s, n_s, m_s, doubt, bucket_s)
-    charts = bank.watched(charts, policy, k_s, n_s, m_s, q_s, bucket_s)
+    spread = variance[2, wide:] + blast * policy.blast_sigma**2
+    doubt.lasting[:wide] += few_leaves(index, n * pi, said.m[:wide], spread)
+    charts = bank.advance(state.charts, llr, said.k, said.n, said.m, doubt, bucket_s)
+    charts = bank.watched(charts, policy, said.k, said.n, said.m, said.q, bucket_s)
     norms = Norms(
         index,
         bank.thresholds(policy, index),
@@ -138,8 +131,8 @@ def step(
     born_s = learned.baseline.born_s
     receipts, overdue = missing(receipts, policy, index, due, usual, n - k, born_s, norms.threshold, bucket_s)
     if whole:
-        ill = _ill(index, charts, hits, held)
-        seen = Seen(bucket_s, k, n, k_s - m_s, q_s, known_s)
+        ill = ill_since(index, charts, hits, held)
+        seen = Seen(bucket_s, k, n, said.k - said.m, said.q, said.known)
         learned = learn(learned, index, policy, charts, seen, ill)
         receipts = learn_receipts(receipts, policy, due, table, where, ill > 0, bucket_s)
     ring = (*_kept(state.ring, bucket_s - policy.ring_s), row)
@@ -185,19 +178,6 @@ def _grown(state: RuleState, policy: Policy, bucket_s: int, index: Index) -> Rul
 def _late(state: RuleState, from_s: int, leaves: Ints) -> tuple[Floats, Floats]:
     late = recent(state, from_s, leaves)
     return late.n, late.k
-
-
-def _ill(index: Index, charts: Charts, hits: Alarms, held: Mapping[Scope, int]) -> Ints:
-    """[L] since when a leaf is out of its normal or part of a held scope, 0 where it is neither. A wide
-    scope that is flagged says nothing of a single leaf of it: an incident will say which they are."""
-    first = index.first_leaf
-    since_s = np.where(charts.flagged_s[first:] > 0, charts.flagged_s[first:], NEVER_S)
-    own = hits.scopes >= first
-    at = hits.scopes[own] - first
-    since_s[at] = np.minimum(since_s[at], hits.start_s[own])
-    for scope, onset_s in held.items():
-        since_s = np.where(index.members(scope), np.minimum(since_s, onset_s), since_s)
-    return np.where(since_s < NEVER_S, since_s, 0)
 
 
 class Recent(NamedTuple):

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from alerts.baseline import DAY_S, HOUR_S, Baseline, Hours
+from alerts.policy import Policy
 from alerts.scopes import Index
 
 Floats = NDArray[np.float64]
@@ -61,3 +63,29 @@ def expectation(
         of_hour=known / rests**2 + steep / each,
         of_day=shape * returns,
     )
+
+
+class Sums(NamedTuple):
+    """Of one bucket by scope [S]: K, N, M, Q and the failures on which hours and leaves rest."""
+
+    k: Floats
+    n: Floats
+    m: Floats
+    q: Floats
+    known: Floats
+    own: Floats
+
+
+def summed(
+    index: Index, base: Baseline, policy: Policy, hours: Hours, k: Floats, n: Floats, pi: Floats, echo: Floats
+) -> tuple[Sums, Doubt]:
+    """The bucket's sums, and what is not known of what was expected."""
+    m, at_s = n * pi, hours.bucket_s
+    steep, unseen = base.doubt(policy, hours)
+    whole_days = at_s - base.born_s > DAY_S + policy.quarantine_most_s + HOUR_S
+    doubts = (m * whole_days, m * steep, m * unseen, m * echo)
+    rests = (base.known(policy, at_s), base.own(policy, at_s))
+    sums = index.sums(np.stack((k, n, m, m * (1 - pi), *rests, *doubts)))
+    said, (settled_s, steep_s, unseen_s, echo_s) = Sums(*sums[:6]), sums[6:]
+    doubts_s = (settled_s, steep_s, unseen_s, echo_s)
+    return said, expectation(said.m, doubts_s, said.known, said.own, policy.prior_failures)

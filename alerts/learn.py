@@ -7,6 +7,7 @@ bucket -> block under way -> blocks that wait -> baseline
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -16,9 +17,10 @@ from numpy.typing import NDArray
 from alerts import baseline as normal
 from alerts import wobble as wander
 from alerts.baseline import BLOCK_S, Baseline
-from alerts.charts import Charts
+from alerts.charts import Alarms, Charts
 from alerts.odds import padded
 from alerts.policy import Policy
+from alerts.records import Scope
 from alerts.scopes import Index, moved
 from alerts.wobble import Wobble
 from streams.records import BUCKET_S
@@ -27,6 +29,9 @@ Floats = NDArray[np.float64]
 Float32s = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+
+
+NEVER_S = int(np.iinfo(np.int64).max)
 
 
 class Block(NamedTuple):
@@ -99,6 +104,19 @@ def learn(learned: Learned, index: Index, policy: Policy, charts: Charts, seen: 
     return learned if end_s % BLOCK_S else settled(learned, index, policy, charts, ill, end_s)
 
 
+def ill_since(index: Index, charts: Charts, hits: Alarms, held: Mapping[Scope, int]) -> Ints:
+    """[L] since when a leaf is out of its normal or part of a held scope, 0 where it is neither. A wide
+    scope that is flagged says nothing of a single leaf of it: an incident will say which they are."""
+    first = index.first_leaf
+    since_s = np.where(charts.flagged_s[first:] > 0, charts.flagged_s[first:], NEVER_S)
+    own = hits.scopes >= first
+    at = hits.scopes[own] - first
+    since_s[at] = np.minimum(since_s[at], hits.start_s[own])
+    for scope, onset_s in held.items():
+        since_s = np.where(index.members(scope), np.minimum(since_s, onset_s), since_s)
+    return np.where(since_s < NEVER_S, since_s, 0)
+
+
 def earlier(one: Ints, other: Ints) -> Ints:
     """The earlier of two times where both are known, else the known one."""
     return np.where((one > 0) & (other > 0), np.minimum(one, other), np.maximum(one, other))
@@ -129,10 +147,9 @@ def settled(learned: Learned, index: Index, policy: Policy, charts: Charts, ill:
 def suspect_since(charts: Charts, index: Index, policy: Policy, base: Baseline, now_s: int) -> Ints:
     """Start [S] of the oldest chart whose evidence is too much to learn from. A scope that is not known
     itself yet is not suspected of being unlike its kin."""
-    never = np.iinfo(np.int64).max
     known = index.sums(base.own(policy, now_s)) >= policy.prior_failures
     much = (charts.w > policy.suspect_evidence) & known
-    starts: Ints = np.where(much, charts.start_s, never).min(axis=0)
+    starts: Ints = np.where(much, charts.start_s, NEVER_S).min(axis=0)
     return starts
 
 

@@ -151,9 +151,9 @@ def _best_pick(ev: Evidence, policy: Policy, pi: Floats, allowed: Bools) -> tupl
 
 
 def _scores(ev: Evidence, scan: Scan) -> Floats:
-    """Greatest sum of l of each scope [S], less ln(#scopes of its kind); no name, no score."""
+    """Greatest sum of l of each scope [S], less the price of its name; no name, no score."""
     best = np.concatenate((scan.wide.max(axis=(0, 1)), scan.pairs))
-    return np.where(ev.index.named, best - ev.index.penalties, -np.inf)
+    return np.where(ev.index.named, best - ev.prices, -np.inf)
 
 
 def _stands_out(ev: Evidence, policy: Policy, pi: Floats, pick: Pick) -> bool:
@@ -213,7 +213,7 @@ def _gain(ev: Evidence, picks: Sequence[Pick]) -> float:
 
 
 def _price(ev: Evidence, policy: Policy, pick: Pick) -> float:
-    return policy.further_evidence + float(ev.index.penalties[pick.scope])
+    return policy.further_evidence + float(ev.prices[pick.scope])
 
 
 def _worth(ev: Evidence, policy: Policy, picks: Sequence[Pick]) -> float:
@@ -241,7 +241,7 @@ def _findings(ev: Evidence, policy: Policy, picks: list[Pick]) -> tuple[Finding,
     found: dict[Scope, Finding] = {}
     whole = _gain(ev, picks)
     for i, pick in enumerate(picks):
-        own = whole - _gain(ev, _others(picks, i)) - float(ev.index.penalties[pick.scope])
+        own = whole - _gain(ev, _others(picks, i)) - float(ev.prices[pick.scope])
         scope, start_s = ev.index.scope(pick.scope), int(ev.starts_s[pick.first])
         if scope not in found or found[scope].start_s > start_s:
             found[scope] = Finding(scope, start_s, pick.theta, own, _lead(ev, policy, picks, i))

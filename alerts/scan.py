@@ -33,6 +33,17 @@ class Evidence:
     thetas: tuple[float, ...]
 
     @cached_property
+    def prices(self) -> Floats:
+        """What a name costs [S]: ln(number of scopes of its kind). A pair costs ln(1 / its share of the
+        outcomes) within the prices of a carrier or region and of any pair: where one pair is most of a
+        carrier, it is as likely as the carrier, and the others decide."""
+        index, seen = self.index, self.n.sum(axis=0)
+        prices, first = index.penalties.copy(), index.first_leaf
+        share = np.maximum(seen, 1) / max(float(seen.sum()), 1.0)
+        prices[first:] = np.clip(-np.log(share), prices[:first].max(), prices[first:])
+        return prices
+
+    @cached_property
     def scan(self) -> Scan:
         """What the counts say before anything is explained."""
         return Scan(*_searched(self, self.pi[:1], EACH))

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from alerts import detect, wobble
 from alerts.baseline import BLOCK_S
 from alerts.charts import Charts
-from alerts.detect import NEVER_S, RuleState
-from alerts.learn import earlier, settled, suspect_since
+from alerts.detect import RuleState
+from alerts.learn import NEVER_S, earlier, settled, suspect_since
 from alerts.policy import Policy
 from alerts.receipts import Due
 from alerts.receipts import learn as learn_receipts

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from alerts import charts as bank
-from alerts.charts import Charts, Norms
+from alerts.charts import Charts
 from alerts.doubt import Doubt
+from alerts.norms import Norms
 from alerts.policy import Policy
 from alerts.scopes import Index
 
