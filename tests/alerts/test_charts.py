@@ -122,16 +122,16 @@ def test_a_flag_holds_until_recovery_is_proved_and_two_minutes_are_over() -> Non
 
 def test_a_bigger_fleet_and_a_smaller_budget_ask_for_more_evidence() -> None:
     assert POLICY.evidence(100) == POLICY.threshold
-    assert POLICY.evidence(5000) == pytest.approx(16 + math.log(5 / 0.5))
+    assert POLICY.evidence(5000) == pytest.approx(POLICY.threshold + math.log(5 / 0.5))
     seldom = msgspec.structs.replace(POLICY, false_pages_per_week=0.25)
-    assert seldom.evidence(5000) == pytest.approx(16 + math.log(5 / 0.125))
+    assert seldom.evidence(5000) == pytest.approx(POLICY.threshold + math.log(5 / 0.125))
 
 
 def test_wide_scopes_have_half_of_the_budget_to_themselves() -> None:
     index = Index().grown((f"c{i}", f"r{j}") for i in range(70) for j in range(70))
     h = bank.thresholds(POLICY, index)
-    assert h[: index.first_leaf] == pytest.approx(16)
-    assert h[index.first_leaf :] == pytest.approx(16 + math.log(4.9 / 0.5))
+    assert h[: index.first_leaf] == pytest.approx(POLICY.threshold)
+    assert h[index.first_leaf :] == pytest.approx(POLICY.threshold + math.log(4.9 / 0.5))
 
 
 def test_what_is_not_known_limits_the_evidence_of_the_whole_segment() -> None:

@@ -60,7 +60,7 @@ class Alone(Index):
 
 class Leaves:
     """State of `size` series [S] that have nothing to do with each other; h is that of a fleet of up to
-    500 (16 nats), however many are run here."""
+    500 (16.4 nats), however many are run here."""
 
     def __init__(self, policy: Policy, size: int) -> None:
         self.policy = msgspec.structs.replace(policy, series_allowed=1e12)
