@@ -85,7 +85,7 @@ def summed(
     whole_days = at_s - base.born_s > DAY_S + policy.quarantine_most_s + HOUR_S
     doubts = (m * whole_days, m * steep, m * unseen, m * echo)
     rests = (base.known(policy, at_s), base.own(policy, at_s))
-    sums = index.sums(np.stack((k, n, m, m * (1 - pi), *rests, *doubts)))
+    sums = index.sums_of(k, n, m, m * (1 - pi), *rests, *doubts)
     said, (settled_s, steep_s, unseen_s, echo_s) = Sums(*sums[:6]), sums[6:]
     doubts_s = (settled_s, steep_s, unseen_s, echo_s)
     return said, expectation(said.m, doubts_s, said.known, said.own, policy.prior_failures)

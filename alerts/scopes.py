@@ -94,13 +94,22 @@ class Index:
         """`values` [..., L] by leaf as sums [..., S] by scope."""
         return np.concatenate((self.wide(values), values), axis=-1)
 
+    def sums_of(self, *rows: Floats) -> Floats:
+        """The same [rows, S] of several rows [L], each copied only once."""
+        sums = np.empty((len(rows), self.size))
+        by_leaf = sums[:, self.size - len(self.leaves) :]
+        for own, row in zip(by_leaf, rows, strict=True):
+            own[:] = row
+        sums[:, : self.first_leaf] = self.wide(by_leaf)
+        return sums
+
     def wide(self, values: Floats, leaves: Ints | slice = EACH) -> Floats:
         """`values` [..., leaves] as sums [..., S - L] of the wide scopes alone.
 
         Added leaf by leaf, not by a matrix product: the order is the same on every machine.
         """
         carrier_of, region_of = self.carrier_of[leaves], self.region_of[leaves]
-        rows = values.reshape(math.prod(values.shape[:-1]), len(carrier_of))
+        rows = values if values.ndim == 2 else values.reshape(math.prod(values.shape[:-1]), len(carrier_of))
         sums, region = np.zeros((len(rows), self.first_leaf)), 1 + len(self.carriers)
         for row, own in zip(rows, sums, strict=True):
             own[0] = row.sum()
