@@ -40,15 +40,22 @@ NOTHING: Mapping[Scope, int] = MappingProxyType({})
 
 
 class Row(NamedTuple):
-    """One bucket of one rule: leaf numbers and their counts, parallel; only leaves with outcomes."""
+    """One bucket of one rule: leaf numbers, rising, and their counts; only leaves with outcomes."""
 
     bucket_s: int
     leaf: Int32s
-    n: Int32s
-    k: Int32s
-    finals: Int32s
-    failed: Int32s
-    urgent: Int32s
+    counts: Int32s
+    """[5, leaves] n, k, finals, failed, urgent, as in Count."""
+
+    @property
+    def n(self) -> Int32s:
+        n: Int32s = self.counts[0]
+        return n
+
+    @property
+    def k(self) -> Int32s:
+        k: Int32s = self.counts[1]
+        return k
 
 
 @dataclass(frozen=True)
@@ -185,26 +192,27 @@ class Recent(NamedTuple):
 
     n: Floats
     k: Floats
+    finals: Floats
     failed: Floats
     urgent: Floats
 
 
 def recent(state: RuleState, from_s: int, leaves: Ints) -> Recent:
     """Sums of some `leaves`, rising, over the kept buckets at or after `from_s`."""
-    sums, numbers = Recent(*np.zeros((4, len(leaves)))), leaves.astype(np.int32)
+    sums, numbers = np.zeros((len(Recent._fields), len(leaves))), leaves.astype(np.int32)
     for row in _since(state.ring, from_s):
         at, held = _positions(row, numbers)
-        sums.n[held] += row.n[at]
-        sums.k[held] += row.k[at]
-        sums.failed[held] += row.failed[at]
-        sums.urgent[held] += row.urgent[at]
-    return sums
+        if len(at) == len(leaves):
+            sums += row.counts[:, at]
+        else:
+            sums[:, held] += row.counts[:, at]
+    return Recent(*sums)
 
 
 def everything(state: RuleState, from_s: int) -> tuple[int, int]:
     """Outcomes and failures of all leaves in the kept buckets at or after `from_s`."""
-    rows = list(_since(state.ring, from_s))
-    return sum(int(row.n.sum()) for row in rows), sum(int(row.k.sum()) for row in rows)
+    n, k = sum((row.counts[:2].sum(axis=1) for row in _since(state.ring, from_s)), np.zeros(2, dtype=int))
+    return int(n), int(k)
 
 
 def _positions(row: Row, leaves: Int32s) -> tuple[Ints, Bools]:
@@ -217,18 +225,16 @@ def _positions(row: Row, leaves: Int32s) -> tuple[Ints, Bools]:
 
 def tally(state: RuleState, pi: Floats, scope: Scope, from_s: int) -> Tally:
     """Counts of `scope` in the kept buckets at or after `from_s`."""
-    members = np.flatnonzero(state.index.members(scope)).astype(np.int32)
-    everything = len(members) == len(pi)
-    n = k = finals = failed = urgent = 0
-    m = 0.0
+    members = np.flatnonzero(state.index.members(scope))
+    if len(members) < len(pi):
+        sums = recent(state, from_s, members)
+        n, k, finals, failed, urgent = (int(one.sum()) for one in sums)
+        return Tally(n, k, float((sums.n * pi[members]).sum()), finals, failed, urgent)
+    whole, m = np.zeros(len(Recent._fields), dtype=np.int64), 0.0
     for row in _since(state.ring, from_s):
-        inside = slice(None) if everything else _positions(row, members)[0]
-        n += int(row.n[inside].sum())
-        k += int(row.k[inside].sum())
-        m += float((row.n[inside] * pi[row.leaf[inside]]).sum())
-        finals += int(row.finals[inside].sum())
-        failed += int(row.failed[inside].sum())
-        urgent += int(row.urgent[inside].sum())
+        whole += row.counts.sum(axis=1)
+        m += float((row.n * pi[row.leaf]).sum())
+    n, k, finals, failed, urgent = whole.tolist()
     return Tally(n, k, m, finals, failed, urgent)
 
 
@@ -252,7 +258,7 @@ def forget(state: RuleState, scope: Scope) -> RuleState:
 
 def _without(row: Row, members: Bools) -> Row:
     outside = ~members[row.leaf]
-    return Row(row.bucket_s, *(column[outside] for column in row[1:]))
+    return Row(row.bucket_s, row.leaf[outside], row.counts[:, outside])
 
 
 def _row(bucket_s: int, where: Ints, table: Table) -> Row:
@@ -260,9 +266,8 @@ def _row(bucket_s: int, where: Ints, table: Table) -> Row:
     leaf = where.astype(np.int32)
     order = np.argsort(leaf, kind="stable")
     urgent = np.broadcast_to(table.urgent, len(leaf))
-    own = (table.n, table.k, table.finals, table.failed, urgent)
-    columns = (np.ascontiguousarray(c[order]) for c in own)
-    return Row(bucket_s, leaf[order], *columns)
+    own = np.stack((table.n, table.k, table.finals, table.failed, urgent))
+    return Row(bucket_s, leaf[order], np.take(own, order, axis=1))
 
 
 def _dense(row: Row, values: Int32s, index: Index) -> Floats:

@@ -72,8 +72,8 @@ def _rows(image: RuleImage) -> Iterator[Row]:
     whole = (np.cumsum(step, dtype=np.int32), n, k, n + more_n, k + more_k, np.zeros_like(n))
     cuts = np.cumsum(np.array(image.lengths, dtype=np.int64))[:-1]
     columns = (np.split(column, cuts) for column in whole)
-    for bucket_s, *row in zip(image.buckets_s, *columns, strict=True) if image.buckets_s else ():
-        yield Row(bucket_s, *row)
+    for bucket_s, leaf, *counts in zip(image.buckets_s, *columns, strict=True) if image.buckets_s else ():
+        yield Row(bucket_s, leaf, np.stack(counts))
 
 
 def _arrays(some: Mapping[str, Array]) -> dict[str, NDArray[Any]]:

@@ -150,8 +150,8 @@ def _minutes(ring: Sequence[Row], policy: Policy) -> dict[str, Document]:
 def _of_rows(rows: Sequence[Row]) -> Arrays:
     """Rows end to end in small numbers: leaves by their steps, and what people read as the little that it
     differs from the evidence."""
-    columns = (np.concatenate(c) for c in zip(*(row[1:] for row in rows), strict=True))
-    leaf, n, k, finals, failed, urgent = columns
+    leaf = np.concatenate([row.leaf for row in rows])
+    n, k, finals, failed, urgent = np.concatenate([row.counts for row in rows], axis=1)
     return {
         "bucket_s": np.array([row.bucket_s for row in rows]),
         "length": np.array([len(row.leaf) for row in rows]),
@@ -169,8 +169,8 @@ def _rows(own: Arrays) -> Iterator[Row]:
     cuts = np.cumsum(own["length"])[:-1]
     whole = (leaf, n, k, n + own["finals"], k + own["failed"], own.get("urgent", np.zeros_like(n)))
     columns = (np.split(column, cuts) for column in whole)
-    for bucket_s, *row in zip(own["bucket_s"].tolist(), *columns, strict=True):
-        yield Row(bucket_s, *row)
+    for bucket_s, leaf, *counts in zip(own["bucket_s"].tolist(), *columns, strict=True):
+        yield Row(bucket_s, leaf, np.stack(counts))
 
 
 def _of_wobble(wobble: Wobble) -> dict[str, NDArray[Any]]:
