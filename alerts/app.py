@@ -17,6 +17,7 @@ from alerts.pages import PageData, pages
 from alerts.records import State, Transition, is_live
 from alerts.routes import Routes, paging_route
 from alerts.settings import Settings
+from alerts.snapshot import HOUR_S
 from alerts.station import NoPager, Pages, Station, send_raw, topic_sender
 from alerts.status_pages import StatusPages
 from alerts.store import RedisStore
@@ -28,7 +29,7 @@ from streams.exposition import Rows
 from streams.http import HttpServer, Readiness
 from streams.journal import Complete
 from streams.label_values import Blind
-from streams.log_reader import read_back, read_compacted
+from streams.log_reader import read_back, read_compacted, read_newest
 from streams.metrics import Metrics, Role
 from streams.records import BUCKET_S
 from streams.settings import Clock
@@ -75,13 +76,16 @@ def run_alerts(settings: Settings) -> None:
     async def read(topic: str) -> dict[bytes, bytes]:
         return await read_compacted(settings, topic)
 
+    async def newest(topic: str) -> dict[bytes, bytes]:
+        return await read_newest(settings, topic, 2 * HOUR_S * 1000)
+
     async def between(after_s: int, before_s: int) -> list[Complete]:
         now_s = WallClock(settings.clock).now_ms() // 1000
         buckets = await read_back(settings, WINDOWS, now_s - after_s)
         return [c for c in buckets if after_s < c.record.bucket_s < before_s]
 
     inbox = Inbox(settings, settings.alerts.group, partial(_ended, "taking commands"), metrics)
-    station = Station(settings, topic_sender(app, settings), read, pager, between, inbox)
+    station = Station(settings, topic_sender(app, settings), read, pager, between, inbox, newest)
     routes.station = station
     metrics.pager_info.labels(paging_route(settings)).set(1)
     if settings.status_pages:

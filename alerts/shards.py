@@ -34,6 +34,7 @@ Int32s = NDArray[np.int32]
 
 BY_HOUR = ("failed", "seen", "volume")
 """Of the baseline: a block changes one hour of them."""
+MONTH_S = 30 * 86_400
 AFTER_A_BLOCK = (
     "baseline.",
     *("wobble.excess", "wobble.weight", "wobble.hours"),
@@ -134,7 +135,7 @@ def _hours(base: Baseline) -> dict[str, Document]:
 
 def _blocks(blocks: Sequence[Block], policy: Policy) -> dict[str, Document]:
     """Names come round again once a block can not wait any longer."""
-    names = policy.quarantine_most_s // BLOCK_S + 2
+    names = _names(policy.quarantine_most_s // BLOCK_S + 2, BLOCK_S)
     return {
         f"block/{b.start_s // BLOCK_S % names}": {"start_s": np.array([b.start_s]), "k": b.k, "n": b.n}
         for b in blocks
@@ -142,9 +143,16 @@ def _blocks(blocks: Sequence[Block], policy: Policy) -> dict[str, Document]:
 
 
 def _minutes(ring: Sequence[Row], policy: Policy) -> dict[str, Document]:
-    names = policy.ring_s // 60 + 2
+    names = _names(policy.ring_s // 60 + 2, 60)
     by_minute = groupby(ring, key=lambda row: row.bucket_s // 60)
     return {f"ring/{minute % names}": tuple(rows) for minute, rows in by_minute}
+
+
+def _names(least: int, each_s: int) -> int:
+    """So many names at least, and a divisor of those in 30 days: the copy of an hour is written over by one
+    that has the same names (alerts/snapshot.py)."""
+    in_a_month = MONTH_S // each_s
+    return next(n for n in range(least, in_a_month + 1) if in_a_month % n == 0)
 
 
 def _of_rows(rows: Sequence[Row]) -> Arrays:

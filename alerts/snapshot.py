@@ -6,6 +6,8 @@
 Each record is JSON: `v`, shard, part i of n, bucket, policy version and a piece of a JSON document.
 The station's document names the slot and the bucket of every document that belongs to it. A document
 that changes is written to the other of its two slots, so whatever the last whole snapshot names stays.
+With the last bucket of an hour all documents are written to a slot of that hour: a copy that stays for 30
+days, until the slot's turn comes again.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from alerts.packing import Array, packed, unpacked
 from alerts.policy import Policy
 from alerts.records import VERSION, Incident
 from streams.errors import MonitorError
+from streams.records import BUCKET_S
 
 PART_BYTES = 700_000
 """Text in one record; the rest of the 900 kB is for the frame and for escaped quotes."""
@@ -32,6 +35,9 @@ STATION = "station"
 SCHEMA = 3
 """What the documents hold. The schema before is read as well; of others what is normal is learned anew."""
 SLOTS = "ab"
+HOUR_S = 3600
+COPIES = 720
+"""Hours of which the copy is kept."""
 
 
 class SnapshotError(MonitorError):
@@ -97,6 +103,8 @@ def changes(state: DetectorState, last: Written) -> tuple[list[bytes], Written]:
     """The records that make the `last` snapshot one of `state`, to be written in this order, and what is
     the last one once all of them are."""
     parts, places, documents = list[Part](), dict[str, Place](), _documents(state)
+    if ends_hour(state.bucket_s):
+        last = NOTHING
     for name, document in documents.items():
         before = last.places.get(name)
         if before is not None and shards.same(document, last.documents[name]):
@@ -194,8 +202,15 @@ def _image(state: DetectorState, places: dict[str, Place]) -> StationImage:
     )
 
 
+def ends_hour(bucket_s: int) -> bool:
+    """Whether the snapshot after this bucket is the copy of its hour."""
+    return (bucket_s + BUCKET_S) % HOUR_S == 0
+
+
 def _next(before: Place | None, state: DetectorState) -> Place:
-    """The slot that is not in use; by minute where none is known to be."""
+    """The slot of the hour at its end, else the one that is not in use: by minute where that is not known."""
+    if ends_hour(state.bucket_s):
+        return Place(f"h{state.bucket_s // HOUR_S % COPIES:03}", state.bucket_s)
     slot = SLOTS[state.bucket_s // 60 % 2] if before is None else SLOTS[before.slot == SLOTS[0]]
     return Place(slot, state.bucket_s)
 

@@ -86,9 +86,10 @@ class Station:
         pager: Pages,
         between: ReadBuckets | None = None,
         inbox: Inbox | None = None,
+        read_newest: ReadTopic | None = None,
     ) -> None:
         self._settings, self._send, self._read, self._pager = settings, send, read, pager
-        self._between, self._inbox = between, inbox
+        self._between, self._inbox, self._read_newest = between, inbox, read_newest or read
         self._ledger = Ledger(send, settings.teams, settings.alerting.storm_opens)
         self._book = RuleBook.of(settings.rules, settings.sources, settings.code_tables)
         self._policy = Policy.of(settings)
@@ -122,8 +123,7 @@ class Station:
         await self._ledger.restore(self._read)
         known = self._ledger.incidents
         self._written = snapshot.NOTHING
-        records = await self._read(DETECTOR_STATE)
-        state = self._from_snapshot(list(records.values()))
+        state = await self._last_known()
         self._state = decide.adopt(state, map(commands.bare, known.values()))
         self._sight = Sight(outcome_s=self._state.bucket_s)
         log.info("restored at bucket %d with %d incidents", self._state.bucket_s, len(known))
@@ -135,19 +135,25 @@ class Station:
             self._inbox.begin(self.ask)
         self._show(Decided(incidents=tuple(known.values())))
 
-    def _from_snapshot(self, records: list[bytes]) -> DetectorState:
-        if records:
+    async def _last_known(self) -> DetectorState:
+        """The state of the last snapshot. What was written of late holds it; that is not read to the
+        beginning, as copies of a month are in the topic."""
+        for read in (self._read_newest, self._read):
+            records = list((await read(DETECTOR_STATE)).values())
+            if not records:
+                continue
             try:
                 state, self._written = snapshot.restored(records)
-                if [r.rule for r in state.rules] == list(self._book.names):
-                    if state.policy != self._policy:
-                        log.info(
-                            "the policy has changed: it holds from bucket %d on", state.bucket_s + BUCKET_S
-                        )
-                    return state
-                log.warning("the rules have changed since the snapshot: charts begin anew")
             except snapshot.SnapshotError as e:
-                log.warning("no snapshot can be used (%s): charts begin anew", e)
+                log.warning("no snapshot can be used (%s)", e)
+                continue
+            if [r.rule for r in state.rules] == list(self._book.names):
+                if state.policy != self._policy:
+                    log.info("the policy has changed: it holds from bucket %d on", state.bucket_s + BUCKET_S)
+                return state
+            log.warning("the rules have changed since the snapshot")
+            break
+        log.info("charts begin anew")
         return decide.begin(self._policy, self._book.names)
 
     async def apply(self, offset: int, value: bytes) -> None:

@@ -13,6 +13,7 @@ from streams.journal import Assembler, Complete
 from streams.settings import Settings
 
 _FIRST_REACH = 500
+_LAST = 10
 
 Record = tuple[int, bytes, bytes]
 """(offset, key, value)"""
@@ -88,13 +89,47 @@ def assemble(records: list[Record]) -> list[Complete]:
     return [c for c in fed if c is not None]
 
 
-async def read_compacted(settings: Settings, topic: str) -> dict[bytes, bytes]:
-    """The newest value of each key of a one-partition topic; tombstones left out."""
+async def read_between(settings: Settings, topic: str, from_ms: int, to_ms: int) -> list[Record]:
+    """The records of a one-partition topic that Kafka was given in [from_ms, to_ms), epoch milliseconds."""
     tp = TopicPartition(settings.topic(topic), 0)
     async with _consumer(settings) as consumer:
         consumer.assign([tp])
-        low = (await consumer.beginning_offsets([tp]))[tp]
+        start, end = [await _offset_at(consumer, tp, at_ms) for at_ms in (from_ms, to_ms)]
+        return await read_from(consumer, tp, start, end)
+
+
+async def read_newest(settings: Settings, topic: str, span_ms: int) -> dict[bytes, bytes]:
+    """As `read_compacted`, of what Kafka was given in the last `span_ms` before the newest record."""
+    tp = TopicPartition(settings.topic(topic), 0)
+    async with _consumer(settings) as consumer:
+        consumer.assign([tp])
         end = (await consumer.end_offsets([tp]))[tp]
-        records = await read_from(consumer, tp, low, end)
+        newest_ms = await _newest_ms(consumer, tp, end)
+        start = await _offset_at(consumer, tp, newest_ms - span_ms)
+        return _newest(await read_from(consumer, tp, start, end))
+
+
+async def read_compacted(settings: Settings, topic: str) -> dict[bytes, bytes]:
+    """The newest value of each key of a one-partition topic; tombstones left out."""
+    return _newest(await read_log(settings, topic, 0))
+
+
+def _newest(records: list[Record]) -> dict[bytes, bytes]:
     newest = {key: value for _, key, value in records}
     return {key: value for key, value in newest.items() if value is not None}
+
+
+async def _offset_at(consumer: AIOKafkaConsumer, tp: TopicPartition, at_ms: int) -> int:
+    """Offset of the first record given to Kafka at or after `at_ms`; the end where there is none."""
+    found = (await consumer.offsets_for_times({tp: max(at_ms, 0)}))[tp]
+    return int((await consumer.end_offsets([tp]))[tp] if found is None else found.offset)
+
+
+async def _newest_ms(consumer: AIOKafkaConsumer, tp: TopicPartition, end: int) -> int:
+    """When Kafka was given the newest record; 0 where there is none among the last few offsets."""
+    low, newest_ms = (await consumer.beginning_offsets([tp]))[tp], 0
+    consumer.seek(tp, max(end - _LAST, low))
+    while await consumer.position(tp) < end:
+        batch = await consumer.getmany(tp, timeout_ms=1000)
+        newest_ms = max([newest_ms, *(r.timestamp for rs in batch.values() for r in rs)])
+    return newest_ms

@@ -44,7 +44,15 @@ TOPICS = (
     ),
     Topic(PARTIALS, 1, *_delete(7), "-", "counts folded by ingest: ranges, clocks, tallies, cells", "ingest"),
     Topic(WINDOWS, 1, *_delete(30), "bucket", "one closed bucket, part i of n, columnar", "windows"),
-    Topic(DETECTOR_STATE, 1, "compact", None, "shard", "snapshot of the charts with its bucket", "alerts"),
+    Topic(
+        DETECTOR_STATE,
+        1,
+        "compact",
+        None,
+        "shard",
+        "snapshot of the charts with its bucket; a copy of each hour for 30 d",
+        "alerts",
+    ),
     Topic(INCIDENTS, 1, "compact", None, "incident key", "newest whole state of an incident", "alerts"),
     Topic(INCIDENT_EVENTS, 1, *_delete(400), "incident key", "every transition and decision", "alerts"),
     Topic(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -15,7 +16,7 @@ from alerts.decide import DetectorState, Look
 from alerts.detect import RuleState
 from alerts.settings import Settings
 from streams.errors import MonitorError, Unreachable
-from streams.log_reader import read_log
+from streams.log_reader import Record, read_between, read_log
 from streams.topics import DETECTOR_STATE
 
 _TIMEOUT_S = 15.0
@@ -49,8 +50,17 @@ def known(settings: Settings, until_ms: int) -> DetectorState:
 
     Raises SnapshotError where it holds nothing so old, and Unreachable.
     """
-    records = asyncio.run(read_log(settings, DETECTOR_STATE, 0))
-    return at_rest(snapshot.restore((value for _, _, value in records if value), until_ms / 1000))
+    hour_ms = snapshot.HOUR_S * 1000
+    try:
+        near = asyncio.run(read_between(settings, DETECTOR_STATE, until_ms - 2 * hour_ms, until_ms + hour_ms))
+        state = snapshot.restore(_values(near), until_ms / 1000)
+    except snapshot.SnapshotError:  # it was written at another time than it is of
+        state = snapshot.restore(_values(asyncio.run(read_log(settings, DETECTOR_STATE, 0))), until_ms / 1000)
+    return at_rest(state)
+
+
+def _values(records: list[Record]) -> Iterator[bytes]:
+    return (value for _, _, value in records if value)
 
 
 def publish(settings: Settings, state: DetectorState) -> int:

@@ -13,7 +13,19 @@ from hypothesis import strategies as st
 
 from alerts.decide import Decided, DetectorState, adopt, begin, decide
 from alerts.policy import Policy
-from alerts.snapshot import NOTHING, Part, SnapshotError, changes, restore, restored, shard_of, snapshot
+from alerts.snapshot import (
+    COPIES,
+    HOUR_S,
+    NOTHING,
+    Part,
+    SnapshotError,
+    changes,
+    ends_hour,
+    restore,
+    restored,
+    shard_of,
+    snapshot,
+)
 from tests.alerts.traffic import RULE, Counts, Fault, Network, names
 
 BEFORE = Path(__file__).parent / "snapshots" / "schema-2.jsonl"
@@ -123,7 +135,7 @@ def test_a_minute_later_little_is_written() -> None:
     later, _ = follow(begun, STREAM[120:126])
     records, _ = changes(later, last)
     names = {shard_of(r).rsplit("/", 2)[0].removeprefix(f"rule/{RULE}/") for r in records}
-    assert names == {"now", f"ring/{STREAM[120][0] // 60 % 62}", "station"}
+    assert names == {"now", f"ring/{STREAM[120][0] // 60 % 64}", "station"}
 
 
 def test_a_snapshot_of_another_schema_is_refused() -> None:
@@ -162,3 +174,48 @@ def test_three_thousand_series_fit() -> None:
     print(f"step of 2 x 3,000 series: {1000 * float(np.median(took)):.1f} ms; {size:.1f} MB")
     assert max(len(r) for r in records) <= 900_000
     assert {msgspec.json.decode(r, type=Part).bucket_s for r in records} == {state.bucket_s}
+
+
+def by_minute(stream: list[tuple[int, Counts]]) -> tuple[dict[str, bytes], dict[int, list[bytes]]]:
+    """The compacted topic after a snapshot a minute, and the state after each hour."""
+    state, last, topic, hours = begin(POLICY, (RULE,)), NOTHING, dict[str, bytes](), dict[int, list[bytes]]()
+    for bucket_s, counts in stream:
+        state, _ = decide(state, POLICY, bucket_s, counts)
+        if (bucket_s + 10) % 60 == 0:
+            records, last = changes(state, last)
+            topic |= {shard_of(record): record for record in records}
+        if ends_hour(bucket_s):
+            hours[bucket_s] = snapshot(state)
+    return topic, hours
+
+
+FEW = Network(3, ("c1",), ("r1", "r2"), 30, faults=(Fault(5000, 5600, 0.5, carrier="c1"),))
+MINUTES = [(at, {RULE: counts[RULE]}) for at, counts in FEW.buckets(3 * HOUR_S + 600)]
+TOPIC, HOURS = by_minute(MINUTES)
+
+
+def test_the_state_at_the_end_of_each_hour_stays_known_exactly() -> None:
+    assert len(HOURS) == 3
+    for bucket_s, whole in HOURS.items():
+        assert snapshot(restore(TOPIC.values(), bucket_s)) == whole
+        assert restore(TOPIC.values(), bucket_s + 50).bucket_s == bucket_s
+
+
+def test_what_was_written_since_the_last_hour_holds_the_newest_state() -> None:
+    newest = restore(TOPIC.values())
+    late = [r for r in TOPIC.values() if msgspec.json.decode(r, type=Part).bucket_s >= max(HOURS)]
+    assert newest.bucket_s > max(HOURS)
+    assert snapshot(restore(late)) == snapshot(newest)
+
+
+def test_the_copy_of_an_hour_is_written_over_after_a_month() -> None:
+    """By the same keys, whatever minutes and blocks it held."""
+    hour = 500_000
+    keys = []
+    for at_s in (hour * HOUR_S, (hour + COPIES) * HOUR_S):
+        stream = [(at_s + 10 * i, MINUTES[i][1]) for i in range(720)]
+        state, _ = follow(begin(Policy(), (RULE,)), stream)
+        assert ends_hour(state.bucket_s)
+        keys.append({shard_of(record) for record in snapshot(state)})
+    assert keys[0] == keys[1]
+    assert any("/block/" in key for key in keys[0])

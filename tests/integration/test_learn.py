@@ -15,7 +15,7 @@ from alerts.cli import cli
 from alerts.decide import DetectorState
 from alerts.settings import load
 from streams.embedded import EmbeddedKafka
-from streams.log_reader import read_compacted
+from streams.log_reader import read_compacted, read_newest
 from streams.topic_admin import TopicAdmin
 from streams.topics import DETECTOR_STATE
 from tests.alerts.replay.lines import lines, write
@@ -70,6 +70,17 @@ def test_what_is_learned_is_what_the_alerts_role_begins_with(config: Path, histo
     rule = next(r for r in state.rules if r.rule == "twilio_30003")
     expected = rule.learned.baseline.expected(state.policy, state.bucket_s)
     assert ((expected > 0.004) & (expected < 0.02)).all(), "the incident of an hour ago is not learned"
+
+
+def test_a_restart_finds_it_in_what_was_written_of_late(config: Path, history: Path) -> None:
+    settings = load(config)
+    assert asyncio.run(read_newest(settings, DETECTOR_STATE, 3_600_000)) == {}
+    learn(config, history)
+    whole = asyncio.run(read_compacted(settings, DETECTOR_STATE))
+    assert asyncio.run(read_newest(settings, DETECTOR_STATE, 3_600_000)) == whole
+    last = asyncio.run(read_newest(settings, DETECTOR_STATE, 0))
+    assert last
+    assert last.items() <= whole.items()
 
 
 def test_a_dry_run_writes_nothing(config: Path, history: Path) -> None:
