@@ -43,13 +43,18 @@ class Admission:
             self.named[key] = self._now_s
         return key in self.named
 
+    @property
+    def waits(self) -> bool:
+        """Whether somebody is not named."""
+        return len(self._volume) > len(self.named)
+
     def review(self, now_s: int, flagged: IsFlagged) -> list[Key]:
         """Names who should be by now. Returns who is named no more."""
         if not self._now_s:  # what is named began now
             self.named, self._halved_s = dict.fromkeys(self.named, now_s), now_s
         self._now_s = now_s
         self._age(now_s)
-        if len(self._volume) <= len(self.named):
+        if not self.waits:
             return []
         exchanges = self._exchanges(now_s, flagged)
         for new, old in exchanges:

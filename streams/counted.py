@@ -87,6 +87,11 @@ class Counted:
         for (carrier,) in self._carriers.review(now_s, lambda key: flagged((key[0], ""))):
             self._latency.pop(carrier, None)
 
+    @property
+    def limited(self) -> bool:
+        capped = (self._outcomes, self._codes, self._signals)
+        return self._carriers.waits or any(c.admission.waits for c in capped)
+
     def _add(self, key: SeriesKey, n: int) -> None:
         self._outcomes.add(_outcome(key), n)
         if key.code:

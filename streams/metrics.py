@@ -7,7 +7,7 @@ attribute, `metrics.records_received_total.labels("twilio").inc()`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from importlib import metadata
 from itertools import product
@@ -21,6 +21,7 @@ from streams.exposition import (
     PREFIX,
     Family,
     Metric,
+    Rows,
     Table,
     counter,
     gauge,
@@ -110,8 +111,8 @@ class Metrics:
         WINDOWS, "Time from send to receipt, where the source gives both.", "carrier", bounds=LATENCY_BOUNDS_S
     )
     series_limited_total = counter(
-        WINDOWS + ALERTS,
-        "Updates folded into the series 'other' at the cardinality cap, or left out where no sum is.",
+        WINDOWS,
+        "Updates folded into the series 'other' at the cardinality cap.",
         "metric",
     )
 
@@ -155,9 +156,15 @@ class Metrics:
 
     # What it decided
     baseline_failure_ratio = wide_gauge(
-        ALERTS, "The failure ratio that is normal here and now, by the rule's baseline.", *PAIR, "rule"
+        ALERTS,
+        "The failure ratio that is normal here and now, by the rule's baseline; over the cap of the flagged "
+        "and the oldest series.",
+        *PAIR,
+        "rule",
     )
-    flag_active = wide_gauge(ALERTS, "1 while the rule flags the series.", "rule", *PAIR, "severity")
+    flag_active = wide_gauge(
+        ALERTS, "1 while the rule flags the series, then 0 for 10 min.", "rule", *PAIR, "severity"
+    )
     incident_active = wide_gauge(
         ALERTS, "1 while the incident is open; labels as they were at opening.", *OPENED_AS
     )
@@ -247,6 +254,15 @@ class Metrics:
                 made.add(tuple(map(str, key)), 0)
             else:
                 made.labels(*key)
+
+    def provide_lag(self, lag: Callable[[], int | None]) -> None:
+        """`lag` of the one partition that the role reads; None leaves the series out."""
+
+        def rows() -> Rows:
+            now = lag()
+            return Rows([], []) if now is None else Rows([(self.role.value, "0")], [float(now)])
+
+        self.consumer_lag_records.provide(rows)
 
     def render(self, accept: str = "") -> tuple[bytes, str]:
         """The exposition and its content type: OpenMetrics where `accept` names it, else text."""

@@ -71,7 +71,7 @@ class Shown:
     def stand_by(self) -> None:
         """The log is another's: gauges that would show what was are shown no more."""
         self._view = _View((), self._view.sums[:, :0])
-        self._unknown = UnknownShare()
+        self._unknown, self._sources = UnknownShare(), set[str]()
         self._last_partial_ms = self._clock.now_ms()
         self._lost = 0
         self._holding: tuple[tuple[str, int], ...] = ()
@@ -140,11 +140,20 @@ class Shown:
             self._review(closing.bucket_s)
         self._take_view()
 
+    @property
+    def limited(self) -> bool:
+        """Whether there are more series than the cap."""
+        return self._named.waits or self._counted.limited
+
     def _slide(self, cells: Cells) -> None:
         self._sliding.add(cells)
         self._unknown.add(cells)
-        for share in self._unknown.shares():
-            self._metrics.carrier_unknown_ratio.labels(share.source).set(share.ratio)
+        ratios = {share.source: share.ratio for share in self._unknown.shares()}
+        for source in self._sources - ratios.keys():  # nothing came of it for an hour
+            self._metrics.carrier_unknown_ratio.labels(source).set(0)
+        for source, ratio in ratios.items():
+            self._metrics.carrier_unknown_ratio.labels(source).set(ratio)
+        self._sources = set(ratios)
 
     def _review(self, bucket_s: int) -> None:
         self._reviewed_s = bucket_s
