@@ -176,6 +176,29 @@ def test_over_the_cap_the_sum_with_other_is_the_same() -> None:
     assert capped.value("window_outcomes", carrier="other", region="other", window="1m") == 4
 
 
+def test_over_the_cap_a_flagged_series_takes_the_place_of_another() -> None:
+    role = Role1(most_series=1)
+    role.apply(0, partial([reach(0, 0, 9, 5)], [*finals(GOOD, 1, 2, 3), *finals(OTHER, 2)]))
+    role.apply(1, partial([reach(0, 9, 9, 16)]))
+    named = OTHER.carrier if role.value("window_outcomes", carrier=OTHER.carrier) else GOOD.carrier
+    flagged = GOOD if named == OTHER.carrier else OTHER
+    assert role.shown.limited
+    role.shown.flagged = lambda pair: pair[0] == flagged.carrier
+    role.apply(2, partial([reach(0, 9, 20, 90)], [*finals(GOOD, 80), *finals(OTHER, 80)]))
+    role.apply(3, partial([reach(0, 20, 20, 106)]))
+    assert role.value("window_outcomes", carrier=flagged.carrier, window="1h") == 2 + 2 * (flagged == GOOD)
+    assert role.sum("window_outcomes") > 0 == role.value("window_outcomes", carrier=named)
+
+
+def test_a_source_that_has_been_silent_for_an_hour_has_no_share_of_unknown_carriers() -> None:
+    role = Role1()
+    unknown = GOOD._replace(carrier="unknown")
+    role.apply(0, partial([reach(0, 0, 4, 16)], finals(unknown, 1, 2)))
+    assert role.value("carrier_unknown_ratio", source="twilio") == 1
+    role.apply(1, partial([reach(0, 4, 4, 3_700)]))
+    assert role.value("carrier_unknown_ratio", source="twilio") == 0
+
+
 def test_a_standby_shows_no_gauge_of_what_was() -> None:
     role = Role1()
     role.apply(0, partial([reach(0, 0, 20, 16)], finals(GOOD, 1, 2, 3)))
