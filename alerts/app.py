@@ -10,7 +10,7 @@ from typing import Any
 
 from alerts import observe, silences
 from alerts.canary import Canary
-from alerts.flags import TICKETS
+from alerts.flags import SHOWN_AFTER_END_S, TICKETS
 from alerts.heartbeat import Heartbeat
 from alerts.inbox import Inbox
 from alerts.pages import PageData, pages
@@ -46,8 +46,6 @@ from streams.topics import (
 log = logging.getLogger("alerts.app")
 
 BLIND_AFTER_S = 60
-SHOWN_AFTER_END_S = 600
-"""A resolved incident is exported as 0 for so long, so that rules see it end."""
 PING_EVERY_S = 2.0
 _WALL = WallClock(Clock())
 
@@ -93,6 +91,7 @@ def run_alerts(settings: Settings) -> None:
     seen = Seen(station, readiness, WallClock(settings.clock), settings)
     seen.provide(metrics)
     runner = Runner(app, station, readiness, at_once=True)
+    metrics.provide_lag(lambda: runner.lag)
 
     async def revoked() -> None:
         await inbox.end()
@@ -230,15 +229,19 @@ class Seen:
         return Rows([(severity.value, scope.value) for severity, scope in week], [*map(float, week.values())])
 
     def _flags(self) -> Rows:
-        """A series may be flagged twice: its last hour and its last weeks."""
         board = self._station.board
-        shown = dict.fromkeys((f.rule, f.carrier, f.region, f.severity.value) for f in board.flags)
-        return Rows(list(shown), [1.0] * len(shown))
+        now = [float(at_s == board.bucket_s) for at_s in board.flagged.values()]
+        return Rows(list(board.flagged), now)
 
     def _baselines(self) -> Rows:
-        expected = self._station.board.expected
-        keys = [(*leaf, one.rule) for one in expected for leaf in one.leaves]
-        return Rows(keys, [ratio for one in expected for ratio in one.ratio.tolist()])
+        board, most = self._station.board, self._settings.metrics.max_series
+        keys = [(*leaf, one.rule) for one in board.expected for leaf in one.leaves]
+        values = [ratio for one in board.expected for ratio in one.ratio.tolist()]
+        if len(keys) > most:
+            flagged = {(f.carrier, f.region, f.rule) for f in board.flags}
+            first = sorted(range(len(keys)), key=lambda i: keys[i] not in flagged)[:most]
+            keys, values = [keys[i] for i in first], [values[i] for i in first]
+        return Rows(keys, values)
 
     def _incidents(self, value: Any, only_open: bool = False) -> Rows:
         board = self._station.board

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -40,6 +41,12 @@ TICKETS = frozenset({Nature.PERSISTENT, Nature.LIST_QUALITY})
 """What is to be looked at in office hours: shown, never paged."""
 
 
+Labels = tuple[str, str, str, str]
+"""Rule, carrier, region, severity."""
+SHOWN_AFTER_END_S = 600
+"""What has ended is exported as 0 for so long, so that rules see it end."""
+
+
 class Flag(NamedTuple):
     """A leaf series that is out of its normal, or whose normal is bad."""
 
@@ -57,6 +64,13 @@ class Flag(NamedTuple):
     @property
     def explanation(self) -> str:
         return " ".join(filter(None, (self.why, self.numbers.words())))
+
+
+def last_flagged(before: Mapping[Labels, int], now: Iterable[Flag], bucket_s: int) -> dict[Labels, int]:
+    """The last bucket in which each was flagged, while it is shown; a series may be flagged twice: its
+    last hour and its last weeks."""
+    kept = {labels: at_s for labels, at_s in before.items() if bucket_s - at_s <= SHOWN_AFTER_END_S}
+    return kept | {(f.rule, f.carrier, f.region, f.severity.value): bucket_s for f in now}
 
 
 class Figures(NamedTuple):

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 LONGEST_WAIT_S = 60.0
 """A wall clock that jumps can not make it sleep longer than this."""
+EXEMPLAR_CHARACTERS = 128
 RECORD_BACKOFF_CAP_S = 30.0
 SENT = {
     Accepted: Sent.ACCEPTED,
@@ -141,7 +142,8 @@ class Reconciler:
     def _note(self, page: Page, result: SendResult, told: bool) -> None:
         sent = SENT[type(result)]
         if self._metrics is not None:
-            self._metrics.pager_attempts_total.labels(self.desk.route, sent).inc()
+            attempts = self._metrics.pager_attempts_total.labels(self.desk.route, sent)
+            attempts.inc(exemplar=_exemplar(page.incident_key))
         level = logging.WARNING if sent is not Sent.ACCEPTED else logging.INFO if told else logging.DEBUG
         log.log(level, "%s: %s %s seq %d: %s", self.desk.route, page.action, page.dedup_key, page.seq, result)
         row = self.desk.rows[page.dedup_key]
@@ -200,3 +202,10 @@ class Reconciler:
     def _oldest_unsent_s(self) -> float:
         oldest_ms = self._backlog.oldest_wanted_ms
         return 0.0 if oldest_ms is None else max(0.0, (self._clock_ms() - oldest_ms) / 1000)
+
+
+def _exemplar(incident: str) -> dict[str, str] | None:
+    """The incident that an attempt was for, where it is within what OpenMetrics allows."""
+    labels = {"incident_id": incident}
+    fits = sum(len(name) + len(value) for name, value in labels.items()) <= EXEMPLAR_CHARACTERS
+    return labels if fits else None

@@ -18,7 +18,7 @@ from alerts import audience, commands, decide, observe, snapshot
 from alerts.commands import Change
 from alerts.counts import tables
 from alerts.decide import Decided, DetectorState, Expected
-from alerts.flags import Flag
+from alerts.flags import Flag, Labels, last_flagged
 from alerts.inbox import Take
 from alerts.ledger import Ledger, ReadTopic, Send
 from alerts.policy import Policy
@@ -67,6 +67,8 @@ class Board:
     incidents: tuple[Incident, ...] = ()
     transitions: Mapping[str, tuple[Transition, ...]] = field(default_factory=dict)
     flags: tuple[Flag, ...] = ()
+    flagged: Mapping[Labels, int] = field(default_factory=dict)
+    """The last bucket in which each was flagged, for ten minutes more."""
     bucket_s: int = -1
     silences: tuple[Silence, ...] = ()
     unknown: tuple[Share, ...] = ()
@@ -256,10 +258,11 @@ class Station:
         incidents = self._ledger.incidents.values()
         newest_first = sorted(incidents, key=lambda i: (i.opened_bucket_s, i.key), reverse=True)
         flags = decided.flags if decided else self.board.flags
+        flagged = last_flagged(self.board.flagged, flags, self._state.bucket_s)
         expected = decided.expected if decided else self.board.expected
         silences = tuple(self._ledger.silences.values())
         events, bucket_s, shares = dict(self._ledger.events), self._state.bucket_s, self._unknown.shares()
-        shown = (tuple(newest_first), events, flags, bucket_s, silences, shares)
+        shown = (tuple(newest_first), events, flags, flagged, bucket_s, silences, shares)
         self.board = Board(*shown, self._sight, expected)
 
 

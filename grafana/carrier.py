@@ -11,6 +11,7 @@ from grafana.panels import (
     HALF,
     PER_SECOND,
     SECONDS,
+    THIRD,
     WHOLE,
     Query,
     coloured,
@@ -72,12 +73,27 @@ def panels() -> Iterator[Any]:
         "Receipts a second by the time from send to receipt, where the source gives both. A dark band that "
         "moves up is a queue that grows at the carrier.",
         f"sum by (le) (rate({RECEIPTS}[$__rate_interval]))",
+        w=THIRD,
     )
     yield lines(
         "Receipt latency, quantiles",
         "Half, 90 % and 99 % of receipts come within this time after the send.",
         SECONDS,
         [Query(latency(q, 'carrier=~"$carrier"'), f"p{q * 100:.0f}") for q in (0.5, 0.9, 0.99)],
+        w=THIRD,
+    )
+    yield lines(
+        "Receipts missing",
+        "Messages sent in the last hour that nobody has said the end of, those on their way included. Only "
+        "of sources that report sends. A line that climbs means receipts are late or lost.",
+        COUNT,
+        [
+            Query(
+                f"sum by (region) (max by (carrier, region) (carrier_health_receipts_missing{{{PLACE}}}))",
+                "{{region}}",
+            )
+        ],
+        w=THIRD,
     )
     yield codes(h=10)
     yield _regions()

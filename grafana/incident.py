@@ -59,12 +59,14 @@ def panels() -> Iterator[Any]:
     yield codes()
     yield lines(
         "Pages sent",
-        "Attempts to page a minute, by route and result: whether anybody was told, and when.",
+        "Attempts to page a minute, by route and result: whether anybody was told, and when. A dot is an "
+        "attempt with its incident_id, where Prometheus keeps exemplars.",
         "cpm",
         [
             Query(
                 "60 * sum by (route, result) (rate(carrier_health_pager_attempts_total[$__rate_interval]))",
                 "{{route}} {{result}}",
+                exemplars=True,
             )
         ],
     )

@@ -44,6 +44,8 @@ class Query(NamedTuple):
     legend: str = ""
     format: PromQueryFormat = PromQueryFormat.TIME_SERIES
     instant: bool = False
+    exemplars: bool = False
+    """Whether the points that carry an incident's id are drawn as well."""
 
 
 def now(expr: str, legend: str = "") -> Query:
@@ -55,6 +57,8 @@ def _ask(made: Any, queries: Sequence[Query]) -> None:
     for letter, q in zip("ABCDEFGH", queries, strict=False):
         target = prometheus.Dataquery().datasource(SOURCE).ref_id(letter).expr(q.expr).format(q.format)
         target.instant() if q.instant else target.range()
+        if q.exemplars:
+            target.exemplar(True)
         made.with_target(target.legend_format(q.legend) if q.legend else target)
 
 

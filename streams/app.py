@@ -18,15 +18,16 @@ from streams import journal
 from streams.clock import WallClock
 from streams.engine import App, Runner, make_app
 from streams.errors import GapError, LossError
+from streams.flagged import Flagged
 from streams.http import HttpServer, Readiness
-from streams.log_reader import read_back, read_log
+from streams.log_reader import read_back, read_compacted, read_log
 from streams.metrics import Metrics, Role
 from streams.records import CANARY, UNKNOWN, Partial
 from streams.rules import RuleBook
 from streams.settings import Settings
 from streams.shown import Shown
 from streams.topic_facts import TopicFacts
-from streams.topics import PARTIALS, WINDOWS
+from streams.topics import INCIDENTS, PARTIALS, WINDOWS
 from streams.window import Closing, Windows
 
 log = logging.getLogger("streams.windows")
@@ -122,13 +123,25 @@ def run_windows(settings: Settings) -> None:
     metrics = Metrics(Role.WINDOWS, source=[*(s.name for s in settings.sources), UNKNOWN, CANARY])
     readiness = Readiness("kafka", "partitions", "restored")
     app = make_app(settings, settings.windows.group, settings.windows.instance)
-    shown = Shown(metrics, book, WallClock(settings.clock))
+    shown = Shown(metrics, book, WallClock(settings.clock), settings.metrics.max_series)
+    shown.flagged = flagged = Flagged()
     stage = WindowsStage(settings, app, shown)
-    runner = Runner(app, stage, readiness)
+    runner = Runner(app, stage, readiness, markers=1)
+    metrics.provide_lag(lambda: runner.lag)
+
+    async def revoked() -> None:
+        shown.stand_by()
+
+    runner.on_revoked = revoked
 
     @app.agent(app.topic(settings.topic(PARTIALS), value_serializer="raw", key_serializer="raw"))
     async def windows(stream: Any) -> None:
         await runner.drive(stream)
+
+    async def watch_incidents() -> None:
+        await flagged.watch(lambda: read_compacted(settings, INCIDENTS), lambda: shown.limited)
+
+    app.task(watch_incidents)
 
     with HttpServer(metrics, readiness, settings.http.host, settings.http.windows_port):
         wait_for_kafka(settings, [PARTIALS, WINDOWS], readiness)

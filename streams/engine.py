@@ -107,13 +107,18 @@ def make_app(settings: Settings, group: str, instance: str) -> App:
 class Runner:
     """Drives one stage from one agent. Any unexpected error ends the process with exit code 3."""
 
-    def __init__(self, app: App, stage: Stage, readiness: Readiness, *, at_once: bool = False) -> None:
+    def __init__(
+        self, app: App, stage: Stage, readiness: Readiness, *, at_once: bool = False, markers: int = 0
+    ) -> None:
         """`at_once`: restores on assignment, not with the first record. Where the log has gone silent
-        there is none, and what is known must be shown and delivered all the same."""
+        there is none, and what is known must be shown and delivered all the same. `markers`: records of
+        Kafka's own behind the last one of the log, which end its transaction."""
         self._app = app
         self._stage = stage
         self._ready = readiness
-        self._restore_due, self._at_once = True, at_once
+        self._restore_due, self._at_once, self._markers = True, at_once, markers
+        self.lag: int | None = None
+        """Records of the log behind the one applied last, as far as Kafka has told; None of a standby."""
         self._turn = asyncio.Lock()
         self._held: deque[tuple[int, Any]] = deque()
         self.on_revoked: Callable[[], Awaitable[None]] | None = None
@@ -132,7 +137,7 @@ class Runner:
             self._ready.set("partitions", False, "stands by: another instance owns the log")
 
     async def _revoked(self, app: Any, revoked: Any, **_: Any) -> None:
-        self._restore_due = True
+        self._restore_due, self.lag = True, None
         self._ready.set("partitions", False, "a rebalance is under way")
         if self.on_revoked is not None:
             await self.on_revoked()
@@ -164,10 +169,17 @@ class Runner:
         await self._restore()
         value, message.value = message.value, None
         await self._stage.apply(message.offset, value)
+        self._see_lag(message)
         self._held.append((message.offset, message))
         low_water = self._stage.low_water
         while self._held and self._held[0][0] < low_water:
             self._app.consumer.ack(self._held.popleft()[1])
+
+    def _see_lag(self, message: Any) -> None:
+        consumer = self._app.consumer
+        if message.tp in consumer.assignment():  # else it was taken away meanwhile
+            end = consumer.highwater(message.tp)
+            self.lag = max(0, (end or 0) - message.offset - 1 - self._markers)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import logging
 import time
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -145,7 +146,6 @@ class Ingest:
             return
         self._judge_poison()
         self._advance_clocks()
-        self._count_received()
         ranges = [self._range(p) for p in self._parts.values()]
         cells = self._intake.fold.cells(self._intake.keys)
         written = partials(
@@ -154,6 +154,7 @@ class Ingest:
         offsets = [p.offset(self._settings.ingest.dedupe_horizon_s) for p in self._parts.values()]
         group = self._consumer.consumer_group_metadata()
         self._transactions.write(written, self._intake.failed, self._intake.dead, offsets, group)
+        self._count_received()
         self._begin_anew()
         self._pace.keep(self._consumer, self._parts)
         self._housekeep()
@@ -208,8 +209,11 @@ class Ingest:
         for (_, number), part in self._parts.items():
             horizon = part.seen.horizon_in_force_s((part.clock_ms or 0) // 1000)
             self._metrics.dedupe_horizon_seconds.labels(str(number)).set(horizon)
+        lags = Counter[int]()
         for (_, number), lag in self._ends.lag(self._parts).items():
-            self._metrics.consumer_lag_records.labels("ingest", str(number)).set(lag)
+            lags[number] += lag
+        for number, lag in lags.items():
+            self._metrics.consumer_lag_records.set(("ingest", str(number)), lag)
         if self._flushes % GC_EVERY_FLUSHES == 0:
             gc.collect()
 
@@ -266,6 +270,7 @@ class Ingest:
             part = self._parts.pop((tp.topic, tp.partition), None)
             if part is not None:
                 self._given_up[tp.topic, tp.partition] = part
+                self._metrics.consumer_lag_records.remove(("ingest", str(tp.partition)))
         self._ready.set("partitions", bool(self._parts), "" if self._parts else "stands by: no partition")
 
     def _on_error(self, message: Any, error: KafkaError) -> None:

@@ -7,7 +7,7 @@ attribute, `metrics.records_received_total.labels("twilio").inc()`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from importlib import metadata
 from itertools import product
@@ -21,6 +21,7 @@ from streams.exposition import (
     PREFIX,
     Family,
     Metric,
+    Rows,
     Table,
     counter,
     gauge,
@@ -110,7 +111,9 @@ class Metrics:
         WINDOWS, "Time from send to receipt, where the source gives both.", "carrier", bounds=LATENCY_BOUNDS_S
     )
     series_limited_total = counter(
-        WINDOWS, "Updates folded into the series 'other' at the cardinality cap.", "metric"
+        WINDOWS,
+        "Updates folded into the series 'other' at the cardinality cap.",
+        "metric",
     )
 
     # What the windows hold
@@ -123,18 +126,29 @@ class Metrics:
     window_distinct_recipients = wide_gauge(
         WINDOWS, "Distinct recipients that failed by the rule in the last hour.", *PAIR, "rule"
     )
+    receipts_missing = wide_gauge(
+        WINDOWS,
+        "Messages sent in the last hour without a final outcome, those on their way included; where the "
+        "source tells of sends.",
+        *PAIR,
+    )
 
     # How far, and how well, the monitor sees
-    watermark_lag_seconds = gauge(WINDOWS, "Wall time less the clock of the source partition.", "partition")
-    last_event_timestamp_seconds = gauge(
+    watermark_lag_seconds = wide_gauge(
+        WINDOWS, "Wall time less the clock of the source partition.", "partition"
+    )
+    last_event_timestamp_seconds = wide_gauge(
         WINDOWS, "Clock of the source partition, epoch seconds.", "partition"
     )
     low_water_age_seconds = gauge(WINDOWS, "Age of the oldest partial that an open bucket needs.")
     dedupe_horizon_seconds = gauge(
         INGEST, "Span of receipt time in which repeats are recognised.", "partition"
     )
-    consumer_lag_records = gauge(
-        CONSUMERS, "Records between the role's position and the end.", "role", "partition"
+    consumer_lag_records = wide_gauge(
+        CONSUMERS,
+        "Records between the role's position and the end of its log; none of a standby.",
+        "role",
+        "partition",
     )
     blind = gauge(
         WINDOWS + ALERTS, "1 while the monitor can not tell what carriers do.", "reason", reason=Blind
@@ -142,9 +156,15 @@ class Metrics:
 
     # What it decided
     baseline_failure_ratio = wide_gauge(
-        ALERTS, "The failure ratio that is normal here and now, by the rule's baseline.", *PAIR, "rule"
+        ALERTS,
+        "The failure ratio that is normal here and now, by the rule's baseline; over the cap of the flagged "
+        "and the oldest series.",
+        *PAIR,
+        "rule",
     )
-    flag_active = wide_gauge(ALERTS, "1 while the rule flags the series.", "rule", *PAIR, "severity")
+    flag_active = wide_gauge(
+        ALERTS, "1 while the rule flags the series, then 0 for 10 min.", "rule", *PAIR, "severity"
+    )
     incident_active = wide_gauge(
         ALERTS, "1 while the incident is open; labels as they were at opening.", *OPENED_AS
     )
@@ -198,6 +218,7 @@ class Metrics:
         mine = [m for m in METRICS if self.role in m.roles]
         self._made: dict[str, Any] = {m.name: m.make(m, self.registry) for m in mine}
         self._families = [made for made in self._made.values() if isinstance(made, Family)]
+        self._expect_all({}, [m for m in mine if m.known])
         self.expect(**known)
         if self.role in CONSUMERS[1:]:
             for reason in Blind:
@@ -217,8 +238,11 @@ class Metrics:
         A counter born at 5000 has no increase in Prometheus; one that was 0 before has.
         """
         values = {label: tuple(given) for label, given in known.items()}
-        for m in METRICS:
-            if m.name in self._made and m.labels and m.kind != "histogram":
+        self._expect_all(values, [m for m in METRICS if not values.keys().isdisjoint(m.labels)])
+
+    def _expect_all(self, values: Mapping[str, Sequence[str]], metrics: Iterable[Metric[Any]]) -> None:
+        for m in metrics:
+            if m.name in self._made and m.kind != "histogram":
                 self._expect(m, {**values, **m.known})
 
     def _expect(self, metric: Metric[Any], values: Mapping[str, Sequence[str]]) -> None:
@@ -230,6 +254,15 @@ class Metrics:
                 made.add(tuple(map(str, key)), 0)
             else:
                 made.labels(*key)
+
+    def provide_lag(self, lag: Callable[[], int | None]) -> None:
+        """`lag` of the one partition that the role reads; None leaves the series out."""
+
+        def rows() -> Rows:
+            now = lag()
+            return Rows([], []) if now is None else Rows([(self.role.value, "0")], [float(now)])
+
+        self.consumer_lag_records.provide(rows)
 
     def render(self, accept: str = "") -> tuple[bytes, str]:
         """The exposition and its content type: OpenMetrics where `accept` names it, else text."""

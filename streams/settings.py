@@ -56,6 +56,13 @@ class Http(Section, frozen=True):
     """Metrics and health of the gateway; providers call `gateway.port`."""
 
 
+class Metrics(Section, frozen=True):
+    """What `/metrics` may hold."""
+
+    max_series: int = 20_000
+    """Of one metric; what is beyond is summed in the series `other`."""
+
+
 class Gateway(Section, frozen=True):
     """Where providers post to. Several processes on one machine share the port."""
 
@@ -180,6 +187,7 @@ class Settings(Section, frozen=True):
     redis: Redis = Redis()
     clock: Clock = Clock()
     http: Http = Http()
+    metrics: Metrics = Metrics()
     gateway: Gateway = Gateway()
     pagerduty: PagerDuty = PagerDuty()
     ingest: Ingest = Ingest()
@@ -203,6 +211,7 @@ LIMITS: Mapping[tuple[str, str], tuple[float, float]] = {
     ("http", "windows_port"): (0, 65_535),
     ("http", "alerts_port"): (0, 65_535),
     ("http", "gateway_port"): (0, 65_535),
+    ("metrics", "max_series"): (100, 1_000_000),
     ("gateway", "port"): (0, 65_535),
     ("gateway", "max_body_bytes"): (1, 10_000_000),
     ("gateway", "max_in_flight"): (1, 1_000_000),

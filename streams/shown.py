@@ -1,30 +1,41 @@
 """What the windows role shows: counters from the ledger, gauges from the closed buckets.
 
-Counters begin at 0 with the process and count only what its own journal records cover anew, so a
-replay adds nothing twice. Gauges are read from an immutable snapshot by the HTTP thread.
+Counters begin at 0 with the process and count only what its own journal records cover anew: what a
+partial tells is held back until then, so a replay adds nothing twice. Gauges are read from an immutable
+snapshot by the HTTP thread.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.admission import OTHER, Admission
 from streams.clock import WallClock
-from streams.exposition import Bins, Rows
+from streams.counted import Counted
+from streams.exposition import Key, Rows
 from streams.journal import Complete
 from streams.label_values import Blind
 from streams.metrics import Metrics
-from streams.records import BUCKET_S, LATENCY_BOUNDS_S, Cells, Partial, Result
+from streams.records import BUCKET_S, Cells, Partial, Position, Result
 from streams.rules import RuleBook
 from streams.sliding import WINDOWS_S, Sliding
 from streams.unknown_share import UnknownShare
 from streams.window import Closing, Windows
 
 BLIND_AFTER_S = 60
+REVIEW_EVERY_S = 60
+"""So often is decided which series are named where there are more than the cap."""
+MOST_SERIES = 20_000
+BY_PAIR = (
+    *("window_outcomes", "window_eligible", "window_failures", "window_failure_ratio"),
+    *("window_distinct_recipients", "receipts_missing"),
+)
+"""Metrics of the sliding windows: a pair is named in all of them, or in none."""
 
 
 class _View(NamedTuple):
@@ -37,16 +48,34 @@ class _View(NamedTuple):
 class Shown:
     """Keeps the metrics of the windows role up to date."""
 
-    def __init__(self, metrics: Metrics, book: RuleBook, clock: WallClock) -> None:
+    def __init__(
+        self, metrics: Metrics, book: RuleBook, clock: WallClock, most_series: int = MOST_SERIES
+    ) -> None:
+        """`most_series`: the cap of each metric."""
         self._metrics, self._book, self._clock = metrics, book, clock
         self._sliding = Sliding(book)
         self._view = _View((), self._sliding.snapshot())
-        self._latency: dict[str, NDArray[np.int64]] = {}
-        self._unknown = UnknownShare()
-        self._last_partial_ms = clock.now_ms()
+        self._named = Admission(most_series // (len(WINDOWS_S) * max(1, len(book.names))))
+        self._counted = Counted(metrics, most_series)
+        self._told: Counter[tuple[str, str]] = Counter()
+        """By source and result, of partials that no journal record covers yet."""
+        self._lost_records = 0
+        """As `_told`."""
+        self._reviewed_s = 0
+        self.flagged: Callable[[Key], bool] = lambda _: False
+        """Whether (carrier, region) is flagged; the region is '' for any."""
+        self.stand_by()
+        metrics.expect(metric=[*BY_PAIR, *Counted.METRICS])
+        self._provide()
+
+    def stand_by(self) -> None:
+        """The log is another's: gauges that would show what was are shown no more."""
+        self._view = _View((), self._view.sums[:, :0])
+        self._unknown, self._sources = UnknownShare(), set[str]()
+        self._last_partial_ms = self._clock.now_ms()
         self._lost = 0
         self._holding: tuple[tuple[str, int], ...] = ()
-        self._provide()
+        self._clocks_ms: dict[str, int] = {}
 
     def _provide(self) -> None:
         m = self._metrics
@@ -55,7 +84,9 @@ class Shown:
         m.window_failures.provide(lambda: self._ruled(1))
         m.window_failure_ratio.provide(self._ratios)
         m.window_distinct_recipients.provide(self._distinct)
-        m.receipt_latency_seconds.provide(self._latencies)
+        m.receipts_missing.provide(self._unanswered)
+        m.watermark_lag_seconds.provide(self._lags)
+        m.last_event_timestamp_seconds.provide(self._clocks)
         m.blind.labels(Blind.PARTIALS_SILENT).set_function(self._silent)
         m.blind.labels(Blind.CLOCK_HELD).set_function(lambda: float(bool(self._holding)))
 
@@ -63,7 +94,7 @@ class Shown:
 
     def restart(self, windows: Windows, buckets: Sequence[Complete]) -> None:
         """Fills the sliding windows again from the journal; counts nothing."""
-        self._lost = 0
+        self._lost, self._told, self._lost_records = 0, Counter(), 0
         self._sliding = Sliding(self._book)
         self._unknown = UnknownShare()
         previous_s: int | None = None
@@ -73,6 +104,9 @@ class Shown:
                 self._sliding.add(Cells())
             self._slide(complete.cells)
             previous_s = bucket_s
+        self._reviewed_s = previous_s or 0
+        self._counted.begin((complete.cells for complete in buckets), self._reviewed_s)
+        self._named.begin(self._volumes(), self._reviewed_s)
         self._take_view()
 
     def partial(self, partial: Partial, windows: Windows) -> None:
@@ -83,57 +117,69 @@ class Shown:
                 for source, results in r.tally.items():
                     for result, n in results.items():
                         if result != Result.COUNTED:  # counted or late: known when the bucket closes
-                            self._metrics.records_total.labels(source, result).inc(n)
+                            self._told[source, result] += n
         self._holding = tuple(windows.where.holding)
-        for lost in windows.lost[self._lost :]:
-            self._metrics.lost_records_total.inc(lost.end - lost.start)
+        self._lost_records += sum(lost.end - lost.start for lost in windows.lost[self._lost :])
         self._lost = len(windows.lost)
-        for p in windows.where.positions:
-            if p.clock_ms is not None:
-                lag = (self._clock.now_ms() - p.clock_ms) / 1000
-                self._metrics.watermark_lag_seconds.labels(str(p.partition)).set(max(0.0, lag))
-                self._metrics.last_event_timestamp_seconds.labels(str(p.partition)).set(p.clock_ms / 1000)
+        self._counted.sight(partial.cells)
+        self._clocks_ms = _least_clocks_ms(windows.where.positions)
         self._metrics.low_water_age_seconds.set(windows.low_water_age_s)
-        self._metrics.consumer_lag_records.labels("windows", "0").set(0)
 
     def closed(self, closing: Closing) -> None:
         """One bucket that this process closed and the journal holds."""
         self._slide(closing.cells)
-        self._count(closing.cells)
+        self._counted.add(closing.cells)
+        for (source, result), n in self._told.items():
+            self._metrics.records_total.labels(source, result).inc(n)
+        self._metrics.lost_records_total.inc(self._lost_records)
+        self._told, self._lost_records = Counter(), 0
         for i, n in enumerate(closing.late.finals):
             key = closing.late.keys[closing.late.key[i]]
             self._metrics.records_total.labels(key.source, Result.LATE).inc(n)
+        if closing.bucket_s - self._reviewed_s >= REVIEW_EVERY_S:
+            self._review(closing.bucket_s)
         self._take_view()
+
+    @property
+    def limited(self) -> bool:
+        """Whether there are more series than the cap."""
+        return self._named.waits or self._counted.limited
 
     def _slide(self, cells: Cells) -> None:
         self._sliding.add(cells)
         self._unknown.add(cells)
-        for share in self._unknown.shares():
-            self._metrics.carrier_unknown_ratio.labels(share.source).set(share.ratio)
+        ratios = {share.source: share.ratio for share in self._unknown.shares()}
+        for source in self._sources - ratios.keys():  # nothing came of it for an hour
+            self._metrics.carrier_unknown_ratio.labels(source).set(0)
+        for source, ratio in ratios.items():
+            self._metrics.carrier_unknown_ratio.labels(source).set(ratio)
+        self._sources = set(ratios)
 
-    def _count(self, cells: Cells) -> None:
-        by_source: Counter[str] = Counter()
-        for key, n in zip(cells.key, cells.finals, strict=True):
-            k = cells.keys[key]
-            if n:
-                by_source[k.source] += n
-                self._metrics.outcomes_total.add((k.carrier, k.region, k.outcome_class), n)
-            if n and k.code:
-                self._metrics.outcome_codes_total.add((k.carrier, k.source, k.code), n)
-        for key, n in zip(cells.key, cells.signals, strict=False):  # none at all where there are none
-            if n:
-                self._metrics.intermediate_absent_total.add(cells.keys[key][1:3], n)
-        for source, n in by_source.items():
-            self._metrics.records_total.labels(source, Result.COUNTED).inc(n)
-        for i, column, n in zip(cells.latency_cell, cells.latency_bin, cells.latency_n, strict=True):
-            carrier = cells.keys[cells.key[i]].carrier
-            bins = self._latency.get(carrier)
-            if bins is None:
-                bins = self._latency[carrier] = np.zeros(len(LATENCY_BOUNDS_S) + 1, np.int64)
-            bins[column] += n
+    def _review(self, bucket_s: int) -> None:
+        self._reviewed_s = bucket_s
+        self._counted.review(bucket_s, self.flagged)
+        self._named.review(bucket_s, self.flagged)
+
+    def _volumes(self) -> dict[Key, int]:
+        """Outcomes of the last minute by pair."""
+        return dict(zip(self._sliding.pairs, self._sliding.snapshot()[0, :, 0].tolist(), strict=False))
 
     def _take_view(self) -> None:
-        self._view = _View(tuple(self._sliding.pairs), self._sliding.snapshot())
+        named = [self._named.see(pair, n) for pair, n in self._volumes().items()]
+        pairs, sums = tuple(self._sliding.pairs), self._sliding.snapshot()
+        if not all(named):
+            pairs, sums = self._folded(pairs, sums[:, : len(pairs)], np.array(named))
+        self._view = _View(pairs, sums)
+
+    def _folded(
+        self, pairs: Sequence[Key], sums: NDArray[np.int64], named: NDArray[np.bool_]
+    ) -> tuple[tuple[tuple[str, str], ...], NDArray[np.int64]]:
+        """The named pairs, and the sum of the others as a last one."""
+        for metric in BY_PAIR:
+            self._metrics.series_limited_total.labels(metric).inc(int((~named).sum()))
+        rest = sums[:, ~named].sum(axis=1, keepdims=True)
+        kept = (pairs[i] for i in np.flatnonzero(named).tolist())
+        return (*((c, r) for c, r in kept), (OTHER, OTHER)), np.concatenate([sums[:, named], rest], axis=1)
 
     # -- what a scrape reads -------------------------------------------------------------------
 
@@ -173,6 +219,26 @@ class Shown:
                 values.append(float(view.sums[hour, i, distinct]))
         return Rows(names, values)
 
-    def _latencies(self) -> Bins:
-        kept = list(self._latency.items())
-        return Bins([(carrier,) for carrier, _ in kept], [bins.tolist() for _, bins in kept])
+    def _unanswered(self) -> Rows:
+        """Sends of the last hour without a final outcome; of pairs whose sources tell of sends."""
+        view, hour = self._view, list(WINDOWS_S).index("1h")
+        sent, missing = (view.sums[hour, : len(view.pairs), i] for i in self._sliding.sent)
+        told = np.flatnonzero(sent).tolist()
+        return Rows([view.pairs[i] for i in told], np.maximum(missing[told], 0).astype(float))
+
+    def _lags(self) -> Rows:
+        now_ms, clocks = self._clock.now_ms(), self._clocks_ms
+        return Rows([(p,) for p in clocks], [max(0.0, (now_ms - ms) / 1000) for ms in clocks.values()])
+
+    def _clocks(self) -> Rows:
+        clocks = self._clocks_ms
+        return Rows([(p,) for p in clocks], [ms / 1000 for ms in clocks.values()])
+
+
+def _least_clocks_ms(positions: Sequence[Position]) -> dict[str, int]:
+    """By number of the partition, the least of all topics: windows wait for it."""
+    least: dict[str, int] = {}
+    for p in positions:
+        if p.clock_ms is not None:
+            least[str(p.partition)] = min(p.clock_ms, least.get(str(p.partition), p.clock_ms))
+    return least

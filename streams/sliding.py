@@ -18,13 +18,16 @@ Pair = tuple[str, str]
 class Sliding:
     """Sums per (carrier, region): outcomes, and per rule eligible, failed and distinct failed.
 
-    Buckets must come in order, empty ones too. Columns: 0 outcomes; then three per rule.
+    Buckets must come in order, empty ones too. Columns: 0 outcomes; three per rule; then of sources that
+    tell of sends: sends, and sends less finals.
     """
 
     def __init__(self, book: RuleBook) -> None:
         self.book = book
         self.pairs: dict[Pair, int] = {}
-        self._columns = 1 + 3 * len(book.rules)
+        self._columns = 3 + 3 * len(book.rules)
+        self._tell: set[str] = set()
+        """Sources that have told of messages on their way."""
         self._adds: dict[SeriesKey, list[tuple[int, bool]]] = {}
         self._ring: NDArray[np.int32] = np.zeros((_RING, 64, self._columns), np.int32)
         self._sums: NDArray[np.int64] = np.zeros((len(_LENGTHS), 64, self._columns), np.int64)
@@ -50,6 +53,11 @@ class Sliding:
         first = 1 + 3 * rule
         return first, first + 1, first + 2
 
+    @property
+    def sent(self) -> tuple[int, int]:
+        """Columns of sends, and of sends less finals: below 0 where answers to older messages come."""
+        return self._columns - 2, self._columns - 1
+
     def _tabulate(self, cells: Cells) -> NDArray[np.int32]:
         for name in cells.keys:
             if name.source != CANARY:
@@ -67,7 +75,19 @@ class Sliding:
                     values.append(d if counts_distinct else n)
         fresh = np.zeros(self._ring.shape[1:], np.int32)
         np.add.at(fresh, (rows, columns), values)
+        self._balance(cells, fresh)
         return fresh
+
+    def _balance(self, cells: Cells, fresh: NDArray[np.int32]) -> None:
+        """Enters sends less finals into their column."""
+        sent = cells.sends or [0] * len(cells.key)
+        self._tell.update({cells.keys[k].source for k, n in zip(cells.key, sent, strict=True) if n})
+        if not self._tell - {CANARY}:
+            return
+        for k, sends, finals in zip(cells.key, sent, cells.finals, strict=True):
+            key = cells.keys[k]
+            if key.source in self._tell and key.source != CANARY:
+                fresh[self.pairs[key.carrier, key.region], list(self.sent)] += sends, sends - finals
 
     def _columns_for(self, key: SeriesKey) -> list[tuple[int, bool]]:
         found = self._adds.get(key)

@@ -88,17 +88,25 @@ def running(folder: Path) -> Iterator[Prometheus]:
 
     Blocks hold no staleness marks, so what is exported no more must be gone after two scrapes.
     """
-    text, data, config = folder / "simulated.txt", folder / "data", folder / "prometheus.yaml"
+    text, data = folder / "simulated.txt", folder / "data"
     text.write_text(openmetrics())
-    config.write_text("{}\n")
     made = ["promtool", "tsdb", "create-blocks-from", "openmetrics", str(text), str(data)]
     subprocess.run(made, check=True, capture_output=True, timeout=120)
+    with serving(folder, "{}\n", f"--query.lookback-delta={2 * STEP_S}s") as prometheus:
+        yield prometheus
+
+
+@contextmanager
+def serving(folder: Path, config: str, *options: str) -> Iterator[Prometheus]:
+    """A server on the data in `folder` that does what its configuration says, until the end."""
+    path = folder / "prometheus.yaml"
+    path.write_text(config)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
-    command = ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={data}", "--log.level=error"]
-    command += [f"--web.listen-address={address}", "--storage.tsdb.retention.time=100y"]
-    server = subprocess.Popen([*command, f"--query.lookback-delta={2 * STEP_S}s"], cwd=folder)
+    command = ["prometheus", f"--config.file={path}", f"--storage.tsdb.path={folder / 'data'}"]
+    command += [f"--web.listen-address={address}", "--storage.tsdb.retention.time=100y", "--log.level=error"]
+    server = subprocess.Popen([*command, *options], cwd=folder)
     try:
         _wait(server, f"http://{address}/-/ready")
         yield Prometheus(f"http://{address}")

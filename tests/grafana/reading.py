@@ -14,7 +14,7 @@ FOLDER = Path(__file__).parents[2] / "grafana/dashboards"
 BOARDS: dict[str, dict[str, Any]] = {
     path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))
 }
-SELECTOR = re.compile(r"carrier_health_(\w+)(?:\{([^}]*)\})?")
+SELECTOR = re.compile(r"(?<![:\w])carrier_health_(\w+)(?:\{([^}]*)\})?")
 MATCHER = re.compile(r'(\w+)\s*(?:=~|!~|!=|=)\s*"')
 GROUPED = re.compile(r"\b(?:by|without|on|ignoring) \(([^)]*)\) ?(?:group_left \(\) ?)?")
 SUFFIXES = ("_bucket", "_sum", "_count")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
-from streams.metrics import METRICS
+from streams.exposition import Metric, gauge
+from streams.metrics import EVERY_ROLE, METRICS
+from tests.deploy.rules import ASKED as RULES
 from tests.grafana.reading import EVERYTHING, Asked, complaints, labels_of, named
 
-RULES = sorted((Path(__file__).parents[2] / "deploy/prometheus").glob("*.rules.yaml"))
 NOBODY_LOOKS_AT: dict[str, str] = {}
 """Metrics that no board and no rule uses, and why they are exported all the same."""
 
@@ -21,15 +23,16 @@ def base(name: str) -> str:
 
 
 def users() -> dict[str, set[str]]:
-    """Metric -> the boards and files of rules that use it."""
+    """Metric -> the panels and rules that use it."""
     used: dict[str, set[str]] = {}
-    for asked in EVERYTHING:
+    for asked in (*EVERYTHING, *RULES):
         for selector in named(asked.expr):
-            used.setdefault(base(selector.name), set()).add(asked.board)
-    for path in RULES:
-        for name in re.findall(r"(?<![:\w])carrier_health_(\w+)", path.read_text()):
-            used.setdefault(base(name), set()).add(path.name)
+            used.setdefault(base(selector.name), set()).add(asked.place)
     return used
+
+
+def unused(metrics: Iterable[Metric[Any]]) -> set[str]:
+    return {m.name for m in metrics} - users().keys()
 
 
 def test_every_metric_and_label_that_a_board_asks_for_is_exported() -> None:
@@ -37,16 +40,20 @@ def test_every_metric_and_label_that_a_board_asks_for_is_exported() -> None:
 
 
 def test_every_metric_is_looked_at_or_says_why_not() -> None:
-    unused = {m.name for m in METRICS} - users().keys()
-    assert unused == set(NOBODY_LOOKS_AT)
+    assert unused(METRICS) == set(NOBODY_LOOKS_AT)
     assert all(NOBODY_LOOKS_AT.values())
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda m: m.name)
-def test_without_a_metric_every_board_that_uses_it_is_named(metric) -> None:  # type: ignore[no-untyped-def]
-    found = complaints(m for m in METRICS if m is not metric)
-    boards = {line.split(" / ")[0] for line in found}
-    assert boards == {user for user in users().get(metric.name, set()) if not user.endswith(".yaml")}
+def test_without_a_metric_every_panel_and_rule_that_uses_it_is_named(metric) -> None:  # type: ignore[no-untyped-def]
+    found = complaints((m for m in METRICS if m is not metric), (*EVERYTHING, *RULES))
+    assert {line.split(": no metric ")[0] for line in found} == users().get(metric.name, set())
+
+
+def test_a_metric_that_nobody_uses_is_reported() -> None:
+    odd = gauge(EVERY_ROLE, "Nobody looks at it.")
+    odd.name = "odd"
+    assert unused([*METRICS, odd]) - set(NOBODY_LOOKS_AT) == {"odd"}
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ import pytest
 from streams.engine import Runner
 from streams.http import Readiness
 
+TP = ("partials", 0)
+
 
 class Signal:
     """One of Faust's: calls who is connected."""
@@ -26,6 +28,8 @@ class App:
     def __init__(self) -> None:
         self.on_partitions_assigned, self.on_partitions_revoked = Signal(), Signal()
         self.futures: list[asyncio.Future[None]] = []
+        self.ends = {TP: 9}
+        self.consumer = SimpleNamespace(assignment=lambda: set(self.ends), highwater=self.ends.get)
 
     def add_future(self, coroutine: Any) -> None:
         self.futures.append(asyncio.ensure_future(coroutine))
@@ -60,7 +64,7 @@ class Log:
 
     async def events(self) -> Any:
         for offset in self._offsets:
-            yield SimpleNamespace(message=SimpleNamespace(offset=offset, value=b"x"))
+            yield SimpleNamespace(message=SimpleNamespace(offset=offset, value=b"x", tp=TP))
 
 
 def runner(at_once: bool) -> tuple[Runner, App, Stage]:
@@ -110,3 +114,23 @@ async def test_what_was_taken_away_while_it_restored_is_stopped_again() -> None:
     stage.slow.set()
     await asyncio.gather(*app.futures)
     assert stage.did == ["stop", "restore", "stop"]
+
+
+async def test_the_lag_is_what_lies_behind_the_record_applied_last() -> None:
+    app, stage = App(), Stage()
+    run = Runner(app, stage, Readiness(), markers=1)  # type: ignore[arg-type]
+    await app.on_partitions_assigned.send(app, {"windows-0"})
+    assert run.lag is None
+    await run.drive(Log(4))
+    assert run.lag == 3, "5 to 7; 8 ends the transaction"
+    await run.drive(Log(5, 7))
+    assert run.lag == 0
+    await app.on_partitions_revoked.send(app, {"windows-0"})
+    assert run.lag is None
+
+
+async def test_a_log_that_was_taken_away_while_a_record_was_applied_has_no_lag() -> None:
+    run, app, _ = runner(False)
+    app.ends.clear()
+    await run.drive(Log(4))
+    assert run.lag is None

@@ -26,9 +26,10 @@ BESIDE = [r for r in Result if r not in (Result.COUNTED, Result.LATE)]
 class Role1:
     """Windows and what they show, without Kafka."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_series: int = 20_000) -> None:
         self.metrics = Metrics(Role.WINDOWS)
-        self.shown = Shown(self.metrics, RuleBook.of(DEFAULT_RULES, SOURCES), WallClock(Clock()))
+        book = RuleBook.of(DEFAULT_RULES, SOURCES)
+        self.shown = Shown(self.metrics, book, WallClock(Clock()), most_series)
         self.windows = Windows(lateness_ms=5_000)
         self.records: list[bytes] = []
 
@@ -46,6 +47,10 @@ class Role1:
             ):
                 return float(line.rsplit(" ", 1)[1])
         return 0.0
+
+    def sum(self, name: str) -> float:
+        lines = self.metrics.render()[0].decode().splitlines()
+        return sum(float(x.rsplit(" ", 1)[1]) for x in lines if x.startswith(f"carrier_health_{name}{{"))
 
     def total(self, name: str) -> Counter[tuple[str, str]]:
         out: Counter[tuple[str, str]] = Counter()
@@ -98,15 +103,116 @@ def test_a_tally_told_in_parts_counts_once() -> None:
     r = msgspec.structs.replace(reach(0, 0, 4, 3), tally={"twilio": {"duplicate": 4}})
     for part in (1, 2):
         role.apply(part, partial([r], part=part, parts=2))
+    assert role.total("records_total") == {}, "no journal record covers it yet"
+    role.apply(3, partial([reach(0, 4, 4, 16)]))
     assert role.total("records_total") == {("twilio", "duplicate"): 4}
 
 
 def test_a_known_partial_shows_nothing() -> None:
     role = Role1()
     first = partial([msgspec.structs.replace(reach(0, 0, 4, 3), tally={"twilio": {"duplicate": 4}})])
-    for offset, p in enumerate([first, partial([reach(0, 4, 5, 4)]), first]):
+    for offset, p in enumerate([first, partial([reach(0, 4, 5, 4)]), first, partial([reach(0, 5, 5, 16)])]):
         role.apply(offset, p)
     assert role.total("records_total") == {("twilio", "duplicate"): 4}
+
+
+def test_what_no_journal_record_covers_is_counted_by_who_comes_next_alone() -> None:
+    told = [
+        partial([msgspec.structs.replace(reach(0, i, i + 1, 3 + i), tally={"twilio": {"duplicate": 1}})])
+        for i in range(14)
+    ]
+    died, after = Role1(), Role1()
+    for offset, p in enumerate(told[:13]):
+        died.apply(offset, p)  # the clock passes the end of a bucket with the last of them
+    assert died.total("records_total") == {("twilio", "duplicate"): 13}
+    died.apply(13, told[13])
+    complete = [c for i, value in enumerate(died.records) if (c := Assembler().feed(i, value))]
+    after.windows.remember(complete[-1].record, complete[-1].cells)
+    after.shown.restart(after.windows, complete)
+    after.apply(13, told[13])
+    after.apply(14, partial([reach(0, 14, 14, 30)]))
+    total = died.total("records_total") + after.total("records_total")
+    assert total == {("twilio", "duplicate"): 14}
+
+
+def test_a_series_is_at_0_from_first_sight_so_that_its_first_increase_is_seen() -> None:
+    role = Role1()
+    role.apply(0, partial([reach(0, 0, 3, 5)], finals(BAD, 1, 2, 3)))
+    labels = {"carrier": BAD.carrier, "outcome_class": BAD.outcome_class}
+    assert "carrier_health_outcomes_total{" in role.metrics.render()[0].decode()
+    assert role.value("outcomes_total", **labels) == 0
+    role.apply(1, partial([reach(0, 3, 3, 16)]))
+    assert role.value("outcomes_total", **labels) == 3
+    again, (complete,) = Role1(), [c for i, v in enumerate(role.records) if (c := Assembler().feed(i, v))]
+    again.windows.remember(complete.record, complete.cells)
+    again.shown.restart(again.windows, [complete])
+    assert f'outcomes_total{{carrier="{BAD.carrier}"' in again.metrics.render()[0].decode()
+    assert again.value("outcomes_total", **labels) == 0
+
+
+def test_receipts_are_missing_of_sources_that_tell_of_sends() -> None:
+    role = Role1()
+    rows = [*finals(GOOD, 1, 2), *finals(OTHER, 1, 2, 3)]
+    sent = partial([reach(0, 0, 9, 5)], rows)
+    sent.cells.sends = [7 if sent.cells.keys[k] == GOOD else 0 for k in sent.cells.key]
+    role.apply(0, sent)
+    role.apply(1, partial([reach(0, 9, 9, 16)]))
+    assert role.value("receipts_missing", carrier=GOOD.carrier, region="US") == 12
+    assert role.sum("receipts_missing") == 12
+    assert f'missing{{carrier="{OTHER.carrier}"' not in role.metrics.render()[0].decode()
+
+
+def test_over_the_cap_the_sum_with_other_is_the_same() -> None:
+    role, capped = Role1(), Role1(most_series=1)
+    for one in (role, capped):
+        one.apply(
+            0, partial([reach(0, 0, 20, 5)], [*finals(GOOD, 1, 2, 3), *finals(BAD, 1), *finals(OTHER, 2)])
+        )
+        one.apply(1, partial([reach(0, 20, 20, 16)]))
+    for name in ("outcomes_total", "window_outcomes", "window_eligible", "window_failures"):
+        assert capped.sum(name) == role.sum(name) > 0
+        assert capped.value("series_limited_total", metric=name) > 0
+        assert role.value("series_limited_total", metric=name) == 0
+    assert capped.value("window_outcomes", carrier="other", region="other", window="1m") == 4
+
+
+def test_over_the_cap_a_flagged_series_takes_the_place_of_another() -> None:
+    role = Role1(most_series=1)
+    role.apply(0, partial([reach(0, 0, 9, 5)], [*finals(GOOD, 1, 2, 3), *finals(OTHER, 2)]))
+    role.apply(1, partial([reach(0, 9, 9, 16)]))
+    named = OTHER.carrier if role.value("window_outcomes", carrier=OTHER.carrier) else GOOD.carrier
+    flagged = GOOD if named == OTHER.carrier else OTHER
+    assert role.shown.limited
+    role.shown.flagged = lambda pair: pair[0] == flagged.carrier
+    role.apply(2, partial([reach(0, 9, 20, 90)], [*finals(GOOD, 80), *finals(OTHER, 80)]))
+    role.apply(3, partial([reach(0, 20, 20, 106)]))
+    assert role.value("window_outcomes", carrier=flagged.carrier, window="1h") == 2 + 2 * (flagged == GOOD)
+    assert role.sum("window_outcomes") > 0 == role.value("window_outcomes", carrier=named)
+
+
+def test_a_source_that_has_been_silent_for_an_hour_has_no_share_of_unknown_carriers() -> None:
+    role = Role1()
+    unknown = GOOD._replace(carrier="unknown")
+    role.apply(0, partial([reach(0, 0, 4, 16)], finals(unknown, 1, 2)))
+    assert role.value("carrier_unknown_ratio", source="twilio") == 1
+    role.apply(1, partial([reach(0, 4, 4, 3_700)]))
+    assert role.value("carrier_unknown_ratio", source="twilio") == 0
+
+
+def test_a_standby_shows_no_gauge_of_what_was() -> None:
+    role = Role1()
+    role.apply(0, partial([reach(0, 0, 20, 16)], finals(GOOD, 1, 2, 3)))
+    assert role.sum("window_outcomes") and role.sum("last_event_timestamp_seconds")
+    role.shown.stand_by()
+    text = role.metrics.render()[0].decode()
+    for name in (
+        "window_outcomes",
+        "window_eligible",
+        "watermark_lag_seconds",
+        "last_event_timestamp_seconds",
+    ):
+        assert f"carrier_health_{name}{{" not in text
+    assert role.sum("outcomes_total") == 3, "counters stay"
 
 
 def test_gauges_after_a_restart_are_what_they_were() -> None:

@@ -72,8 +72,10 @@ def by_hand(buckets: list[Cells], length: int) -> dict[tuple[str, str], list[int
     for table in buckets[-length:]:
         for k, n, d in zip(table.key, table.finals, table.distinct, strict=True):
             key = table.keys[k]
-            columns = sums.setdefault((key.carrier, key.region), [0] * (1 + 3 * len(BOOK.rules)))
+            columns = sums.setdefault((key.carrier, key.region), [0] * (3 + 3 * len(BOOK.rules)))
             columns[0] += n
+            columns[-2] += 1
+            columns[-1] += 1 - n
             for r, rule in enumerate(BOOK.rules):
                 columns[1 + 3 * r] += n * BOOK.eligible(rule, key)
                 columns[2 + 3 * r] += n * BOOK.failing(rule, key)
@@ -133,4 +135,17 @@ def test_a_snapshot_does_not_move() -> None:
 def test_sends_alone_are_no_outcomes() -> None:
     sliding = Sliding(BOOK)
     sliding.add(bucket({SeriesKey("tw", "310-260", "US", "in_flight", ""): (0, 0)}))
-    assert not sliding.snapshot().any()
+    view, sent = sliding.snapshot(), sliding.sent
+    assert view[0, 0, list(sent)].tolist() == [1, 1]
+    view[..., sent] = 0
+    assert not view.any()
+
+
+def test_finals_of_a_source_that_tells_of_no_sends_answer_nothing() -> None:
+    sliding = Sliding(BOOK)
+    told = bucket({TW_OK: (5, 0), TW_30003: (2, 1), SMPP_OK: (7, 0)})
+    told.sends = [9, 0, 0]
+    sliding.add(told)
+    view = sliding.snapshot()
+    of = {pair: view[3, row, list(sliding.sent)].tolist() for pair, row in sliding.pairs.items()}
+    assert of == {("310-260", "US"): [9, 2], ("311-480", "US"): [0, 0]}
