@@ -38,6 +38,7 @@ from grafana.queries import (
 )
 from grafana.tables import Column, rows
 from grafana.variables import CARRIER, link
+from grafana.world import world
 
 PLACE = 'carrier=~"$carrier", region=~"$region"'
 OPEN_HERE = 'carrier=~"$carrier|all", region=~"$region|all", rule=~"$rule"'
@@ -69,6 +70,12 @@ def panels() -> Iterator[Any]:
         [Query(_largest(), "{{carrier}}")],
     )
     yield _regions()
+    yield world(
+        "Where it fails",
+        "Countries and states of the US with traffic in the last 5 min, by the share that fails by the rule. "
+        "Regions that have no place here are in the table.",
+        busy_ratio("region", EVERYWHERE),
+    )
 
 
 def _numbers() -> Iterator[Any]:

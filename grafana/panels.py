@@ -86,7 +86,7 @@ def one(
     made = dress(stat.Panel(), title, says, unit, [Query(expr, instant=True)], w, LOW)
     made.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"])).no_value(none)
     made.color_mode(c.BigValueColorMode.VALUE).graph_mode(c.BigValueGraphMode.NONE)
-    return made.color_scheme(_by_limits()).thresholds(thresholds(steps)).mappings(list(mappings))
+    return made.color_scheme(by_limits()).thresholds(thresholds(steps)).mappings(list(mappings))
 
 
 def lines(
@@ -112,7 +112,7 @@ def lines(
     return made.max(top) if top is not None else made
 
 
-def _by_limits() -> build.FieldColor:
+def by_limits() -> build.FieldColor:
     return build.FieldColor().mode(FieldColorModeId.THRESHOLDS)
 
 
@@ -163,7 +163,7 @@ def bars(
     made.orientation(c.VizOrientation.HORIZONTAL).display_mode(c.BarGaugeDisplayMode.BASIC).min(0)
     made.show_unfilled(True).value_mode(c.BarGaugeValueMode.COLOR)
     made.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
-    return made.color_scheme(_by_limits()).thresholds(thresholds(steps))
+    return made.color_scheme(by_limits()).thresholds(thresholds(steps))
 
 
 def states(
@@ -174,7 +174,7 @@ def states(
     made.show_value(c.VisibilityMode.NEVER).merge_values(True).row_height(0.8).fill_opacity(80).line_width(
         0
     ).per_page(20)
-    made.color_scheme(_by_limits()).mappings(list(mappings))
+    made.color_scheme(by_limits()).mappings(list(mappings))
     return made.legend(_legend()).no_value("nothing happened")
 
 
