@@ -21,7 +21,7 @@ from alerts.case import RANK
 from alerts.paging import CRITICAL_SUFFIX, open_keys
 from alerts.records import Decision, Delivery, Incident, Note, People, Silenced, State, Transition
 from alerts.storm import holder_of
-from streams.commands import MOST_NAME, Ask, Command, Silence, Via, safe, safe_url
+from streams.commands import MOST_NAME, Ask, Command, Silence, ToldTime, Via, safe, safe_url
 from streams.records import BUCKET_S
 
 CLOSED_HOLDS_S = 4 * 3600
@@ -29,7 +29,7 @@ CLOSED_HOLDS_S = 4 * 3600
 MOST_ASKED = 100
 """Ids of commands that an incident remembers."""
 MOST_NOTES = 50
-MOST_PAGER_IDS = 20
+MOST_PAGER_IDS = MOST_TIMES = 20
 PAGERDUTY = Via.PAGERDUTY.value
 """Routes to PagerDuty begin with it."""
 CLOCK_SKEW_MS = 30_000
@@ -56,9 +56,8 @@ def read(value: bytes | None) -> Command | None:
         return None
     if command.what is Ask.SILENCE:
         return command if command.silence and not silences.fault(command.silence) else None
-    if command.what is Ask.VERDICT and command.verdict is None:
-        return None
-    return command
+    lacks = {Ask.VERDICT: command.verdict is None, Ask.SET_TIME: command.time is None}
+    return None if lacks.get(command.what) else command
 
 
 def meant(known: Mapping[str, Incident], command: Command) -> list[Incident]:
@@ -167,8 +166,18 @@ def _said(incident: Incident, command: Command) -> Change:
             given = {"verdict": verdict, "verdict_by": author}
             detail = ": ".join(filter(None, (verdict, text)))
             return _moved(incident, command, "verdict", Decision.JUDGED, detail, **given)
+        case Ask.SET_TIME if command.time:
+            return _timed(incident, command, command.time)
         case _:
             return _moved(incident, command, "linked", Decision.KNOWN_AT_PAGER, command.pager_id)
+
+
+def _timed(incident: Incident, command: Command, time: ToldTime) -> Change:
+    name, text = safe(time.name, MOST_NAME), safe(command.text)
+    told = ToldTime(name, time.at_ms, _author(command), text, command.at_ms)
+    others = tuple(t for t in incident.people.times if t.name != told.name)
+    times = (*others, told)[-MOST_TIMES:] if told.at_ms else others
+    return _moved(incident, command, "time_set", Decision.TIMED, f"{name} {time.at_ms}: {text}", times=times)
 
 
 def _resolved(incident: Incident, command: Command, bucket_s: int) -> Change:
@@ -275,8 +284,8 @@ def _moved(
     incident: Incident, command: Command, what: str, reason: Decision, detail: str, **said: object
 ) -> Change:
     incident = _with(incident, said)
-    by = _author(command)
-    entry = Transition(incident.key, incident.seq, command.at_ms, what, reason.value, detail, by)
+    by, via = _author(command), command.via.value
+    entry = Transition(incident.key, incident.seq, command.at_ms, what, reason.value, detail, by, via)
     return Change(incident, (entry,))
 
 

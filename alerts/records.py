@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from streams.commands import ToldTime
+
 VERSION = 1
 ALL = "all"
 """The carrier or region of a scope that spans all of them."""
@@ -62,6 +64,7 @@ class Decision(StrEnum):
     UNACKNOWLEDGED = "acknowledgement_withdrawn"
     NOTED = "note_by_person"
     JUDGED = "verdict_by_person"
+    TIMED = "time_by_person"
     CLOSED = "closed_by_person"
     REOPENED_BY_PERSON = "reopened_by_person"
     WORSE_AFTER_CLOSE = "severity_rose_after_close"
@@ -142,6 +145,7 @@ class People(msgspec.Struct, frozen=True):
     pager_url: str = ""
     asked: tuple[str, ...] = ()
     """Ids of the newest commands, so that none counts twice."""
+    times: tuple[ToldTime, ...] = ()
 
     @property
     def closed(self) -> bool:
@@ -248,7 +252,8 @@ class Transition(msgspec.Struct, frozen=True):
     reason: str
     detail: str = ""
     by: str = ""
-    """Who asked for it; `at_ms` is wall time then."""
+    """Who asked for it, and `via` which way; `at_ms` is wall time then."""
+    via: str = ""
     v: int = VERSION
 
 

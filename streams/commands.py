@@ -33,6 +33,7 @@ class Ask(StrEnum):
     """A pager has an incident of its own for ours: its id is worth knowing, as notes name only that."""
     SILENCE = "silence"
     END_SILENCE = "end_silence"
+    SET_TIME = "set_time"
 
 
 class Via(StrEnum):
@@ -86,6 +87,17 @@ class Silence(msgspec.Struct, frozen=True):
     v: int = VERSION
 
 
+class ToldTime(msgspec.Struct, frozen=True):
+    """When a milestone of an incident was, by somebody who knows better than the monitor. Epoch ms."""
+
+    name: str
+    at_ms: int
+    """0 takes back what was said before."""
+    author: str = ""
+    reason: str = ""
+    told_ms: int = 0
+
+
 class Command(msgspec.Struct, frozen=True):
     """One thing asked for. `at_ms` is when it was done, wall time of whoever tells it."""
 
@@ -104,6 +116,8 @@ class Command(msgspec.Struct, frozen=True):
     silence: Silence | None = None
     silence_id: str = ""
     """Which silence ends."""
+    time: ToldTime | None = None
+    """Its name and time alone; the rest is the command's own."""
     pager_id: str = ""
     """The pager's own id of its incident."""
     pager_url: str = ""

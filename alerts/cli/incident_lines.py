@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from alerts.pages.view import clock, percent, span, words
 from alerts.records import Incident, State
+from alerts.wording import clock, percent, span, words
 from streams.commands import Silence
 
 HEADINGS = ("STATE", "SEVERITY", "SINCE (UTC)", "RATIO", "FAILED", "KEY")

@@ -11,6 +11,7 @@ import jinja2
 from aiohttp import web
 from markupsafe import Markup
 
+from alerts import wording
 from alerts.pages import view
 from alerts.pages.view import PageData
 from streams.http import Plug
@@ -23,12 +24,12 @@ TEMPLATES = jinja2.Environment(
     lstrip_blocks=True,
 )
 TEMPLATES.filters |= {
-    "clock": view.clock,
-    "iso": view.iso,
-    "number": view.number,
-    "percent": view.percent,
-    "span": view.span,
-    "words": view.words,
+    "clock": wording.clock,
+    "iso": wording.iso,
+    "number": wording.number,
+    "percent": wording.percent,
+    "span": wording.span,
+    "words": wording.words,
     "key_path": lambda key: quote(key, safe=":"),
 }
 TEMPLATES.globals |= {"view": view}

@@ -67,7 +67,7 @@ def onset(start_s: int, n: Sequence[int], k: Sequence[int], normal: Normal) -> C
     if found is None:
         return None
     at, early, late, before, after, evidence = found
-    # The change lies somewhere within a bucket: the first ill one, or the one before, which it hardly touched.
+    # The change lies somewhere within a bucket: the first ill one, or the one before it, hardly touched.
     return ChangePoint(
         start_s + at * BUCKET_S,
         start_s + (early - 1) * BUCKET_S,

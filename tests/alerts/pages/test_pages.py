@@ -15,8 +15,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from alerts.pages import PageData, pages, view
+from alerts.pages import PageData, pages
 from alerts.records import Decision, Delivery, Incident, Severity, State, Transition
+from alerts.wording import span
 from streams.http import HttpServer, Readiness
 from streams.metrics import Metrics, Role
 from streams.networks import built_in
@@ -251,4 +252,4 @@ class Balanced(HTMLParser):
     ],
 )
 def test_a_span_is_told_in_its_largest_units(ms: int, text: str) -> None:
-    assert view.span(ms) == text
+    assert span(ms) == text
