@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+
+from alerts.records import ALL
 
 
 def words(reason: str) -> str:
@@ -37,3 +40,9 @@ def span(ms: int) -> str:
     if seconds < 86_400:
         return f"{seconds // 3600} h {seconds % 3600 // 60} min"
     return f"{seconds // 86_400} d {seconds % 86_400 // 3600} h"
+
+
+def where(carrier: str, region: str, display: Callable[[str], str]) -> str:
+    """`T-Mobile US (310-260), all regions`."""
+    place = "all regions" if region == ALL else region
+    return f"{'all carriers' if carrier == ALL else display(carrier)}, {place}"

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from alerts import wording
 from alerts.flags import Flag
-from alerts.records import ALL, QUIET_ROUTES, Delivery, Incident, State, Transition
+from alerts.records import QUIET_ROUTES, Delivery, Incident, State, Transition
 from alerts.wording import clock, words
 from streams.commands import Silence
 from streams.unknown_share import Share
@@ -89,8 +90,7 @@ def what(incident: Incident, display: Callable[[str], str]) -> str:
     """`twilio_30003 at T-Mobile US (310-260), all regions`."""
     carrier = incident.current_carrier or incident.carrier
     region = incident.current_region or incident.region
-    where = "all carriers" if carrier == ALL else display(carrier)
-    return f"{incident.rule} at {where}, {'all regions' if region == ALL else region}"
+    return f"{incident.rule} at {wording.where(carrier, region, display)}"
 
 
 def pages_sent(incident: Incident) -> list[Delivery]:
@@ -174,8 +174,7 @@ def ticket_json(flag: Flag) -> dict[str, Any]:
 
 def where(flag: Flag, display: Callable[[str], str]) -> str:
     """`twilio_30003 at T-Mobile US (310-260), all regions`."""
-    carrier = "all carriers" if flag.carrier == ALL else display(flag.carrier)
-    return f"{flag.rule} at {carrier}, {'all regions' if flag.region == ALL else flag.region}"
+    return f"{flag.rule} at {wording.where(flag.carrier, flag.region, display)}"
 
 
 def incident_json(data: PageData, incident: Incident) -> dict[str, Any]:
