@@ -20,7 +20,7 @@ import msgspec
 from alerts.explain import NORMAL_RANGE_Z
 from alerts.records import Incident
 from alerts.review.onset import Normal
-from alerts.review.series import EVERYTHING, OWN, Code, Gathering, Series, Span
+from alerts.review.series import EVERYTHING, OWN, Gathering, Series, Span
 
 LEAST_VARIANCE = 1e-4
 """No healthy ratio is known better than to 1 % of its odds."""
@@ -56,11 +56,12 @@ class Healthy(NamedTuple):
 
 
 class OfCode(msgspec.Struct, frozen=True):
-    """Failures of one code."""
+    """Outcomes of one code that were not delivered; `counts` where the rule takes them for failures."""
 
     source: str
     code: str
     outcome_class: str
+    counts: bool
     failed: int
 
 
@@ -126,7 +127,7 @@ def impact(gathered: Gathering, span: Span, normal: Healthy) -> Impact:
         distinct_recipients=gathered.distinct(span),
         time_critical=_in(gathered.time_critical, span),
         share_of_traffic=attempted / whole if whole else 0.0,
-        by_code=tuple(_of_code(code, n) for code, n in gathered.by_code(span).items()),
+        by_code=tuple(OfCode(*code, n) for code, n in gathered.by_code(span).items()),
         by_sender=tuple((s, n) for s, n in gathered.by_sender(span).most_common() if s)[:MOST_SENDERS],
         incomplete=_incomplete(gathered, span),
         missing_buckets=span.buckets - sum(at in span for at in gathered.seen),
@@ -148,10 +149,6 @@ def _in(counts: Mapping[int, int], span: Span) -> int:
 
 def _incomplete(gathered: Gathering, span: Span) -> tuple[str, ...]:
     return tuple(sorted({w for at, said in gathered.incomplete.items() if at in span for w in said}))
-
-
-def _of_code(code: Code, failed: int) -> OfCode:
-    return OfCode(code.source, code.code, code.outcome_class, failed)
 
 
 def _learned(incident: Incident) -> Healthy | None:

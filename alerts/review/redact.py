@@ -51,17 +51,17 @@ def _milestone(milestone: Milestone) -> Milestone:
 
 
 def _impact(impact: Impact) -> Impact:
-    codes = tuple(msgspec.structs.replace(c, source="") for c in impact.by_code)
     return msgspec.structs.replace(
-        impact, share_of_traffic=0.0, by_sender=(), by_code=_joined(codes), incomplete=()
+        impact, share_of_traffic=0.0, by_sender=(), by_code=_joined(impact.by_code), incomplete=()
     )
 
 
 def _joined(codes: tuple[OfCode, ...]) -> tuple[OfCode, ...]:
     """One line a code, whatever source it came from."""
-    sums: dict[tuple[str, str], int] = {}
+    sums: dict[tuple[str, str, bool], int] = {}
     for c in codes:
-        sums[c.code, c.outcome_class] = sums.get((c.code, c.outcome_class), 0) + c.failed
+        name = c.code, c.outcome_class, c.counts
+        sums[name] = sums.get(name, 0) + c.failed
     return tuple(OfCode("", *name, n) for name, n in sums.items())
 
 

@@ -75,11 +75,13 @@ def _added(at: list[int], column: tuple[int, ...]) -> tuple[int, ...]:
 
 
 class Code(NamedTuple):
-    """What a failure says of itself."""
+    """What an outcome that was not delivered says of itself."""
 
     source: str
     code: str
     outcome_class: str
+    counts: bool
+    """Whether it is a failure to the rule; the others show what else went wrong."""
 
 
 @dataclass
@@ -99,6 +101,7 @@ class _Columns:
         return Series(span.from_s, BUCKET_S, *map(tuple, columns))
 
 
+DELIVERED = "delivered"
 OWN, NEIGHBOURS, REGION, EVERYTHING = "own", "neighbours", "region", "everything"
 GROUPS = (OWN, NEIGHBOURS, REGION, EVERYTHING)
 """The incident's scope; the same carriers elsewhere and other carriers in its regions; the region as a
@@ -114,7 +117,7 @@ class Gathering:
     book: RuleBook
     groups: dict[str, _Columns] = field(default_factory=lambda: {name: _Columns() for name in GROUPS})
     codes: dict[Code, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
-    """Failed by code and bucket."""
+    """Not delivered, by code and bucket."""
     senders: dict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     recipients: dict[int, list[Hashes]] = field(default_factory=lambda: defaultdict(list))
     """Keyed hashes of failed recipients by bucket: counted, never shown."""
@@ -151,8 +154,9 @@ class Gathering:
                 self.groups[group].add(at, finals, failed, n, k)
             name = cells.keys[key]
             self.leaves[name.carrier, name.region].add(at // 600 * 600, finals, failed, n, k)
-            if failed and kind.own:
-                self.codes[Code(name.source, name.code, name.outcome_class)][at] += failed
+            if finals and kind.own and name.outcome_class != DELIVERED:
+                code = Code(name.source, name.code, name.outcome_class, kind.failing)
+                self.codes[code][at] += finals
 
     def _failed(self, at: int, cells: Cells) -> None:
         own = [self._kind(cells.keys[key]).own_failing for key in cells.key]
@@ -188,7 +192,7 @@ class Gathering:
         return len(np.unique(np.concatenate(held))) if held else 0
 
     def by_code(self, span: Span) -> dict[Code, int]:
-        """Failed by code, the most first."""
+        """Not delivered, by code, the most first."""
         sums = {code: _within(counts, span) for code, counts in self.codes.items()}
         return {c: n for c, n in sorted(sums.items(), key=lambda item: (-item[1], item[0])) if n}
 

@@ -50,8 +50,9 @@ def test_the_interval_of_the_excess_holds_the_truth_as_often_as_it_says() -> Non
 def test_codes_and_senders_are_those_of_the_scope() -> None:
     truth = Simulated()
     told = impact(gathered(truth), ILL, Healthy(-4.0, 0.01))
-    (code,) = told.by_code
-    assert (code.source, code.code, code.failed) == ("tw", "30003", truth.failed)
+    code, other = told.by_code
+    assert (code.source, code.code, code.failed, code.counts) == ("tw", "30003", truth.failed, True)
+    assert (other.code, other.counts) == ("30005", False)
     ((sender, failed),) = told.by_sender
     assert sender == "+12025550100" and 0.4 < failed / truth.failed < 0.6
 
