@@ -28,6 +28,7 @@ MOST_BACK_S = 86_400
 MOST_STEPS = 360
 STEPS_S = (BUCKET_S, 60, 600, 3600)
 MOST_LEAVES = 100
+FINE_S = 4 * 3600
 KNOWN_EVENTS = 500.0
 """What was learned is worth at most so many outcomes where an onset is searched: the level moves."""
 PEAK_S = 60
@@ -112,6 +113,11 @@ def first_onset_s(incident: Incident) -> int:
     """The detector's estimate; after a re-opening it is of that, and the first one is not known."""
     onset_s = incident.onset_ms // 1000 // BUCKET_S * BUCKET_S
     return onset_s if 0 < onset_s <= incident.opened_bucket_s else incident.opened_bucket_s
+
+
+def leaf_step_s(span: Span) -> int:
+    """How fine the heat map is gathered: a long incident has room for less."""
+    return 60 if span.to_s - span.from_s <= FINE_S else 600
 
 
 def freeze(moment: Moment, incident: Incident, gathered: Gathering, span: Span, context: Context) -> Evidence:
@@ -222,8 +228,10 @@ def _fitting(series: Series) -> Series:
 
 
 def _leaves(gathered: Gathering, ill: Span) -> tuple[Leaf, ...]:
-    """The largest series, with what happened in the ten minutes that touch `ill`."""
-    touching = Span(ill.from_s // 600 * 600, ill.to_s)
+    """The largest series, with what happened in the steps that lie in `ill`, at least in the first."""
+    step_s = gathered.leaf_step_s
+    first_s = -(-ill.from_s // step_s) * step_s
+    touching = Span(first_s, max(first_s + step_s, ill.to_s // step_s * step_s))
     found = []
     for (carrier, region), columns in gathered.leaves.items():
         rows = [row for at, row in columns.at.items() if at in touching]

@@ -15,8 +15,8 @@ from alerts.review.grids import codes, heat
 from alerts.review.report import Review
 from alerts.review.series import NEIGHBOURS, OWN, Series
 from alerts.review.shapes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Chart, Mark, Shape, Tick
-from alerts.review.timeline import Milestone, words
-from alerts.wording import clock, number, percent
+from alerts.review.timeline import Milestone
+from alerts.wording import clock, number, percent, words
 
 MARK_ROOM = 14
 """Marks nearer than this to each other stand one above the other."""
@@ -54,9 +54,11 @@ def ratio(review: Review, evidence: Evidence) -> Chart:
     plane = _Plane(own.start_s, own.end_s, _nice(max([*_ratios(own), normal.high, 0.01])))
     left, right = plane.x(own.start_s), plane.x(own.end_s)
     top, bottom = plane.y(normal.high), plane.y(normal.low)
+    legend = [("own", "this incident"), ("band", "normal in 95 of 100 cases")]
     shapes = [Shape("band", f"M{left},{top}H{right}V{bottom}H{left}Z"), *_doubt(evidence, plane)]
     if near is not None and sum(near.outcomes):
         shapes.append(Shape("near", _line(near, plane)))
+        legend.insert(1, ("near", "neighbours"))
     shapes.append(Shape("own", _line(own, plane)))
     return Chart(
         name="ratio",
@@ -70,7 +72,7 @@ def ratio(review: Review, evidence: Evidence) -> Chart:
         y_ticks=tuple(Tick(plane.y(v), percent(v)) for v in _steps(plane.most)),
         shapes=tuple(shapes),
         marks=_marks(review.timeline.milestones, plane),
-        legend=(("own", "this incident"), ("near", "neighbours"), ("band", "normal in 95 of 100 cases")),
+        legend=tuple(legend),
     )
 
 

@@ -115,6 +115,7 @@ class Gathering:
     rule: Rule
     scope: Scope
     book: RuleBook
+    leaf_step_s: int = 60
     groups: dict[str, _Columns] = field(default_factory=lambda: {name: _Columns() for name in GROUPS})
     codes: dict[Code, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
     """Not delivered, by code and bucket."""
@@ -126,7 +127,7 @@ class Gathering:
     late_failed: Counter[int] = field(default_factory=Counter)
     """What came for a bucket after it was closed."""
     leaves: dict[tuple[str, str], _Columns] = field(default_factory=lambda: defaultdict(_Columns))
-    """Carrier and region by ten minutes: the heat map."""
+    """Carrier and region by `leaf_step_s`: the heat map."""
     incomplete: dict[int, list[str]] = field(default_factory=dict)
     seen: set[int] = field(default_factory=set)
     _of: dict[SeriesKey, _Kind] = field(default_factory=dict)
@@ -153,7 +154,8 @@ class Gathering:
             for group in kind.groups:
                 self.groups[group].add(at, finals, failed, n, k)
             name = cells.keys[key]
-            self.leaves[name.carrier, name.region].add(at // 600 * 600, finals, failed, n, k)
+            leaf_s = at // self.leaf_step_s * self.leaf_step_s
+            self.leaves[name.carrier, name.region].add(leaf_s, finals, failed, n, k)
             if finals and kind.own and name.outcome_class != DELIVERED:
                 code = Code(name.source, name.code, name.outcome_class, kind.failing)
                 self.codes[code][at] += finals
@@ -243,8 +245,10 @@ def _column(cells: Cells, column: list[int]) -> list[int]:
     return column if len(column) == len(cells.key) else [0] * len(cells.key)
 
 
-def gather(buckets: Iterable[Complete], rule: Rule, scope: Scope, book: RuleBook) -> Gathering:
-    gathering = Gathering(rule, scope, book)
+def gather(
+    buckets: Iterable[Complete], rule: Rule, scope: Scope, book: RuleBook, leaf_step_s: int = 60
+) -> Gathering:
+    gathering = Gathering(rule, scope, book, leaf_step_s)
     for bucket in buckets:
         gathering.take(bucket)
     return gathering

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from alerts.review.impact import Estimate, Figures, Impact
 from alerts.review.report import Review
-from alerts.review.timeline import By, Milestone, Name, words
-from alerts.wording import clock, number, percent, span
+from alerts.review.timeline import By, Milestone, Name
+from alerts.wording import clock, number, percent, span, words
 
 PROMPTS: dict[str, str] = {
     "owner": "who owns this review",
@@ -20,9 +20,13 @@ PROMPTS: dict[str, str] = {
     "lucky": "what could have made it worse, and did not",
     "actions": "what will be done, by whom, until when, where it is tracked",
     "internal": "for those who ask inside",
-    "external": "for customers; `--redact` makes a report that may be shown to them",
+    "external": "for customers; the report with --redact may be shown to them",
 }
 """What only people know."""
+
+
+MACHINES = ("linked", "resolved_at_pager")
+"""What the pager says by itself."""
 
 
 def summary(review: Review) -> str:
@@ -33,8 +37,8 @@ def summary(review: Review) -> str:
     share = first.failed / first.attempted if first.attempted else 0.0
     lasted = span((impact.to_s - impact.from_s) * 1000)
     return (
-        f"From {clock(impact.from_s * 1000)} {until} ({lasted}), {percent(share)} of the messages to "
-        f"{head.where} failed ({head.rule}); {percent(impact.healthy_ratio.value)} is normal. "
+        f"From {clock(impact.from_s * 1000)} {until} ({lasted}), {percent(share)} of the messages failed at "
+        f"{head.where} ({head.rule}); {percent(impact.healthy_ratio.value)} is normal. "
         f"{excess_words(first)} {people_words(impact)}"
     )
 
@@ -133,7 +137,8 @@ def resolution(review: Review) -> str:
 
 def responders(review: Review) -> list[str]:
     """Everybody who has left a word on it."""
-    named = [e.author for e in review.timeline.log if e.by is not By.AUTOMATIC and e.author]
+    log = (e for e in review.timeline.log if e.by is not By.AUTOMATIC and e.what not in MACHINES)
+    named = [e.author for e in log if e.author]
     return list(dict.fromkeys([*named, *(n.author for n in review.notes)]))
 
 

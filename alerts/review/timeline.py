@@ -15,6 +15,7 @@ import msgspec
 
 from alerts.records import QUIET_ROUTES, Incident, State, Transition
 from alerts.review.onset import ChangePoint
+from alerts.wording import percent, words
 from streams.records import BUCKET_S
 
 
@@ -134,10 +135,6 @@ def backwards(milestones: Iterable[Milestone], name: Name, at_ms: int) -> str:
     return ""
 
 
-def words(name: str) -> str:
-    return name.replace("_", " ")
-
-
 def _automatic(
     incident: Incident, events: Sequence[Transition], begun: ChangePoint | None, ended: ChangePoint | None
 ) -> Iterator[Milestone]:
@@ -150,7 +147,9 @@ def _automatic(
             yield Milestone(Name.WIDENED, event.at_ms, By.AUTOMATIC, evidence=event.detail)
             break
     if ended is not None:
-        yield _searched(Name.RECOVERED, ended, f"ratio back to {ended.after:.1%} from {ended.before:.1%}")
+        yield _searched(
+            Name.RECOVERED, ended, f"ratio back to {percent(ended.after)} from {percent(ended.before)}"
+        )
     if incident.state is State.RESOLVED and incident.resolved_bucket_s is not None:
         at_ms = (incident.resolved_bucket_s + BUCKET_S) * 1000
         yield Milestone(Name.RESOLVED, at_ms, By.AUTOMATIC, evidence=words(incident.reason.value))
@@ -160,7 +159,7 @@ def _onset(incident: Incident, begun: ChangePoint | None) -> Milestone:
     if begun is None:
         what = "start of the winning segment of the deciding chart"
         return Milestone(Name.ONSET, incident.onset_ms or incident.detected_ms, By.AUTOMATIC, evidence=what)
-    what = f"ratio from {begun.before:.1%} to {begun.after:.1%}, {begun.evidence:.0f} nats"
+    what = f"ratio from {percent(begun.before)} to {percent(begun.after)}, {begun.evidence:.0f} nats"
     return _searched(Name.ONSET, begun, what)
 
 

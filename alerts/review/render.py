@@ -1,0 +1,123 @@
+"""A review as Markdown, one-file HTML, JSON or CSV. Pure.
+
+Every value that a template shows is escaped unless it is markup made here: HTML by Jinja's own escaping,
+Markdown by `escape.markdown`. The HTML holds its style and its plots, no script, and asks no network.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jinja2
+import msgspec
+from markupsafe import Markup
+
+from alerts import wording
+from alerts.review import escape, plots, telling
+from alerts.review.digest import Digest
+from alerts.review.report import Review
+from alerts.review.series import Series
+
+_LOADER = jinja2.PackageLoader("alerts.review", "templates")
+_SHARED = {
+    "loader": _LOADER,
+    "undefined": jinja2.StrictUndefined,
+    "trim_blocks": True,
+    "lstrip_blocks": True,
+    "keep_trailing_newline": True,
+}
+HTML = jinja2.Environment(autoescape=True, **_SHARED)  # type: ignore[arg-type]
+MARKDOWN = jinja2.Environment(autoescape=False, finalize=escape.markdown, **_SHARED)  # type: ignore[arg-type]
+for _environment in (HTML, MARKDOWN):
+    _environment.filters |= {
+        "clock": wording.clock,
+        "iso": wording.iso,
+        "number": wording.number,
+        "percent": wording.percent,
+        "span": wording.span,
+        "words": wording.words,
+        "precise": telling.precise,
+    }
+    _environment.globals |= {"telling": telling}
+MARKDOWN.filters["code"] = escape.code
+
+STYLE = HTML.get_template("report.css").render()
+_STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+POLICY = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none'"
+"""What a browser may do with the file: show it, and nothing else."""
+
+COLUMNS = ("incident", "rule", "carrier", "region", "group", "time_utc", "step_s")
+COUNTS = ("outcomes", "failed", "failure_ratio")
+
+
+def markdown(review: Review) -> str:
+    return MARKDOWN.get_template("report.md").render(review=review)
+
+
+def html(review: Review) -> str:
+    charts = [(chart, drawn(chart)) for chart in plots.charts(review)]
+    shown = {"style": Markup(STYLE), "policy": POLICY, "charts": charts}
+    return HTML.get_template("report.html").render(review=review, **shown)
+
+
+def drawn(chart: plots.Chart) -> Markup:
+    """One chart as SVG, to stand within HTML."""
+    return Markup(HTML.get_template("chart.svg").render(chart=chart))
+
+
+def json(review: Review) -> str:
+    """As in docs/review.schema.json, indented."""
+    return msgspec.json.format(msgspec.json.encode(review), indent=2).decode() + "\n"
+
+
+def csv_table(review: Review) -> str:
+    """The series of the best evidence, one step of one group a line; empty but for its head without any."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow([*COLUMNS, *COUNTS])
+    best, head = review.best, review.head
+    for group, series in best.series.items() if best else ():
+        named = (head.key, head.rule, head.carrier, head.region, group)
+        for row in _rows(series):
+            writer.writerow([*map(escape.csv_cell, named), *row])
+    return out.getvalue()
+
+
+def _rows(series: Series) -> list[tuple[object, ...]]:
+    """A step without outcomes has no ratio: an empty cell."""
+    return [
+        (
+            wording.iso((series.start_s + i * series.step_s) * 1000),
+            series.step_s,
+            outcomes,
+            failed,
+            round(failed / outcomes, 6) if outcomes else "",
+        )
+        for i, (outcomes, failed) in enumerate(zip(series.outcomes, series.failed, strict=True))
+    ]
+
+
+FORMATS: Mapping[str, Callable[[Review], str]] = {
+    "md": markdown,
+    "html": html,
+    "json": json,
+    "csv": csv_table,
+}
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of the JSON report."""
+    return msgspec.json.schema(Review)
+
+
+def digest_markdown(digest: Digest, display: Callable[[str], str] = str) -> str:
+    return MARKDOWN.get_template("digest.md").render(digest=digest, display=display)
+
+
+def digest_json(digest: Digest) -> str:
+    return msgspec.json.format(msgspec.json.encode(digest), indent=2).decode() + "\n"
