@@ -11,6 +11,7 @@ from typing import Any
 from alerts import observe, silences
 from alerts.canary import Canary
 from alerts.flags import SHOWN_AFTER_END_S, TICKETS
+from alerts.freezer import Freezer
 from alerts.heartbeat import Heartbeat
 from alerts.inbox import Inbox
 from alerts.pages import PageData, pages
@@ -88,7 +89,9 @@ def run_alerts(settings: Settings) -> None:
     metrics.pager_info.labels(paging_route(settings)).set(1)
     if settings.status_pages:
         station.on_opened = StatusPages(settings.status_pages, station.attach, _WALL.now_ms).ask
-    seen = Seen(station, readiness, WallClock(settings.clock), settings)
+    clock = WallClock(settings.clock)
+    station.on_moved = Freezer(settings, station.file, clock.now_ms, _WALL.now_ms).ask
+    seen = Seen(station, readiness, clock, settings)
     seen.provide(metrics)
     runner = Runner(app, station, readiness, at_once=True)
     metrics.provide_lag(lambda: runner.lag)

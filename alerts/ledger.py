@@ -14,6 +14,7 @@ import msgspec
 from alerts import audience, commands
 from alerts.commands import Change
 from alerts.records import Delivery, Incident, StatusNote, Transition
+from alerts.review.evidence import Frozen
 from alerts.settings import Team
 from streams.commands import Ask, Command, Silence
 from streams.label_values import Heard
@@ -124,9 +125,17 @@ class Ledger:
         await self.event(msgspec.structs.replace(transition, seq=transition.seq + changes))
 
     async def event(self, transition: Transition) -> None:
+        self._remember(transition)
+        await self._send(INCIDENT_EVENTS, transition.key.encode(), encode(transition))
+
+    async def file(self, frozen: Frozen) -> None:
+        """Evidence: the whole of it in the topic, one line of the log here."""
+        await self._send(INCIDENT_EVENTS, frozen.key.encode(), encode(frozen))
+        self._remember(frozen.plain)
+
+    def _remember(self, transition: Transition) -> None:
         shown = (*self.events.get(transition.key, ()), transition)[-EVENTS_SHOWN:]
         self.events[transition.key] = shown
-        await self._send(INCIDENT_EVENTS, transition.key.encode(), encode(transition))
 
     async def _ask_silence(self, command: Command) -> Heard:
         """It holds from the next bucket on."""

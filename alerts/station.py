@@ -23,6 +23,7 @@ from alerts.inbox import Take
 from alerts.ledger import Ledger, ReadTopic, Send
 from alerts.policy import Policy
 from alerts.records import Delivery, Form, Incident, Page, StatusNote, Transition
+from alerts.review.evidence import Frozen
 from alerts.settings import Settings
 from alerts.sight import Sight
 from streams.commands import Silence
@@ -107,6 +108,8 @@ class Station:
         self._owns = True
         self.on_opened: Callable[[Incident], None] = lambda _: None
         """Told of each incident that has opened and is written; must return at once."""
+        self.on_moved: Callable[[Incident, str], None] = lambda _incident, _what: None
+        """The same of each transition of the detector."""
 
     @property
     def low_water(self) -> int:
@@ -204,6 +207,7 @@ class Station:
             self._page(change)
         for transition in decided.transitions:
             one = self._ledger.incidents[transition.key]
+            self.on_moved(one, transition.what)
             if transition.what == OPENED and not one.status_notes:
                 self.on_opened(one)
 
@@ -232,6 +236,11 @@ class Station:
     async def attach(self, key: str, notes: tuple[StatusNote, ...]) -> None:
         """What status pages say of an incident: for its page, and for what its pager is told next."""
         await self._ledger.attach(key, notes)
+        self._show(None)
+
+    async def file(self, frozen: Frozen) -> None:
+        """Evidence that was frozen."""
+        await self._ledger.file(frozen)
         self._show(None)
 
     def pages_of(self, incident: Incident) -> tuple[Page, ...]:

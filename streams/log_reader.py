@@ -63,6 +63,23 @@ async def read_log(settings: Settings, topic: str, start: int, end: int | None =
         return await read_from(consumer, tp, max(low, start), end)
 
 
+async def read_since(settings: Settings, topic: str, at_ms: int) -> AsyncIterator[Record]:
+    """The committed records of a one-partition topic that were written at `at_ms` (wall time) or later, up
+    to its end as it is now."""
+    tp = TopicPartition(settings.topic(topic), 0)
+    async with _consumer(settings) as consumer:
+        consumer.assign([tp])
+        end = (await consumer.end_offsets([tp]))[tp]
+        first = (await consumer.offsets_for_times({tp: max(at_ms, 0)}))[tp]
+        if first is None:
+            return
+        consumer.seek(tp, first.offset)
+        while await consumer.position(tp) < end:
+            batch = await consumer.getmany(tp, timeout_ms=1000)
+            for record in (r for records in batch.values() for r in records if r.offset < end):
+                yield record.offset, record.key, record.value
+
+
 async def read_back(settings: Settings, topic: str, span_s: int) -> list[Complete]:
     """The newest complete buckets of the journal, `span_s` of bucket time, oldest first."""
     tp = TopicPartition(settings.topic(topic), 0)

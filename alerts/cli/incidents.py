@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import uuid
-from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from alerts import asking, silences
+from alerts.cli.desk import ask, ask_about, asking_options, choose, command, echo, json_option, read
 from alerts.cli.incident_lines import detailed, incident_json, incident_lines, silence_json, silence_lines
+from alerts.cli.incident_review import digest, report, timeline
 from alerts.cli.roles import config_option
 from alerts.cli.when import Span, When
-from alerts.records import Incident, State, is_live
+from alerts.records import State, is_live
 from alerts.settings import Settings, load
 from streams.clock import WallClock
-from streams.commands import MOST_NAME, Ask, Command, Matcher, Silence, SilenceKind, Verdict, Via, safe
+from streams.commands import MOST_NAME, Ask, Matcher, Silence, SilenceKind, Verdict, safe
 from streams.errors import MonitorError
-from streams.settings import Clock
 
 MOST_CLOSED = 20
 """Closed incidents that `list` shows unless it is asked for all."""
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 class MatcherType(click.ParamType):
@@ -38,17 +35,6 @@ class MatcherType(click.ParamType):
             return silences.parse(str(value))
         except ValueError as e:
             self.fail(f"'{value}': {e}", param, ctx)
-
-
-def asking_options(command: F) -> F:
-    """Who asks, and the configuration."""
-    author = click.option(
-        "--author", default=getpass.getuser, metavar="NAME", help="Who asks; the user of this machine."
-    )
-    return author(config_option(command))
-
-
-json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 
 
 @click.group()
@@ -71,11 +57,11 @@ def incidents() -> None:
 @config_option
 def list_incidents(everything: bool, only_open: bool, as_json: bool, config: Path | None) -> None:
     """Incidents, the open ones first, then the newest."""
-    found = sorted(_incidents(load(config)).values(), key=lambda i: (-i.opened_bucket_s, i.key))
+    found = sorted(read(load(config)).values(), key=lambda i: (-i.opened_bucket_s, i.key))
     opened = [i for i in found if i.state is State.OPEN]
     closed = [] if only_open else [i for i in found if i.state is not State.OPEN]
     shown = opened + (closed if everything else closed[:MOST_CLOSED])
-    _echo(map(incident_json, shown) if as_json else incident_lines(shown))
+    echo(map(incident_json, shown) if as_json else incident_lines(shown))
     if not shown and not as_json:
         click.echo("No incident is open." if only_open else "No incident so far.", err=True)
 
@@ -86,8 +72,8 @@ def list_incidents(everything: bool, only_open: bool, as_json: bool, config: Pat
 @config_option
 def show(key: str, as_json: bool, config: Path | None) -> None:
     """One incident: figures, pages, and what people have said."""
-    incident = _chosen(load(config), key)
-    _echo([incident_json(incident)] if as_json else detailed(incident))
+    incident = choose(load(config), key)
+    echo([incident_json(incident)] if as_json else detailed(incident))
 
 
 @incidents.command()
@@ -102,7 +88,7 @@ def ack(key: str, undo: bool, text: str, author: str, config: Path | None) -> No
     the webhook brings it here.
     """
     what = Ask.UNACKNOWLEDGE if undo else Ask.ACKNOWLEDGE
-    _ask_about(load(config), key, what, author, text=text)
+    ask_about(load(config), key, what, author, text=text)
 
 
 @incidents.command()
@@ -111,7 +97,7 @@ def ack(key: str, undo: bool, text: str, author: str, config: Path | None) -> No
 @asking_options
 def note(key: str, text: str, author: str, config: Path | None) -> None:
     """Write a note on an incident."""
-    _ask_about(load(config), key, Ask.NOTE, author, text=text)
+    ask_about(load(config), key, Ask.NOTE, author, text=text)
 
 
 @incidents.command()
@@ -122,7 +108,7 @@ def note(key: str, text: str, author: str, config: Path | None) -> None:
 def verdict(key: str, worth: str, text: str, author: str, config: Path | None) -> None:
     """Say what the page was worth: useful, too-late or false."""
     given = Verdict(worth.replace("-", "_"))
-    _ask_about(load(config), key, Ask.VERDICT, author, text=text, verdict=given)
+    ask_about(load(config), key, Ask.VERDICT, author, text=text, verdict=given)
 
 
 @incidents.command()
@@ -136,10 +122,10 @@ def resolve(key: str, undo: bool, text: str, author: str, config: Path | None) -
     Its pages are resolved. It pages again when its severity rises, or after 4 hours of failing.
     """
     settings = load(config)
-    incident = _chosen(settings, key)
+    incident = choose(settings, key)
     if undo != incident.people.closed or (not undo and not is_live(incident)):
         raise MonitorError(f"{incident.key} is {'not closed by a person' if undo else 'closed already'}")
-    _ask_about(settings, incident.key, Ask.REOPEN if undo else Ask.RESOLVE, author, text=text)
+    ask_about(settings, incident.key, Ask.REOPEN if undo else Ask.RESOLVE, author, text=text)
 
 
 @incidents.command()
@@ -183,13 +169,13 @@ def silence(
     now_ms = WallClock(settings.clock).now_ms()
     if listing:
         held = silences.in_force(asyncio.run(asking.read_silences(settings)), now_ms)
-        _echo(map(silence_json, held) if as_json else silence_lines(held, now_ms))
+        echo(map(silence_json, held) if as_json else silence_lines(held, now_ms))
     elif ending:
         _end_silence(settings, ending, author, now_ms)
     else:
-        found = silences.of_incident(_chosen(settings, key)) if key else ()
+        found = silences.of_incident(choose(settings, key)) if key else ()
         made = _silence((*found, *matchers), author, now_ms, **given)
-        _ask(settings, _command(Ask.SILENCE, author, now_ms, silence=made, silence_id=made.id))
+        ask(settings, command(Ask.SILENCE, author, now_ms, silence=made, silence_id=made.id))
         click.echo(silence_json(made) if as_json else next(iter(silence_lines([made], now_ms))))
 
 
@@ -230,49 +216,9 @@ def _end_silence(settings: Settings, silence_id: str, author: str, now_ms: int) 
     held = silences.in_force(asyncio.run(asking.read_silences(settings)), now_ms)
     if silence_id not in {s.id for s in held}:
         raise MonitorError(f"no silence {silence_id} is in force: see `incidents silence --list`")
-    _ask(settings, _command(Ask.END_SILENCE, author, now_ms, silence_id=silence_id))
+    ask(settings, command(Ask.END_SILENCE, author, now_ms, silence_id=silence_id))
     click.echo(f"silence {silence_id} ends")
 
 
-def _ask_about(settings: Settings, key: str, what: Ask, author: str, text: str = "", **more: Any) -> None:
-    """People's own times are those of the wall, whatever clock events run on."""
-    incident = _chosen(settings, key)
-    at_ms = WallClock(Clock()).now_ms()
-    _ask(settings, _command(what, author, at_ms, key=incident.key, text=safe(text), **more))
-    click.echo(f"{what.value.replace('_', ' ')}: {incident.key}")
-
-
-def _command(what: Ask, author: str, at_ms: int, **more: Any) -> Command:
-    return Command(uuid.uuid4().hex, what, at_ms, safe(author, MOST_NAME), Via.CLI, **more)
-
-
-def _ask(settings: Settings, command: Command) -> None:
-    asyncio.run(asking.ask(settings, command))
-
-
-def _incidents(settings: Settings) -> dict[str, Incident]:
-    return asyncio.run(asking.read_incidents(settings))
-
-
-def _chosen(settings: Settings, key: str) -> Incident:
-    """The incident that is meant. Raises MonitorError."""
-    return chosen(_incidents(settings), key)
-
-
-def chosen(known: Mapping[str, Incident], key: str) -> Incident:
-    """The incident of that key; else the only open one whose key holds it, or the only one of all."""
-    if key in known:
-        return known[key]
-    alike = [known[k] for k in sorted(known) if key in k]
-    opened = [i for i in alike if i.state is State.OPEN]
-    found = opened or alike
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise MonitorError(f"'{key}' fits {len(found)} incidents, such as {found[0].key}: give more of it")
-    raise MonitorError(f"no incident '{key}': see `carrier-health incidents list --all`")
-
-
-def _echo(lines: Iterable[str]) -> None:
-    for line in lines:
-        click.echo(line)
+for reviewing in (report, timeline, digest):
+    incidents.add_command(reviewing)

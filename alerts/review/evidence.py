@@ -100,6 +100,11 @@ class Frozen(Transition, frozen=True):
 
     evidence: Evidence | None = None
 
+    @property
+    def plain(self) -> Transition:
+        """The line of the log alone."""
+        return Transition(*(getattr(self, name) for name in Transition.__struct_fields__))
+
 
 def needed(incident: Incident, until_s: int) -> Span:
     """The buckets that an evidence until `until_s` is made of."""

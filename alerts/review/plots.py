@@ -56,7 +56,7 @@ def ratio(review: Review, evidence: Evidence) -> Chart:
     top, bottom = plane.y(normal.high), plane.y(normal.low)
     legend = [("own", "this incident"), ("band", "normal in 95 of 100 cases")]
     shapes = [Shape("band", f"M{left},{top}H{right}V{bottom}H{left}Z"), *_doubt(evidence, plane)]
-    if near is not None and sum(near.outcomes):
+    if near is not None and any(near.outcomes):
         shapes.append(Shape("near", _line(near, plane)))
         legend.insert(1, ("near", "neighbours"))
     shapes.append(Shape("own", _line(own, plane)))

@@ -22,6 +22,7 @@ from alerts.review import escape, plots, telling
 from alerts.review.digest import Digest
 from alerts.review.report import Review
 from alerts.review.series import Series
+from alerts.review.shapes import Chart
 
 _LOADER = jinja2.PackageLoader("alerts.review", "templates")
 _SHARED = {
@@ -65,7 +66,7 @@ def html(review: Review) -> str:
     return HTML.get_template("report.html").render(review=review, **shown)
 
 
-def drawn(chart: plots.Chart) -> Markup:
+def drawn(chart: Chart) -> Markup:
     """One chart as SVG, to stand within HTML."""
     return Markup(HTML.get_template("chart.svg").render(chart=chart))
 

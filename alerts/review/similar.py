@@ -107,9 +107,9 @@ def _traits(a: Incident, b: Incident, mixes: Mapping[str, Mix]) -> Iterator[Trai
     yield Trait(2, float(one.region == other.region), f"same region ({other.region})")
     yield Trait(1, float(one.kind == other.kind), f"same kind of scope ({other.kind.value})")
     yield Trait(1, _near(a.peak_ratio, b.peak_ratio), f"peak {b.peak_ratio:.0%} as {a.peak_ratio:.0%}")
-    lengths = lasted_s(a), lasted_s(b)
-    if lengths[0] is not None and lengths[1] is not None:
-        yield Trait(1, _near(*lengths), f"lasted {lengths[1] // 60} min as {lengths[0] // 60} min")
+    own_s, other_s = lasted_s(a), lasted_s(b)
+    if own_s is not None and other_s is not None:
+        yield Trait(1, _near(own_s, other_s), f"lasted {other_s // 60} min as {own_s // 60} min")
     hours = _hours_apart(a, b)
     hour = b.opened_bucket_s // 3600 % 24
     yield Trait(1, max(0.0, 1 - hours / 6), f"same time of day (about {hour:02}:00 UTC)")

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from alerts.cli import cli
+from alerts.cli.desk import chosen
 from alerts.cli.incident_lines import (
     detailed,
     incident_json,
@@ -16,7 +17,6 @@ from alerts.cli.incident_lines import (
     silence_lines,
     state_of,
 )
-from alerts.cli.incidents import chosen
 from alerts.commands import carried
 from alerts.records import Delivery, Incident, State
 from streams.commands import Ask, Verdict

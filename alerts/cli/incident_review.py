@@ -1,0 +1,170 @@
+"""`carrier-health incidents report`, `timeline` and `digest`: what is told of incidents afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import click
+
+from alerts import collect
+from alerts.cli.desk import ask_about, asking_options, choose, chosen, json_option, read
+from alerts.cli.roles import config_option
+from alerts.cli.when import Span, When
+from alerts.progress import Progress
+from alerts.records import Incident, Transition
+from alerts.review import render, telling
+from alerts.review.digest import Reviewed
+from alerts.review.digest import digest as week_of
+from alerts.review.evidence import Evidence, Frozen, Moment, freeze, needed
+from alerts.review.redact import redacted
+from alerts.review.report import Known, Review, mixes, ordered, review
+from alerts.review.timeline import SETTABLE, Name, Timeline, backwards
+from alerts.review.timeline import timeline as timeline_of
+from alerts.settings import Settings, load
+from streams.clock import WallClock
+from streams.commands import Ask, ToldTime
+from streams.errors import MonitorError
+from streams.networks import networks_of
+from streams.records import BUCKET_S, encode
+from streams.settings import Clock
+
+DAY_MS = 86_400_000
+MILESTONES = [name.value for name in SETTABLE]
+
+
+@click.command()
+@click.argument("key")
+@click.option("--format", "kind", type=click.Choice(list(render.FORMATS)), default="md", show_default=True)
+@click.option("--redact", is_flag=True, help="For customers: nothing of others, of people or of the house.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="A file in place of stdout.")
+@click.option("--frozen", is_flag=True, help="As it was frozen at the time; buckets are not read again.")
+@config_option
+def report(key: str, kind: str, redact: bool, out: Path | None, frozen: bool, config: Path | None) -> None:
+    """The review of one incident, for its postmortem.
+
+    Markdown with the headings of PagerDuty's and Google's templates, what the monitor knows filled in and
+    prompts where people know more; one HTML file with its plots; JSON (docs/review.schema.json); or the
+    series as CSV. Buckets are read from the topic `windows`, which keeps 30 days; of older incidents there
+    is what was frozen when they opened and ended.
+    """
+    settings = load(config)
+    text = render.FORMATS[kind](_redacted(_review(settings, key, frozen), redact))
+    if out is None:
+        click.echo(text, nl=False)
+    else:
+        out.write_text(text, encoding="utf-8", newline="")
+        click.echo(f"{out}: {len(text.encode()):,} bytes", err=True)
+
+
+@click.command()
+@click.argument("key")
+@click.option("--set", "given", metavar="NAME=T", help=f"When it really was: {', '.join(MILESTONES)}.")
+@click.option("--undo", type=click.Choice(MILESTONES), help="Takes back what was set.")
+@click.option("--text", default="", help="How you know.")
+@json_option
+@asking_options
+def timeline(
+    key: str,
+    given: str | None,
+    undo: str | None,
+    text: str,
+    as_json: bool,
+    author: str,
+    config: Path | None,
+) -> None:
+    """The milestones of an incident and where each is known from; or sets one.
+
+    T is ISO 8601 or epoch ms. Time never runs backwards: what would is refused with the reason. What was
+    set is kept with who set it, and what it replaces.
+    """
+    settings = load(config)
+    incident = choose(settings, key)
+    if undo:
+        ask_about(settings, incident.key, Ask.SET_TIME, author, text, time=ToldTime(undo, 0))
+        return
+    found = _timeline(incident, asyncio.run(collect.read_events(settings)).get(incident.key, []))
+    if given:
+        told = _told(given)
+        if why := backwards(found.milestones, Name(told.name), told.at_ms):
+            raise MonitorError(f"{why}: set that one first, or check the time zone")
+        ask_about(settings, incident.key, Ask.SET_TIME, author, text, time=told)
+        return
+    if as_json:
+        click.echo(encode(found).decode())
+        return
+    for one in found.milestones:
+        line = f"{telling.milestone_time(one):<32} {telling.name(one.name):<13} {one.by.value:<10}"
+        click.echo(f"{line} {telling.milestone_words(one)}".rstrip())
+
+
+@click.command()
+@click.option("--to", "to_ms", type=When(), help="End of the time that is told of; now, if not given.")
+@click.option("--for", "span_ms", type=Span(), default="7d", show_default=True, help="How long it is.")
+@json_option
+@config_option
+def digest(to_ms: int | None, span_ms: int, as_json: bool, config: Path | None) -> None:
+    """The week: incidents, how fast, what the pages were worth, flapping, the worst carriers."""
+    settings = load(config)
+    known, events = read(settings), asyncio.run(collect.read_events(settings))
+    to_s = (WallClock(settings.clock).now_ms() if to_ms is None else to_ms) // 1000
+    reviewed = [Reviewed(i, _timeline(i, events.get(i.key, []))) for i in known.values()]
+    told = week_of(reviewed, to_s, to_s - span_ms // 1000)
+    text = render.digest_json(told) if as_json else render.digest_markdown(told, _display(settings))
+    click.echo(text, nl=False)
+
+
+def _review(settings: Settings, key: str, frozen: bool) -> Review:
+    known, events = read(settings), asyncio.run(collect.read_events(settings))
+    incident = chosen(known, key)
+    own = events.get(incident.key, [])
+    made_ms = WallClock(Clock()).now_ms()
+    fresh = None if frozen else _fresh(settings, incident, made_ms)
+    every = [event for several in events.values() for event in several]
+    links = {
+        "Incident": settings.incident_url(incident.key),
+        "Incident at the pager": incident.people.pager_url,
+        "Runbook": settings.alerting.runbook_url,
+    }
+    others = Known(list(known.values()), mixes(every), _display(settings), links)
+    return review(incident, own, fresh, others, made_ms)
+
+
+def _fresh(settings: Settings, incident: Incident, made_ms: int) -> Evidence | None:
+    """Made of the buckets as they are in the journal; None where it holds none of them."""
+    until_s = WallClock(settings.clock).now_ms() // 1000 // BUCKET_S * BUCKET_S
+    progress = Progress(quiet=not sys.stderr.isatty())
+    progress.begin("reading buckets")
+    try:
+        found = asyncio.run(collect.gathered(settings, incident, until_s, progress.update))
+    finally:
+        progress.finish()
+    if not found.seen:
+        return None
+    span = needed(incident, min(until_s, max(found.seen) + BUCKET_S))
+    return freeze(Moment.NOW, incident, found, span, collect.context(settings, made_ms))
+
+
+def _timeline(incident: Incident, events: Sequence[Frozen]) -> Timeline:
+    """With onset and recovery as they were frozen."""
+    kept = ordered(None, [e.evidence for e in events if e.evidence is not None])
+    told: list[Transition] = [e for e in events if e.evidence is None]
+    best = kept[0] if kept else None
+    return timeline_of(incident, told, best.begun if best else None, best.ended if best else None)
+
+
+def _told(given: str) -> ToldTime:
+    name, _, text = given.partition("=")
+    if name not in MILESTONES or not text:
+        raise click.UsageError(f"--set is NAME=T with a NAME of {', '.join(MILESTONES)}")
+    return ToldTime(name, When().convert(text, None, None))
+
+
+def _redacted(one: Review, redact: bool) -> Review:
+    return redacted(one) if redact else one
+
+
+def _display(settings: Settings) -> Callable[[str], str]:
+    return networks_of(settings.carriers.file, settings.carriers.roll_up).display
