@@ -65,15 +65,14 @@ async def read_log(settings: Settings, topic: str, start: int, end: int | None =
 
 async def read_since(settings: Settings, topic: str, at_ms: int) -> AsyncIterator[Record]:
     """The committed records of a one-partition topic that were written at `at_ms` (wall time) or later, up
-    to its end as it is now."""
+    to its end as it is now; all of them where none is so new, as when `at_ms` is of a clock that is ahead."""
     tp = TopicPartition(settings.topic(topic), 0)
     async with _consumer(settings) as consumer:
         consumer.assign([tp])
         end = (await consumer.end_offsets([tp]))[tp]
         first = (await consumer.offsets_for_times({tp: max(at_ms, 0)}))[tp]
-        if first is None:
-            return
-        consumer.seek(tp, first.offset)
+        low = (await consumer.beginning_offsets([tp]))[tp]
+        consumer.seek(tp, low if first is None else first.offset)
         while await consumer.position(tp) < end:
             batch = await consumer.getmany(tp, timeout_ms=1000)
             for record in (r for records in batch.values() for r in records if r.offset < end):

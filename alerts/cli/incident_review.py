@@ -134,7 +134,8 @@ def _review(settings: Settings, key: str, frozen: bool) -> Review:
 
 def _fresh(settings: Settings, incident: Incident, made_ms: int) -> Evidence | None:
     """Made of the buckets as they are in the journal; None where it holds none of them."""
-    until_s = WallClock(settings.clock).now_ms() // 1000 // BUCKET_S * BUCKET_S
+    now_s = WallClock(settings.clock).now_ms() // 1000 // BUCKET_S * BUCKET_S
+    until_s = max(now_s, incident.last_bucket_s + BUCKET_S)
     progress = Progress(quiet=not sys.stderr.isatty())
     progress.begin("reading buckets")
     try:

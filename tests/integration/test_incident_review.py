@@ -1,0 +1,123 @@
+"""The review of an incident, whole: closed buckets on a real Kafka, the alerts role, the command line.
+
+closed buckets --> alerts --> incidents, incident-events --> `incidents report`, `timeline`, `digest`
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import time
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+
+from alerts.demo.receiver import Receiver
+from alerts.demo.stage import ReceiverThread
+from alerts.records import State
+from alerts.review.evidence import Frozen
+from alerts.review.report import Review
+from streams.embedded import EmbeddedKafka, EmbeddedValkey
+from tests.alerts.traffic import START_S
+from tests.faults.cluster import wait_for
+from tests.integration.gateway import make_topics, written
+from tests.integration.test_incident_desk import OPEN_BUCKETS, WITHIN_S, Desk
+
+ONSET_S = START_S + 300
+END_S = START_S + 600
+
+
+def evidence(desk: Desk) -> dict[str, Frozen]:
+    events = [
+        msgspec.json.decode(r.value, type=Frozen)
+        for r in written(desk.kafka, f"{desk.prefix}incident-events")
+    ]
+    return {e.what: e for e in events if e.evidence is not None}
+
+
+@pytest.fixture(scope="module")
+def desk(
+    tmp_path_factory: pytest.TempPathFactory, kafka: EmbeddedKafka, valkey: EmbeddedValkey
+) -> Iterator[Desk]:
+    folder, prefix = tmp_path_factory.mktemp("review"), f"test-review-{time.time_ns()}-"
+    make_topics(kafka.bootstrap_servers, prefix)
+    with ReceiverThread(Receiver()) as pager:
+        made = Desk(folder, kafka.bootstrap_servers, prefix, valkey.url, pager.url)
+        made.close_buckets(slice(0, OPEN_BUCKETS))
+        made.alerts.start()
+        try:
+            made.until(lambda i: bool(i.deliveries))
+            wait_for(lambda: "evidence_open" in evidence(made), "the evidence of the opening", WITHIN_S)
+            made.close_buckets(slice(OPEN_BUCKETS, None))
+            made.until(lambda i: i.state is State.RESOLVED)
+            wait_for(lambda: "evidence_close" in evidence(made), "the evidence of the end", WITHIN_S)
+            yield made
+        finally:
+            made.alerts.kill()
+
+
+def report(desk: Desk, *arguments: str) -> Review:
+    return msgspec.json.decode(desk.cli("report", "carrier:c1", "--format", "json", *arguments), type=Review)
+
+
+def test_evidence_is_frozen_at_opening_peak_and_end(desk: Desk) -> None:
+    frozen = {what: e.evidence for what, e in evidence(desk).items()}
+    assert set(frozen) == {"evidence_open", "evidence_peak", "evidence_close"}
+    opened, close = frozen["evidence_open"], frozen["evidence_close"]
+    assert opened is not None and close is not None
+    assert opened.begun is not None and abs(opened.begun.at_s - ONSET_S) <= 10
+    assert close.ended is not None and abs(close.ended.at_s - END_S) <= 10
+    assert opened.impact.first.failed < close.impact.first.failed
+    assert opened.policy and opened.code_version
+    wait_for(
+        lambda: "evidence close" in desk.page(f"/incidents/{evidence(desk)['evidence_close'].key}"), "it", 30
+    )
+
+
+def test_the_report_is_made_of_the_buckets_and_is_the_same_as_what_was_frozen(desk: Desk) -> None:
+    fresh, frozen = report(desk), report(desk, "--frozen")
+    assert fresh.evidence[0].moment == "now" and frozen.evidence[0].moment == "close"
+    assert fresh.impact == frozen.impact
+    assert fresh.timeline == frozen.timeline
+    assert [m.name for m in fresh.timeline.milestones][:3] == ["onset", "first_flag", "page_sent"]
+    assert fresh.impact.missing_buckets == 0
+    share = fresh.impact.first.failed / fresh.impact.first.attempted
+    assert share == pytest.approx(0.4, abs=0.1)
+
+
+def test_every_format_is_printed_and_written(desk: Desk) -> None:
+    assert "## Timeline" in desk.cli("report", "carrier:c1")
+    page = desk.folder / "review.html"
+    assert "bytes" in desk.cli("report", "carrier:c1", "--format", "html", "--out", str(page))
+    assert page.read_text().count("<svg") == 4
+    rows = list(csv.DictReader(io.StringIO(desk.cli("report", "carrier:c1", "--format", "csv"))))
+    assert {row["group"] for row in rows} == {"own", "neighbours", "region", "everything"}
+    shown = desk.cli("report", "carrier:c1", "--redact")
+    assert "c1, all regions" in shown and "c2" not in shown and "pagerduty" not in shown
+
+
+def test_a_person_sets_a_time_and_takes_it_back(desk: Desk) -> None:
+    refused = desk.cli("timeline", "carrier:c1", "--set", f"mitigated={(ONSET_S - 60) * 1000}", code=1)
+    assert "mitigated would be before onset" in refused
+    mitigated = (END_S - 30) * 1000
+    desk.cli(
+        "timeline", "carrier:c1", "--set", f"mitigated={mitigated}", "--text", "rerouted", "--author", "ann"
+    )
+    desk.until(lambda i: bool(i.people.times))
+    assert "person     by ann; rerouted" in desk.cli("timeline", "carrier:c1")
+    told = json.loads(desk.cli("timeline", "carrier:c1", "--json"))
+    assert told["durations"]["to_mitigate_ms"] == pytest.approx(270_000, abs=10_000)
+    desk.cli("timeline", "carrier:c1", "--undo", "mitigated", "--author", "ann")
+    desk.until(lambda i: not i.people.times)
+    assert "Mitigated" not in desk.cli("timeline", "carrier:c1")
+    assert "NAME=T" in desk.cli("timeline", "carrier:c1", "--set", "resolved=1", code=2)
+
+
+def test_the_digest_counts_the_week(desk: Desk) -> None:
+    to_ms = str((START_S + 3600) * 1000)
+    told = json.loads(desk.cli("digest", "--to", to_ms, "--for", "1d", "--json"))
+    assert told["incidents"] == 1 and told["pages"] == 1
+    assert told["times"]["detect"]["median_ms"] < 120_000
+    assert "## Worst carriers" in desk.cli("digest", "--to", to_ms)
