@@ -21,6 +21,7 @@ from alerts.case import RANK
 from alerts.paging import CRITICAL_SUFFIX, open_keys
 from alerts.records import Decision, Delivery, Incident, Note, People, Silenced, State, Transition
 from alerts.storm import holder_of
+from alerts.wording import iso
 from streams.commands import MOST_NAME, Ask, Command, Silence, ToldTime, Via, safe, safe_url
 from streams.records import BUCKET_S
 
@@ -28,8 +29,7 @@ CLOSED_HOLDS_S = 4 * 3600
 """An incident that a person has closed stays closed so long while it goes on failing no worse."""
 MOST_ASKED = 100
 """Ids of commands that an incident remembers."""
-MOST_NOTES = 50
-MOST_PAGER_IDS = MOST_TIMES = 20
+MOST_NOTES, MOST_PAGER_IDS = 50, 20
 PAGERDUTY = Via.PAGERDUTY.value
 """Routes to PagerDuty begin with it."""
 CLOCK_SKEW_MS = 30_000
@@ -56,7 +56,7 @@ def read(value: bytes | None) -> Command | None:
         return None
     if command.what is Ask.SILENCE:
         return command if command.silence and not silences.fault(command.silence) else None
-    lacks = {Ask.VERDICT: command.verdict is None, Ask.SET_TIME: command.time is None}
+    lacks = {Ask.VERDICT: command.verdict is None, Ask.SET_TIME: not (command.time and command.time.valid)}
     return None if lacks.get(command.what) else command
 
 
@@ -173,11 +173,11 @@ def _said(incident: Incident, command: Command) -> Change:
 
 
 def _timed(incident: Incident, command: Command, time: ToldTime) -> Change:
-    name, text = safe(time.name, MOST_NAME), safe(command.text)
-    told = ToldTime(name, time.at_ms, _author(command), text, command.at_ms)
-    others = tuple(t for t in incident.people.times if t.name != told.name)
-    times = (*others, told)[-MOST_TIMES:] if told.at_ms else others
-    return _moved(incident, command, "time_set", Decision.TIMED, f"{name} {time.at_ms}: {text}", times=times)
+    author, reason = _author(command), safe(command.text)
+    told = msgspec.structs.replace(time, author=author, reason=reason, told_ms=command.at_ms)
+    times = tuple(t for t in (*incident.people.times, told) if t.at_ms and (t is told or t.name != time.name))
+    detail = f"{time.name} {iso(time.at_ms) if time.at_ms else 'as searched'}: {reason}"
+    return _moved(incident, command, "time_set", Decision.TIMED, detail, times=times)
 
 
 def _resolved(incident: Incident, command: Command, bucket_s: int) -> Change:

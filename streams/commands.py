@@ -87,6 +87,12 @@ class Silence(msgspec.Struct, frozen=True):
     v: int = VERSION
 
 
+MILESTONES = ("onset", "delivered", "acknowledged", "mitigated", "recovered")
+"""What a person may know better than the monitor."""
+LAST_MS = 253_402_300_799_999
+"""The end of the year 9999: no calendar here goes further."""
+
+
 class ToldTime(msgspec.Struct, frozen=True):
     """When a milestone of an incident was, by somebody who knows better than the monitor. Epoch ms."""
 
@@ -96,6 +102,10 @@ class ToldTime(msgspec.Struct, frozen=True):
     author: str = ""
     reason: str = ""
     told_ms: int = 0
+
+    @property
+    def valid(self) -> bool:
+        return self.name in MILESTONES and 0 <= self.at_ms <= LAST_MS
 
 
 class Command(msgspec.Struct, frozen=True):

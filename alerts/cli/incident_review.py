@@ -21,18 +21,17 @@ from alerts.review.digest import digest as week_of
 from alerts.review.evidence import Evidence, Frozen, Moment, freeze, needed
 from alerts.review.redact import redacted
 from alerts.review.report import Known, Review, mixes, ordered, review
-from alerts.review.timeline import SETTABLE, Name, Timeline, backwards
+from alerts.review.timeline import Name, Timeline, backwards
 from alerts.review.timeline import timeline as timeline_of
 from alerts.settings import Settings, load
 from streams.clock import WallClock
-from streams.commands import Ask, ToldTime
+from streams.commands import MILESTONES, Ask, ToldTime
 from streams.errors import MonitorError
 from streams.networks import networks_of
 from streams.records import BUCKET_S, encode
 from streams.settings import Clock
 
 DAY_MS = 86_400_000
-MILESTONES = [name.value for name in SETTABLE]
 
 
 @click.command()

@@ -92,7 +92,7 @@ def review(
     told = [e for e in events if e.evidence is None]
     return Review(
         made_ms=made_ms,
-        head=_head(incident, known.display),
+        head=_head(incident, known.display, _explanation(incident, frozen)),
         timeline=timeline(incident, told, best.begun if best else None, best.ended if best else None),
         impact=best.impact if best else of_record(incident, made_ms),
         evidence=evidence,
@@ -145,7 +145,13 @@ def mixes(events: Iterable[Frozen]) -> dict[str, Mix]:
     }
 
 
-def _head(incident: Incident, display: Callable[[str], str]) -> Head:
+def _explanation(incident: Incident, frozen: Sequence[Evidence]) -> str:
+    """The words of the opening: those of the end only say that it is over."""
+    opened = (e.explanation for e in frozen if e.moment is Moment.OPEN)
+    return next(opened, "") or incident.explanation
+
+
+def _head(incident: Incident, display: Callable[[str], str], explanation: str) -> Head:
     scope = scope_of(incident)
     return Head(
         key=incident.key,
@@ -160,7 +166,7 @@ def _head(incident: Incident, display: Callable[[str], str]) -> Head:
         severity=incident.severity.value,
         reason=incident.reason.value,
         peak_ratio=incident.peak_ratio,
-        explanation=incident.explanation,
+        explanation=explanation,
         reopened=incident.reopened,
         team=incident.team or "",
         verdict=incident.people.verdict,

@@ -16,6 +16,7 @@ import msgspec
 from alerts.records import QUIET_ROUTES, Incident, State, Transition
 from alerts.review.onset import ChangePoint
 from alerts.wording import percent, words
+from streams.commands import MILESTONES
 from streams.records import BUCKET_S
 
 
@@ -52,9 +53,6 @@ FOLLOWS: Mapping[Name, tuple[Name, ...]] = {
     Name.RESOLVED: (Name.FIRST_FLAG, Name.RECOVERED),
 }
 """What each milestone can not be earlier than."""
-
-SETTABLE = (Name.ONSET, Name.DELIVERED, Name.ACKNOWLEDGED, Name.MITIGATED, Name.RECOVERED)
-"""What a person may know better than the monitor."""
 
 
 class Milestone(msgspec.Struct, frozen=True):
@@ -196,7 +194,7 @@ def _told(incident: Incident, events: Sequence[Transition]) -> dict[Name, Milest
     return {
         Name(t.name): Milestone(Name(t.name), t.at_ms, By.PERSON, author=t.author, evidence=t.reason)
         for t in incident.people.times
-        if t.name in SETTABLE
+        if t.name in MILESTONES
     }
 
 

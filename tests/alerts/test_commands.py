@@ -15,7 +15,7 @@ from alerts.commands import CLOSED_HOLDS_S, Change
 from alerts.paging import open_keys, pages
 from alerts.records import Decision, Delivery, Incident, Severity, State
 from alerts.storm import storm_pages
-from streams.commands import Ask, Command, Silence, Verdict, Via
+from streams.commands import Ask, Command, Silence, ToldTime, Verdict, Via
 from streams.records import encode
 
 BUCKET_S = 1_700_000_000
@@ -408,3 +408,26 @@ def test_no_bytes_raise(value: bytes) -> None:
 def test_a_command_is_read_as_it_was_written() -> None:
     command = asked(Ask.SILENCE, silence=silence(60), silence_id="s")
     assert commands.read(encode(command)) == command
+
+
+@pytest.mark.parametrize(
+    "time", [None, ToldTime("opened", 1), ToldTime("onset", -1), ToldTime("onset", 10**18)]
+)
+def test_a_time_that_no_milestone_can_have_is_no_command(time: ToldTime | None) -> None:
+    assert commands.read(encode(asked(Ask.SET_TIME, time=time))) is None
+
+
+def test_the_last_time_that_was_set_counts_and_can_be_taken_back() -> None:
+    one = after(
+        incident(),
+        asked(Ask.SET_TIME, "1", time=ToldTime("onset", 1000)),
+        asked(Ask.SET_TIME, "2", time=ToldTime("mitigated", 3000)),
+        asked(Ask.SET_TIME, "3", text="+12025550123 saw it", time=ToldTime("onset", 2000)),
+    )
+    assert [(t.name, t.at_ms, t.author) for t in one.people.times] == [
+        ("mitigated", 3000, "ann"),
+        ("onset", 2000, "ann"),
+    ]
+    assert "2025550123" not in one.people.times[1].reason
+    undone = after(one, asked(Ask.SET_TIME, "4", time=ToldTime("onset", 0)))
+    assert [t.name for t in undone.people.times] == ["mitigated"]
