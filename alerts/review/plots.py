@@ -7,13 +7,15 @@ the dark and in the light, and must open from one file without script or network
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
+
+import msgspec
 
 from alerts.review.evidence import Evidence
 from alerts.review.grids import codes, heat
 from alerts.review.report import Review
-from alerts.review.series import NEIGHBOURS, OWN, Series
+from alerts.review.series import NEIGHBOURS, OWN, Series, Span
 from alerts.review.shapes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Chart, Mark, Shape, Tick
 from alerts.review.timeline import Milestone
 from alerts.wording import clock, number, percent, words
@@ -43,8 +45,17 @@ def charts(review: Review) -> tuple[Chart, ...]:
     best = review.best
     if best is None or not best.series.get(OWN, Series(0, 1, (), ())).outcomes:
         return ()
+    best = msgspec.structs.replace(best, series=_begun(best.series))
     drawn = (ratio(review, best), volume(review, best), codes(best), heat(best))
     return tuple(chart for chart in drawn if chart is not None)
+
+
+def _begun(series: Mapping[str, Series]) -> dict[str, Series]:
+    """From the first step on in which anything is known: the monitor may have been young."""
+    most = max(series.values(), key=lambda s: sum(s.outcomes))
+    first = next((i for i, n in enumerate(most.outcomes) if n), 0)
+    span = Span(most.start_s + first * most.step_s, most.end_s)
+    return {group: one.within(span) for group, one in series.items()}
 
 
 def ratio(review: Review, evidence: Evidence) -> Chart:

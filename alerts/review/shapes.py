@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 WIDTH, HEIGHT = 720, 240
-LEFT, RIGHT, TOP, BOTTOM = 56, 12, 30, 26
+LEFT, RIGHT, TOP, BOTTOM = 64, 16, 30, 26
 
 
 class Tick(NamedTuple):

@@ -155,8 +155,12 @@ def late_words(impact: Impact) -> str:
     more = impact.final.attempted - impact.first.attempted
     if not more:
         return ""
-    failed = impact.final.failed - impact.first.failed
-    return f"{number(more)} outcomes came late, {number(failed)} of them failed."
+    failed, final = impact.final.failed - impact.first.failed, impact.final
+    return (
+        f"{number(more)} outcomes came late, {number(failed)} of them failed. In the end "
+        f"{number(final.failed)} of {number(final.attempted)} failed, {amount(final.excess)} more than would "
+        "have anyway."
+    )
 
 
 def name(text: str) -> str:
