@@ -12,9 +12,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from alerts.collect import context, gathered
+from alerts.collect import context, gathered, samples
 from alerts.records import Incident
-from alerts.review.evidence import Context, Frozen, Moment, as_event, freeze, needed
+from alerts.review.evidence import Frozen, Moment, as_event, freeze, needed, peak_s
+from alerts.review.series import OWN, Span
 from alerts.settings import Settings
 from streams.records import BUCKET_S
 
@@ -53,17 +54,20 @@ class Freezer:
         task.add_done_callback(self._asked.discard)
 
     async def _freeze(self, incident: Incident, what: str, until_s: int, lag_ms: int) -> None:
-        told = context(self._settings, self._wall_ms(), lag_ms)
         try:
             async with self._one_by_one:
-                records = await asyncio.to_thread(self._read, incident, what, until_s, told)
+                records = await asyncio.to_thread(self._read, incident, what, until_s, lag_ms)
             for record in records:
                 await self._file(record)
         except Exception as e:  # whatever it is, it must reach nobody who decides or pages
             log.warning("no evidence of %s (%s): %s: %s", incident.key, what, type(e).__name__, e)
 
-    def _read(self, incident: Incident, what: str, until_s: int, told: Context) -> list[Frozen]:
+    def _read(self, incident: Incident, what: str, until_s: int, lag_ms: int) -> list[Frozen]:
         """Runs in a thread with an event loop of its own: buckets are many, and decoding them takes time."""
-        found = asyncio.run(gathered(self._settings, incident, until_s))
-        span = needed(incident, until_s)
+        return asyncio.run(self._frozen(incident, what, until_s, lag_ms))
+
+    async def _frozen(self, incident: Incident, what: str, until_s: int, lag_ms: int) -> list[Frozen]:
+        found, span = await gathered(self._settings, incident, until_s), needed(incident, until_s)
+        from_s = peak_s(found.series(OWN, Span(incident.opened_bucket_s, until_s)))
+        told = context(self._settings, self._wall_ms(), lag_ms, await samples(self._settings, found, from_s))
         return [as_event(incident, freeze(moment, incident, found, span, told)) for moment in MOMENTS[what]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -63,20 +63,40 @@ async def read_log(settings: Settings, topic: str, start: int, end: int | None =
         return await read_from(consumer, tp, max(low, start), end)
 
 
-async def read_since(settings: Settings, topic: str, at_ms: int) -> AsyncIterator[Record]:
+async def read_since(settings: Settings, topic: str, at_ms: int) -> AsyncGenerator[Record, None]:
     """The committed records of a one-partition topic that were written at `at_ms` (wall time) or later, up
     to its end as it is now; all of them where none is so new, as when `at_ms` is of a clock that is ahead."""
     tp = TopicPartition(settings.topic(topic), 0)
     async with _consumer(settings) as consumer:
         consumer.assign([tp])
         end = (await consumer.end_offsets([tp]))[tp]
-        first = (await consumer.offsets_for_times({tp: max(at_ms, 0)}))[tp]
-        low = (await consumer.beginning_offsets([tp]))[tp]
-        consumer.seek(tp, low if first is None else first.offset)
+        consumer.seek(tp, await _first_offset(consumer, tp, at_ms))
         while await consumer.position(tp) < end:
             batch = await consumer.getmany(tp, timeout_ms=1000)
             for record in (r for records in batch.values() for r in records if r.offset < end):
                 yield record.offset, record.key, record.value
+
+
+async def read_some(settings: Settings, topic: str, at_ms: int, most: int) -> AsyncIterator[bytes]:
+    """As `read_since`, of a topic with any number of partitions: values, at most `most` of each partition."""
+    async with _consumer(settings) as consumer:
+        one = TopicPartition(settings.topic(topic), 0)
+        consumer.assign([one])
+        await consumer.end_offsets([one])  # which asks for what the topic has
+        partitions = consumer.partitions_for_topic(one.topic) or {0}
+        for tp in (TopicPartition(one.topic, number) for number in sorted(partitions)):
+            consumer.assign([tp])
+            start = await _first_offset(consumer, tp, at_ms)
+            end = (await consumer.end_offsets([tp]))[tp]
+            for _, _, value in await read_from(consumer, tp, start, min(end, start + most)):
+                yield value
+
+
+async def _first_offset(consumer: AIOKafkaConsumer, tp: TopicPartition, at_ms: int) -> int:
+    """Of the first record at `at_ms` or later; that of the oldest where none is so new."""
+    first = (await consumer.offsets_for_times({tp: max(at_ms, 0)}))[tp]
+    low = (await consumer.beginning_offsets([tp]))[tp]
+    return int(low if first is None else first.offset)
 
 
 async def read_back(settings: Settings, topic: str, span_s: int) -> list[Complete]:

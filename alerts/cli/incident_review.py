@@ -31,7 +31,8 @@ from streams.networks import networks_of
 from streams.records import BUCKET_S, encode
 from streams.settings import Clock
 
-DAY_MS = 86_400_000
+MIXES_S = 90 * 86_400
+"""So far back similar incidents are compared by their code mix, as far as recurrence looks."""
 
 
 @click.command()
@@ -84,7 +85,8 @@ def timeline(
     if undo:
         ask_about(settings, incident.key, Ask.SET_TIME, author, text, time=ToldTime(undo, 0))
         return
-    found = _timeline(incident, asyncio.run(collect.read_events(settings)).get(incident.key, []))
+    events = asyncio.run(collect.read_events(settings, incident.opened_bucket_s))
+    found = _timeline(incident, events.get(incident.key, []))
     if given:
         told = _told(given)
         if why := backwards(found.milestones, Name(told.name), told.at_ms):
@@ -107,8 +109,8 @@ def timeline(
 def digest(to_ms: int | None, span_ms: int, as_json: bool, config: Path | None) -> None:
     """The week: incidents, how fast, what the pages were worth, flapping, the worst carriers."""
     settings = load(config)
-    known, events = read(settings), asyncio.run(collect.read_events(settings))
     to_s = (WallClock(settings.clock).now_ms() if to_ms is None else to_ms) // 1000
+    known, events = read(settings), asyncio.run(collect.read_events(settings, to_s - span_ms // 1000))
     reviewed = [Reviewed(i, _timeline(i, events.get(i.key, []))) for i in known.values()]
     told = week_of(reviewed, to_s, to_s - span_ms // 1000)
     text = render.digest_json(told) if as_json else render.digest_markdown(told, _display(settings))
@@ -116,8 +118,9 @@ def digest(to_ms: int | None, span_ms: int, as_json: bool, config: Path | None) 
 
 
 def _review(settings: Settings, key: str, frozen: bool) -> Review:
-    known, events = read(settings), asyncio.run(collect.read_events(settings))
+    known = read(settings)
     incident = chosen(known, key)
+    events = asyncio.run(collect.read_events(settings, incident.opened_bucket_s - MIXES_S))
     own = events.get(incident.key, [])
     made_ms = WallClock(Clock()).now_ms()
     fresh = None if frozen else _fresh(settings, incident, made_ms)

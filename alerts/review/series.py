@@ -185,6 +185,10 @@ class Gathering:
             kind = self._of[key] = _kind(self.book, self.rule, self.scope, key)
         return kind
 
+    def is_own_failure(self, key: SeriesKey) -> bool:
+        """Whether outcomes under `key` are failures of the incident's scope."""
+        return self._kind(key).own_failing
+
     def series(self, group: str, span: Span) -> Series:
         return self.groups[group].series(span)
 

@@ -13,13 +13,16 @@ from collections.abc import Iterator
 
 import msgspec
 import pytest
+from confluent_kafka import Producer
 
+from alerts.collect import sample_of
 from alerts.demo.receiver import Receiver
 from alerts.demo.stage import ReceiverThread
 from alerts.records import State
 from alerts.review.evidence import Frozen
 from alerts.review.report import Review
 from streams.embedded import EmbeddedKafka, EmbeddedValkey
+from streams.records import FailedRecipient, encode
 from tests.alerts.traffic import START_S
 from tests.faults.cluster import wait_for
 from tests.integration.gateway import make_topics, written
@@ -46,6 +49,7 @@ def desk(
     with ReceiverThread(Receiver()) as pager:
         made = Desk(folder, kafka.bootstrap_servers, prefix, valkey.url, pager.url)
         made.close_buckets(slice(0, OPEN_BUCKETS))
+        fail_messages(kafka.bootstrap_servers, prefix)
         made.alerts.start()
         try:
             made.until(lambda i: bool(i.deliveries))
@@ -56,6 +60,23 @@ def desk(
             yield made
         finally:
             made.alerts.kill()
+
+
+def fail_messages(kafka: str, prefix: str) -> None:
+    """Some of the incident, some of others, some of long before."""
+    producer = Producer({"bootstrap.servers": kafka})
+    received_ms = (ONSET_S + 300) * 1000
+    for carrier, code, at_ms in (
+        ("c1", "30003", received_ms),
+        ("c1", "30005", received_ms),
+        ("c2", "30003", received_ms),
+        ("c1", "30003", 0),
+    ):
+        for i in range(3):
+            id = f"SM-{carrier}-{code}-{at_ms}-{i}"
+            failed = FailedRecipient(f"h{i}", id, "f", "twilio", carrier, "r1", "x", code, None, at_ms)
+            producer.produce(f"{prefix}failed-recipients", encode(failed), f"h{i}")
+    assert producer.flush(30) == 0
 
 
 def report(desk: Desk, *arguments: str) -> Review:
@@ -71,6 +92,8 @@ def test_evidence_is_frozen_at_opening_peak_and_end(desk: Desk) -> None:
     assert close.ended is not None and abs(close.ended.at_s - END_S) <= 10
     assert opened.impact.first.failed < close.impact.first.failed
     assert opened.policy and opened.code_version
+    ids = [f"SM-c1-30003-{(ONSET_S + 300) * 1000}-{i}" for i in range(3)]
+    assert sorted(opened.samples) == sorted(map(sample_of, ids))
     wait_for(
         lambda: "evidence close" in desk.page(f"/incidents/{evidence(desk)['evidence_close'].key}"), "it", 30
     )
