@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from alerts import observe, silences
 from alerts.canary import Canary
+from alerts.collect import Moments, reviewed
 from alerts.flags import SHOWN_AFTER_END_S, TICKETS
 from alerts.freezer import Freezer
 from alerts.heartbeat import Heartbeat
 from alerts.inbox import Inbox
 from alerts.pages import PageData, pages
-from alerts.records import State, Transition, is_live
+from alerts.records import Incident, State, Transition, is_live
+from alerts.review.report import Review
 from alerts.routes import Routes, paging_route
 from alerts.settings import Settings
 from alerts.snapshot import HOUR_S
@@ -113,8 +115,13 @@ def run_alerts(settings: Settings) -> None:
     app.task(watch_redis)
     watch_ourselves(app, settings, seen, metrics)
 
+    async def make(incident: Incident, known: Sequence[Incident]) -> Review:
+        now = Moments(_WALL.now_ms(), clock.now_ms())
+        return await asyncio.to_thread(lambda: asyncio.run(reviewed(settings, incident, known, now)))
+
     host, port = settings.http.host, settings.http.alerts_port
-    with HttpServer(metrics, readiness, host, port, [pages(seen.page_data, settings.alerting.runbook_url)]):
+    shown = pages(seen.page_data, settings.alerting.runbook_url, make)
+    with HttpServer(metrics, readiness, host, port, [shown]):
         topics = [WINDOWS, DETECTOR_STATE, INCIDENTS, INCIDENT_EVENTS, INCIDENT_COMMANDS, SILENCES]
         wait_for_kafka(settings, topics, readiness)
         start_worker(app)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from importlib import metadata
+from typing import NamedTuple
 
 import msgspec
 from aiokafka.errors import KafkaError
@@ -15,13 +16,15 @@ from aiokafka.errors import KafkaError
 from alerts.measure import scope_of
 from alerts.policy import Policy
 from alerts.records import Incident
-from alerts.review.evidence import Context, Frozen, leaf_step_s, needed
+from alerts.review.evidence import Context, Evidence, Frozen, Moment, freeze, leaf_step_s, needed
+from alerts.review.report import Known, Review, mixes, review
 from alerts.review.series import Gathering
 from alerts.settings import Settings
 from streams.errors import MonitorError
 from streams.journal import Assembler
 from streams.log_reader import read_since, read_some
-from streams.records import FailedRecipient, SeriesKey
+from streams.networks import networks_of
+from streams.records import BUCKET_S, FailedRecipient, SeriesKey
 from streams.rules import RuleBook
 from streams.topics import FAILED_RECIPIENTS, INCIDENT_EVENTS, WINDOWS
 
@@ -29,6 +32,8 @@ log = logging.getLogger(__name__)
 
 MOST_SAMPLES = 10
 SAMPLED_S = 600
+MIXES_S = 90 * 86_400
+"""So far back similar incidents are compared by their code mix, as far as recurrence looks."""
 MOST_LOOKED_AT = 500
 """Failed messages of each partition that are looked at for samples."""
 Progress = Callable[[int, int], None]
@@ -89,6 +94,48 @@ async def samples(settings: Settings, gathering: Gathering, at_s: int) -> tuple[
 def sample_of(message_id: str) -> str:
     """The first 16 digits of the SHA-256 of a message id: whoever has the id can tell that it is the one."""
     return hashlib.sha256(message_id.encode()).hexdigest()[:16]
+
+
+class Moments(NamedTuple):
+    """What time it is, epoch milliseconds: for people, and for events."""
+
+    wall_ms: int
+    event_ms: int
+
+
+async def reviewed(
+    settings: Settings,
+    incident: Incident,
+    incidents: Sequence[Incident],
+    now: Moments,
+    *,
+    frozen: bool = False,
+    tell: Progress = lambda _done, _of: None,
+) -> Review:
+    """The review of an incident among all `incidents` that are known; `frozen` leaves the journal alone.
+    Raises MonitorError as `gathered`, Unreachable without Kafka."""
+    events = await read_events(settings, incident.opened_bucket_s - MIXES_S)
+    fresh = None if frozen else await _fresh(settings, incident, now, tell)
+    links = {
+        "Incident": settings.incident_url(incident.key),
+        "Incident at the pager": incident.people.pager_url,
+        "Runbook": settings.alerting.runbook_url,
+    }
+    mixed = mixes(event for several in events.values() for event in several)
+    display = networks_of(settings.carriers.file, settings.carriers.roll_up).display
+    known = Known(incidents, mixed, display, links)
+    return review(incident, events.get(incident.key, []), fresh, known, now.wall_ms)
+
+
+async def _fresh(settings: Settings, incident: Incident, now: Moments, tell: Progress) -> Evidence | None:
+    """Made of the buckets as they are in the journal; None where it holds none of them."""
+    now_s = now.event_ms // 1000 // BUCKET_S * BUCKET_S
+    until_s = max(now_s, incident.last_bucket_s + BUCKET_S)
+    found = await gathered(settings, incident, until_s, tell)
+    if not found.seen:
+        return None
+    span = needed(incident, min(until_s, max(found.seen) + BUCKET_S))
+    return freeze(Moment.NOW, incident, found, span, context(settings, now.wall_ms))
 
 
 def _key(failed: FailedRecipient) -> SeriesKey:

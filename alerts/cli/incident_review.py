@@ -18,9 +18,9 @@ from alerts.records import Incident, Transition
 from alerts.review import render, telling
 from alerts.review.digest import Reviewed
 from alerts.review.digest import digest as week_of
-from alerts.review.evidence import Evidence, Frozen, Moment, freeze, needed
+from alerts.review.evidence import Frozen
 from alerts.review.redact import redacted
-from alerts.review.report import Known, Review, mixes, ordered, review
+from alerts.review.report import Review, ordered
 from alerts.review.timeline import Name, Timeline, backwards
 from alerts.review.timeline import timeline as timeline_of
 from alerts.settings import Settings, load
@@ -28,11 +28,8 @@ from streams.clock import WallClock
 from streams.commands import MILESTONES, Ask, ToldTime
 from streams.errors import MonitorError
 from streams.networks import networks_of
-from streams.records import BUCKET_S, encode
+from streams.records import encode
 from streams.settings import Clock
-
-MIXES_S = 90 * 86_400
-"""So far back similar incidents are compared by their code mix, as far as recurrence looks."""
 
 
 @click.command()
@@ -120,34 +117,16 @@ def digest(to_ms: int | None, span_ms: int, as_json: bool, config: Path | None) 
 def _review(settings: Settings, key: str, frozen: bool) -> Review:
     known = read(settings)
     incident = chosen(known, key)
-    events = asyncio.run(collect.read_events(settings, incident.opened_bucket_s - MIXES_S))
-    own = events.get(incident.key, [])
-    made_ms = WallClock(Clock()).now_ms()
-    fresh = None if frozen else _fresh(settings, incident, made_ms)
-    every = [event for several in events.values() for event in several]
-    links = {
-        "Incident": settings.incident_url(incident.key),
-        "Incident at the pager": incident.people.pager_url,
-        "Runbook": settings.alerting.runbook_url,
-    }
-    others = Known(list(known.values()), mixes(every), _display(settings), links)
-    return review(incident, own, fresh, others, made_ms)
-
-
-def _fresh(settings: Settings, incident: Incident, made_ms: int) -> Evidence | None:
-    """Made of the buckets as they are in the journal; None where it holds none of them."""
-    now_s = WallClock(settings.clock).now_ms() // 1000 // BUCKET_S * BUCKET_S
-    until_s = max(now_s, incident.last_bucket_s + BUCKET_S)
+    now = collect.Moments(WallClock(Clock()).now_ms(), WallClock(settings.clock).now_ms())
     progress = Progress(quiet=not sys.stderr.isatty())
     progress.begin("reading buckets")
     try:
-        found = asyncio.run(collect.gathered(settings, incident, until_s, progress.update))
+        made = collect.reviewed(
+            settings, incident, list(known.values()), now, frozen=frozen, tell=progress.update
+        )
+        return asyncio.run(made)
     finally:
         progress.finish()
-    if not found.seen:
-        return None
-    span = needed(incident, min(until_s, max(found.seen) + BUCKET_S))
-    return freeze(Moment.NOW, incident, found, span, collect.context(settings, made_ms))
 
 
 def _timeline(incident: Incident, events: Sequence[Frozen]) -> Timeline:

@@ -10,6 +10,7 @@ import io
 import json
 import time
 from collections.abc import Iterator
+from urllib.request import urlopen
 
 import msgspec
 import pytest
@@ -119,6 +120,16 @@ def test_every_format_is_printed_and_written(desk: Desk) -> None:
     assert {row["group"] for row in rows} == {"own", "neighbours", "region", "everything"}
     shown = desk.cli("report", "carrier:c1", "--redact")
     assert "c1, all regions" in shown and "c2" not in shown and "pagerduty" not in shown
+
+
+def test_the_page_is_the_same_report(desk: Desk) -> None:
+    key = evidence(desk)["evidence_close"].key
+    path = f"http://127.0.0.1:{desk.alerts.port}/incidents/{key}/review"
+    with urlopen(path, timeout=WITHIN_S) as shown, urlopen(f"{path}.json", timeout=WITHIN_S) as data:
+        assert shown.read().count(b"<svg") == 4
+        page = msgspec.json.decode(data.read(), type=Review)
+    assert page.impact == report(desk).impact
+    assert "/review" in desk.page(f"/incidents/{key}")
 
 
 def test_a_person_sets_a_time_and_takes_it_back(desk: Desk) -> None:

@@ -1,0 +1,73 @@
+"""The review of an incident as a page, made when it is asked for: of the journal, one at a time.
+
+`/incidents/{id}/review` is the report in one HTML file, `/incidents/{id}/review.md` (`json`, `csv`) the
+others; `?redact=1` the one for customers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import msgspec
+from aiohttp import web
+
+from alerts.records import Incident
+from alerts.review.redact import redacted
+from alerts.review.render import FORMATS, POLICY
+from alerts.review.report import Review
+
+Make = Callable[[Incident, Sequence[Incident]], Awaitable[Review]]
+"""(the incident, all that are known). Raises MonitorError where it can not be made."""
+
+TIMEOUT_S = 30.0
+KEPT_S = 15.0
+"""A review that is asked for again so soon, as in another format, is the same."""
+MOST_KEPT = 4
+TYPES = {"html": "text/html", "md": "text/markdown", "json": "application/json", "csv": "text/csv"}
+HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": f"{POLICY}; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+class Reviews:
+    """Belongs to the loop of the HTTP server. However many ask, the journal is read once at a time."""
+
+    def __init__(self, make: Make, timeout_s: float = TIMEOUT_S) -> None:
+        self._make, self._timeout_s = make, timeout_s
+        self._one_by_one = asyncio.Semaphore(1)
+        self._kept: dict[tuple[str, int], tuple[float, Review]] = {}
+
+    async def of(self, incident: Incident, known: Sequence[Incident]) -> Review:
+        """Raises MonitorError, or TimeoutError when it takes too long."""
+        async with asyncio.timeout(self._timeout_s), self._one_by_one:
+            name = incident.key, incident.seq
+            at_s, made = self._kept.get(name, (0.0, None))
+            if made is None or time.monotonic() - at_s > KEPT_S:
+                made = without_numbers(await self._make(incident, known))
+                self._kept[name] = time.monotonic(), made
+                self._kept = dict(list(self._kept.items())[-MOST_KEPT:])
+            return made
+
+
+def answer(review: Review, kind: str, redact: bool) -> web.Response:
+    """The report in one of FORMATS; what is no page is a file to save."""
+    text = FORMATS[kind](redacted(review) if redact else review)
+    headers = dict(HEADERS)
+    if kind != "html":
+        headers["Content-Disposition"] = f'attachment; filename="incident-review.{kind}"'
+    return web.Response(text=text, content_type=TYPES[kind], charset="utf-8", headers=headers)
+
+
+def without_numbers(review: Review) -> Review:
+    """Pages ask nobody who he is: they show no sender, which may be a number."""
+    evidence = tuple(
+        msgspec.structs.replace(e, impact=msgspec.structs.replace(e.impact, by_sender=()))
+        for e in review.evidence
+    )
+    impact = msgspec.structs.replace(review.impact, by_sender=())
+    return msgspec.structs.replace(review, evidence=evidence, impact=impact)
