@@ -12,7 +12,7 @@ from aiohttp import web
 from markupsafe import Markup
 
 from alerts import wording
-from alerts.pages import view
+from alerts.pages import filters, view
 from alerts.pages.reviews import TYPES, Make, Reviews, answer
 from alerts.pages.view import PageData
 from streams.errors import MonitorError
@@ -41,7 +41,7 @@ _STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 HEADERS = {
     "Content-Security-Policy": (
         f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -74,9 +74,10 @@ class _Pages:
     async def home(self, _: web.Request) -> web.Response:
         raise web.HTTPFound("/incidents")
 
-    async def list(self, _: web.Request) -> web.Response:
+    async def list(self, request: web.Request) -> web.Response:
         data = self._read()
-        return _html("incidents.html", data, 200, incidents=view.ordered(data.incidents))
+        shown = filters.shown(data.incidents, filters.Filter.of(request.query), data.display)
+        return _html("incidents.html", data, 200, shown=shown, filters=filters)
 
     async def incident(self, request: web.Request) -> web.Response:
         data, key = self._read(), request.match_info["id"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from alerts.records import State
 from alerts.review.impact import Estimate, Figures, Impact
 from alerts.review.report import Review
 from alerts.review.timeline import By, Milestone, Name
@@ -32,14 +33,15 @@ MACHINES = ("linked", "resolved_at_pager")
 def summary(review: Review) -> str:
     """Where, when, how bad, how many; three sentences at most."""
     head, impact = review.head, review.impact
-    first = impact.first
-    until = "and goes on" if head.state == "open" else f"to {_time(review, impact.to_s * 1000)}"
+    first, lasted = impact.first, span((impact.to_s - impact.from_s) * 1000)
+    when = f"Since {clock(impact.from_s * 1000)} ({lasted} so far)"
+    if head.state != State.OPEN:
+        until = _time(review, impact.to_s * 1000)
+        when = f"From {clock(impact.from_s * 1000)} to {until} ({lasted})"
     share = first.failed / first.attempted if first.attempted else 0.0
-    lasted = span((impact.to_s - impact.from_s) * 1000)
     return (
-        f"From {clock(impact.from_s * 1000)} {until} ({lasted}), {percent(share)} of the messages failed at "
-        f"{head.where} ({head.rule}); {percent(impact.healthy_ratio.value)} is normal. "
-        f"{excess_words(first)} {people_words(impact)}"
+        f"{when}, {percent(share)} of the messages failed at {head.where} ({head.rule}); "
+        f"{percent(impact.healthy_ratio.value)} is normal. {excess_words(first)} {people_words(impact)}"
     )
 
 
