@@ -54,7 +54,14 @@ TOPICS = (
         "alerts",
     ),
     Topic(INCIDENTS, 1, "compact", None, "incident key", "newest whole state of an incident", "alerts"),
-    Topic(INCIDENT_EVENTS, 1, *_delete(400), "incident key", "every transition and decision", "alerts"),
+    Topic(
+        INCIDENT_EVENTS,
+        1,
+        *_delete(400),
+        "incident key",
+        "every transition and decision, frozen evidence",
+        "alerts",
+    ),
     Topic(
         INCIDENT_COMMANDS,
         1,
