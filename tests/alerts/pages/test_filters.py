@@ -102,3 +102,8 @@ def test_the_form_keeps_what_was_asked_and_escapes_it(url: str) -> None:
     assert "<script" not in body and "None like that." in body
     assert "<option selected>open</option>" in body and 'value="&#34;&gt;&lt;script&gt;"' in body
     assert all(f">{state}</option>" in body for state in STATES)
+
+
+def test_a_list_that_somebody_searches_is_not_taken_away_by_a_refresh(url: str) -> None:
+    refresh = '<meta http-equiv="refresh"'
+    assert refresh in get(f"{url}/incidents") and refresh not in get(f"{url}/incidents?state=open")
