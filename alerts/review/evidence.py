@@ -237,8 +237,5 @@ def _leaves(gathered: Gathering, ill: Span) -> tuple[Leaf, ...]:
     step_s = gathered.leaf_step_s
     first_s = -(-ill.from_s // step_s) * step_s
     touching = Span(first_s, max(first_s + step_s, ill.to_s // step_s * step_s))
-    found = []
-    for (carrier, region), columns in gathered.leaves.items():
-        rows = [row for at, row in columns.at.items() if at in touching]
-        found.append(Leaf(carrier, region, sum(r[0] for r in rows), sum(r[1] for r in rows)))
-    return tuple(sorted((f for f in found if f.outcomes), key=lambda f: (-f.outcomes, f))[:MOST_LEAVES])
+    found = [Leaf(*name, *counts) for name, counts in gathered.by_leaf(touching).items()]
+    return tuple(sorted(found, key=lambda f: (-f.outcomes, f))[:MOST_LEAVES])

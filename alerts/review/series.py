@@ -6,7 +6,7 @@ closed bucket -> which cells are of the rule, which of them of the incident -> c
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from alerts.odds import padded
 from alerts.records import ALL, Scope
 from streams.fold import unpack
 from streams.journal import Complete
@@ -22,6 +23,8 @@ from streams.rules import RuleBook
 from streams.settings import Rule
 
 Hashes = NDArray[np.uint64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 
 class Span(NamedTuple):
@@ -90,10 +93,9 @@ class _Columns:
 
     at: dict[int, list[int]] = field(default_factory=dict)
 
-    def add(self, bucket_s: int, finals: int, failed: int, n: int, k: int) -> None:
-        row = self.at.setdefault(bucket_s, [0, 0, 0, 0])
-        for i, count in enumerate((finals, failed, n, k)):
-            row[i] += count
+    def add(self, bucket_s: int, counts: Sequence[int]) -> None:
+        held = self.at.get(bucket_s, (0, 0, 0, 0))
+        self.at[bucket_s] = [a + b for a, b in zip(held, counts, strict=True)]
 
     def series(self, span: Span) -> Series:
         rows = [self.at.get(s, (0, 0, 0, 0)) for s in range(span.from_s, span.to_s, BUCKET_S)]
@@ -126,8 +128,10 @@ class Gathering:
     late_outcomes: Counter[int] = field(default_factory=Counter)
     late_failed: Counter[int] = field(default_factory=Counter)
     """What came for a bucket after it was closed."""
-    leaves: dict[tuple[str, str], _Columns] = field(default_factory=lambda: defaultdict(_Columns))
-    """Carrier and region by `leaf_step_s`: the heat map."""
+    leaves: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Number of each carrier and region in `leaf_sums`."""
+    leaf_sums: dict[int, Ints] = field(default_factory=dict)
+    """[2, leaves] outcomes and failures by `leaf_step_s`: the heat map."""
     incomplete: dict[int, list[str]] = field(default_factory=dict)
     seen: set[int] = field(default_factory=set)
     _of: dict[SeriesKey, _Kind] = field(default_factory=dict)
@@ -139,37 +143,41 @@ class Gathering:
         if bucket.record.incomplete:
             self.incomplete[at] = list(bucket.record.incomplete)
         self._counts(at, bucket.cells)
-        self._failed(at, bucket.cells)
         self._late(bucket.late)
 
     def _counts(self, at: int, cells: Cells) -> None:
-        repeats, distinct = _column(cells, cells.repeats), _column(cells, cells.distinct)
-        for i, key in enumerate(cells.key):
-            kind = self._kind(cells.keys[key])
-            if not kind.eligible:
-                continue
-            finals, n = cells.finals[i], cells.finals[i] - repeats[i]
-            failed = finals if kind.failing else 0
-            k = (n if not distinct[i] and not repeats[i] else min(distinct[i], n)) if kind.failing else 0
-            for group in kind.groups:
-                self.groups[group].add(at, finals, failed, n, k)
-            name = cells.keys[key]
-            leaf_s = at // self.leaf_step_s * self.leaf_step_s
-            self.leaves[name.carrier, name.region].add(leaf_s, finals, failed, n, k)
-            if finals and kind.own and name.outcome_class != DELIVERED:
-                code = Code(name.source, name.code, name.outcome_class, kind.failing)
-                self.codes[code][at] += finals
+        if not cells.key:
+            return
+        kinds = [self._kind(key) for key in cells.keys]
+        key = np.array(cells.key)
+        eligible, failing, own = (np.array([k[i] for k in kinds])[key] for i in range(3))
+        counts = _counted(cells, failing) * eligible
+        member = np.array([k.groups for k in kinds])[key]
+        for group, sums in zip(GROUPS, (counts @ member).T.tolist(), strict=True):
+            self.groups[group].add(at, sums)
+        self._leaves(at, np.array([k.leaf for k in kinds])[key], counts[:2])
+        for i in np.flatnonzero(own & (counts[0] > 0)).tolist():
+            name = cells.keys[cells.key[i]]
+            if name.outcome_class != DELIVERED:
+                code = Code(name.source, name.code, name.outcome_class, bool(failing[i]))
+                self.codes[code][at] += cells.finals[i]
+        self._failed(at, cells, eligible & failing & own)
 
-    def _failed(self, at: int, cells: Cells) -> None:
-        own = [self._kind(cells.keys[key]).own_failing for key in cells.key]
+    def _leaves(self, at: int, leaf: Ints, counts: Ints) -> None:
+        step_s, size = at // self.leaf_step_s * self.leaf_step_s, len(self.leaves)
+        new = np.stack([np.bincount(leaf, column, size) for column in counts]).astype(np.int64)
+        held = self.leaf_sums.get(step_s)
+        self.leaf_sums[step_s] = new if held is None else new + padded(held, size)
+
+    def _failed(self, at: int, cells: Cells, own: Bools) -> None:
         for i, senders in cells.senders.items():
             if own[i]:
                 self.senders[at].update(senders)
         for i, urgent in cells.time_critical.items():
             if own[i]:
                 self.time_critical[at] += urgent
-        if any(own) and cells.recipients_n:
-            mine = np.repeat(np.array(own), np.array(cells.recipients_n, np.int64))
+        if own.any() and cells.recipients_n:
+            mine = np.repeat(own, np.array(cells.recipients_n, np.int64))
             self.recipients[at].append(unpack(cells.recipients)[mine])
 
     def _late(self, cells: Cells) -> None:
@@ -182,12 +190,19 @@ class Gathering:
     def _kind(self, key: SeriesKey) -> _Kind:
         kind = self._of.get(key)
         if kind is None:
-            kind = self._of[key] = _kind(self.book, self.rule, self.scope, key)
+            leaf = self.leaves.setdefault((key.carrier, key.region), len(self.leaves))
+            kind = self._of[key] = _kind(self.book, self.rule, self.scope, key, leaf)
         return kind
 
     def is_own_failure(self, key: SeriesKey) -> bool:
         """Whether outcomes under `key` are failures of the incident's scope."""
         return self._kind(key).own_failing
+
+    def by_leaf(self, span: Span) -> dict[tuple[str, str], tuple[int, int]]:
+        """Outcomes and failures by carrier and region, over the steps that begin in `span`."""
+        held = [padded(sums, len(self.leaves)) for at, sums in self.leaf_sums.items() if at in span]
+        outcomes, failed = np.sum(held, axis=0).tolist() if held else ([], [])
+        return {leaf: (outcomes[i], failed[i]) for leaf, i in self.leaves.items() if held and outcomes[i]}
 
     def series(self, group: str, span: Span) -> Series:
         return self.groups[group].series(span)
@@ -215,23 +230,31 @@ class _Kind(NamedTuple):
     eligible: bool
     failing: bool
     own: bool
-    groups: tuple[str, ...]
+    groups: tuple[bool, ...]
+    """Whether it belongs to each of GROUPS."""
+    leaf: int
 
     @property
     def own_failing(self) -> bool:
         return self.eligible and self.failing and self.own
 
 
-def _kind(book: RuleBook, rule: Rule, scope: Scope, key: SeriesKey) -> _Kind:
+def _kind(book: RuleBook, rule: Rule, scope: Scope, key: SeriesKey, leaf: int) -> _Kind:
     own = scope.covers(key.carrier, key.region)
-    groups = [EVERYTHING]
-    if own:
-        groups.append(OWN)
-    elif _near(scope, key):
-        groups.append(NEIGHBOURS)
-    if scope.region in (key.region, ALL):
-        groups.append(REGION)
-    return _Kind(book.eligible(rule, key), book.failing(rule, key), own, tuple(groups))
+    groups = (own, not own and _near(scope, key), scope.region in (key.region, ALL), True)
+    return _Kind(book.eligible(rule, key), book.failing(rule, key), own, groups, leaf)
+
+
+def _counted(cells: Cells, failing: Bools) -> Ints:
+    """[4, cells] outcomes, failed, n, k: n and k as `alerts.counts` has them."""
+    finals = np.array(cells.finals, np.int64)
+    repeats, distinct = (
+        np.array(column, np.int64) if len(column) == len(finals) else np.zeros_like(finals)
+        for column in (cells.repeats, cells.distinct)
+    )
+    n = finals - repeats
+    k = np.where((distinct == 0) & (repeats == 0), n, np.minimum(distinct, n))
+    return np.stack((finals, finals * failing, n, k * failing))
 
 
 def _near(scope: Scope, key: SeriesKey) -> bool:
@@ -243,10 +266,6 @@ def _near(scope: Scope, key: SeriesKey) -> bool:
 
 def _within(counts: Counter[int], span: Span) -> int:
     return sum(n for at, n in counts.items() if at in span)
-
-
-def _column(cells: Cells, column: list[int]) -> list[int]:
-    return column if len(column) == len(cells.key) else [0] * len(cells.key)
 
 
 def gather(
