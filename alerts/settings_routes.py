@@ -25,6 +25,11 @@ class PagerDuty(base.PagerDuty, frozen=True):
     """The integration key, 32 characters. Also as `routing_key_file`."""
     previous_routing_key: Secret = Secret("")
     """The key before, while incidents are open that were opened with it."""
+    api_url: str = "https://api.pagerduty.com"
+    api_token: Secret = Secret("")
+    """Of the REST API, for notes on incidents alone. Also as `api_token_file`."""
+    api_from: str = ""
+    """E-mail address of the user in whose name notes are written."""
 
 
 class Alertmanager(Section, frozen=True):
@@ -123,6 +128,12 @@ def _check_pagerduty(pagerduty: PagerDuty) -> None:
         )
     _check_key("pagerduty.routing_key", pagerduty.routing_key)
     _check_key("pagerduty.previous_routing_key", pagerduty.previous_routing_key)
+    check_url("pagerduty.api_url", pagerduty.api_url)
+    if pagerduty.api_token and "@" not in pagerduty.api_from:
+        raise ConfigError(
+            f"pagerduty.api_from = '{pagerduty.api_from}': with pagerduty.api_token it must be the e-mail "
+            "address of a user of the account, in whose name notes are written"
+        )
 
 
 def _check_key(name: str, secret: Secret) -> None:

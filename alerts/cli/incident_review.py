@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -13,6 +13,8 @@ from alerts import collect
 from alerts.cli.desk import ask_about, asking_options, choose, chosen, json_option, read
 from alerts.cli.roles import config_option
 from alerts.cli.when import Span, When
+from alerts.notify import Accepted
+from alerts.notify.pagerduty_note import add_note
 from alerts.progress import Progress
 from alerts.records import Incident, Transition
 from alerts.review import render, telling
@@ -26,7 +28,7 @@ from alerts.review.timeline import timeline as timeline_of
 from alerts.settings import Settings, load
 from streams.clock import WallClock
 from streams.commands import MILESTONES, Ask, ToldTime
-from streams.errors import MonitorError
+from streams.errors import ConfigError, MonitorError
 from streams.networks import networks_of
 from streams.records import encode
 from streams.settings import Clock
@@ -37,9 +39,12 @@ from streams.settings import Clock
 @click.option("--format", "kind", type=click.Choice(list(render.FORMATS)), default="md", show_default=True)
 @click.option("--redact", is_flag=True, help="For customers: nothing of others, of people or of the house.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="A file in place of stdout.")
+@click.option("--attach", is_flag=True, help="Also writes its summary on the incident at PagerDuty.")
 @click.option("--frozen", is_flag=True, help="As it was frozen at the time; buckets are not read again.")
 @config_option
-def report(key: str, kind: str, redact: bool, out: Path | None, frozen: bool, config: Path | None) -> None:
+def report(
+    key: str, kind: str, redact: bool, out: Path | None, attach: bool, frozen: bool, config: Path | None
+) -> None:
     """The review of one incident, for its postmortem.
 
     Markdown with the headings of PagerDuty's and Google's templates, what the monitor knows filled in and
@@ -48,12 +53,19 @@ def report(key: str, kind: str, redact: bool, out: Path | None, frozen: bool, co
     is what was frozen when they opened and ended.
     """
     settings = load(config)
-    text = render.FORMATS[kind](_redacted(_review(settings, key, frozen), redact))
+    known = read(settings)
+    incident = chosen(known, key)
+    if attach:
+        _check_attach(settings, incident)
+    made = _review(settings, incident, known, frozen)
+    text = render.FORMATS[kind](redacted(made) if redact else made)
     if out is None:
         click.echo(text, nl=False)
     else:
         out.write_text(text, encoding="utf-8", newline="")
         click.echo(f"{out}: {len(text.encode()):,} bytes", err=True)
+    if attach:
+        _attach(settings, incident, telling.note(made))
 
 
 @click.command()
@@ -114,9 +126,25 @@ def digest(to_ms: int | None, span_ms: int, as_json: bool, config: Path | None) 
     click.echo(text, nl=False)
 
 
-def _review(settings: Settings, key: str, frozen: bool) -> Review:
-    known = read(settings)
-    incident = chosen(known, key)
+def _check_attach(settings: Settings, incident: Incident) -> None:
+    if not settings.pagerduty.api_token:
+        raise ConfigError("pagerduty.api_token is empty: --attach needs it, and pagerduty.api_from")
+    if not incident.people.pager_ids:
+        raise MonitorError(
+            f"PagerDuty has told of no incident of its own for {incident.key}: is its webhook set up?"
+        )
+
+
+def _attach(settings: Settings, incident: Incident, text: str) -> None:
+    """On each incident of PagerDuty's: a warning and what it became are two."""
+    for pager_id in incident.people.pager_ids:
+        answer = asyncio.run(add_note(settings.pagerduty, pager_id, text))
+        if not isinstance(answer, Accepted):
+            raise MonitorError(f"no note on {pager_id} at PagerDuty: {answer}")
+        click.echo(f"note on {pager_id} at PagerDuty", err=True)
+
+
+def _review(settings: Settings, incident: Incident, known: Mapping[str, Incident], frozen: bool) -> Review:
     now = collect.Moments(WallClock(Clock()).now_ms(), WallClock(settings.clock).now_ms())
     progress = Progress(quiet=not sys.stderr.isatty())
     progress.begin("reading buckets")
@@ -142,10 +170,6 @@ def _told(given: str) -> ToldTime:
     if name not in MILESTONES or not text:
         raise click.UsageError(f"--set is NAME=T with a NAME of {', '.join(MILESTONES)}")
     return ToldTime(name, When().convert(text, None, None))
-
-
-def _redacted(one: Review, redact: bool) -> Review:
-    return redacted(one) if redact else one
 
 
 def _display(settings: Settings) -> Callable[[str], str]:

@@ -45,6 +45,12 @@ def summary(review: Review) -> str:
     )
 
 
+def note(review: Review) -> str:
+    """The review in a few plain lines, for a pager."""
+    lines = [summary(review), *(f"{name}: {length} ({meant})" for name, length, meant in durations(review))]
+    return "\n".join([*lines, *(f"{text}: {url}" for text, url in review.links.items())])
+
+
 def _time(review: Review, at_ms: int) -> str:
     """Without the date where it is that of the beginning."""
     whole = clock(at_ms)
