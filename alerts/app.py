@@ -16,12 +16,14 @@ from alerts.freezer import Freezer
 from alerts.heartbeat import Heartbeat
 from alerts.inbox import Inbox
 from alerts.pages import PageData, pages
+from alerts.pages.reviews import Make
 from alerts.records import Incident, State, Transition, is_live
 from alerts.review.report import Review
 from alerts.routes import Routes, paging_route
+from alerts.sender import send_raw, topic_sender
 from alerts.settings import Settings
 from alerts.snapshot import HOUR_S
-from alerts.station import NoPager, Pages, Station, send_raw, topic_sender
+from alerts.station import NoPager, Pages, Station
 from alerts.status_pages import StatusPages
 from alerts.store import RedisStore
 from alerts.vitals import unwell
@@ -115,16 +117,22 @@ def run_alerts(settings: Settings) -> None:
     app.task(watch_redis)
     watch_ourselves(app, settings, seen, metrics)
 
-    async def make(incident: Incident, known: Sequence[Incident]) -> Review:
-        now = Moments(_WALL.now_ms(), clock.now_ms())
-        return await asyncio.to_thread(lambda: asyncio.run(reviewed(settings, incident, known, now)))
-
     host, port = settings.http.host, settings.http.alerts_port
-    shown = pages(seen.page_data, settings.alerting.runbook_url, make)
+    shown = pages(seen.page_data, settings.alerting.runbook_url, _reviews(settings, clock))
     with HttpServer(metrics, readiness, host, port, [shown]):
         topics = [WINDOWS, DETECTOR_STATE, INCIDENTS, INCIDENT_EVENTS, INCIDENT_COMMANDS, SILENCES]
         wait_for_kafka(settings, topics, readiness)
         start_worker(app)
+
+
+def _reviews(settings: Settings, clock: WallClock) -> Make:
+    """Makes reviews in a thread of their own: reading the journal takes time."""
+
+    async def make(incident: Incident, known: Sequence[Incident]) -> Review:
+        now = Moments(_WALL.now_ms(), clock.now_ms())
+        return await asyncio.to_thread(lambda: asyncio.run(reviewed(settings, incident, known, now)))
+
+    return make
 
 
 def watch_ourselves(app: App, settings: Settings, seen: Seen, metrics: Metrics) -> None:

@@ -12,7 +12,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from alerts import audience, commands, decide, observe, snapshot
 from alerts.commands import Change
@@ -289,20 +289,3 @@ class NoPager:
 
     def heard(self, delivery: Delivery) -> None:
         """Nothing of ours is open anywhere."""
-
-
-def topic_sender(app: Any, settings: Settings) -> Send:
-    """Sends through the Faust producer and waits for the acknowledgement."""
-
-    async def send(topic: str, key: bytes, value: bytes) -> None:
-        await send_raw(app, settings.topic(topic), key, value)
-
-    return send
-
-
-async def send_raw(
-    app: Any, topic: str, key: bytes, value: bytes, headers: Mapping[str, bytes] | None = None
-) -> None:
-    """One record as it is, by the topic's name in Kafka; returns once Kafka has acknowledged it."""
-    raw = {"key_serializer": "raw", "value_serializer": "raw"}
-    await (await app.send(topic, key=key, value=value, headers=headers and dict(headers), **raw))
