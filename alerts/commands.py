@@ -22,7 +22,7 @@ from alerts.paging import CRITICAL_SUFFIX, open_keys
 from alerts.records import Decision, Delivery, Incident, Note, People, Silenced, State, Transition
 from alerts.storm import holder_of
 from alerts.wording import iso
-from streams.commands import MOST_NAME, Ask, Command, Silence, ToldTime, Via, safe, safe_url
+from streams.commands import LAST_MS, MOST_NAME, Ask, Command, Silence, ToldTime, Via, safe, safe_url
 from streams.records import BUCKET_S
 
 CLOSED_HOLDS_S = 4 * 3600
@@ -53,6 +53,8 @@ def read(value: bytes | None) -> Command | None:
     try:
         command = _decoder.decode(value or b"")
     except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    if not 0 <= command.at_ms <= LAST_MS:  # no page could say when it was
         return None
     if command.what is Ask.SILENCE:
         return command if command.silence and not silences.fault(command.silence) else None

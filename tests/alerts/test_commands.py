@@ -15,7 +15,7 @@ from alerts.commands import CLOSED_HOLDS_S, Change
 from alerts.paging import open_keys, pages
 from alerts.records import Decision, Delivery, Incident, Severity, State
 from alerts.storm import storm_pages
-from streams.commands import Ask, Command, Silence, ToldTime, Verdict, Via
+from streams.commands import LAST_MS, Ask, Command, Silence, ToldTime, Verdict, Via
 from streams.records import encode
 
 BUCKET_S = 1_700_000_000
@@ -408,6 +408,11 @@ def test_no_bytes_raise(value: bytes) -> None:
 def test_a_command_is_read_as_it_was_written() -> None:
     command = asked(Ask.SILENCE, silence=silence(60), silence_id="s")
     assert commands.read(encode(command)) == command
+
+
+@pytest.mark.parametrize("at_ms", [-1, LAST_MS + 1, 2**62])
+def test_what_was_asked_at_no_time_that_a_page_can_show_is_no_command(at_ms: int) -> None:
+    assert commands.read(encode(msgspec.structs.replace(asked(Ask.NOTE), at_ms=at_ms))) is None
 
 
 @pytest.mark.parametrize(
