@@ -54,12 +54,10 @@ def read(value: bytes | None) -> Command | None:
         command = _decoder.decode(value or b"")
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
-    if not 0 <= command.at_ms <= LAST_MS:  # no page could say when it was
-        return None
-    if command.what is Ask.SILENCE:
-        return command if command.silence and not silences.fault(command.silence) else None
-    lacks = {Ask.VERDICT: command.verdict is None, Ask.SET_TIME: not (command.time and command.time.valid)}
-    return None if lacks.get(command.what) else command
+    silence, time = command.silence, command.time
+    lacks = {Ask.SILENCE: not silence or silences.fault(silence), Ask.VERDICT: command.verdict is None}
+    lacks[Ask.SET_TIME] = not (time and time.valid)
+    return None if lacks.get(command.what) or not 0 <= command.at_ms <= LAST_MS else command
 
 
 def meant(known: Mapping[str, Incident], command: Command) -> list[Incident]:
