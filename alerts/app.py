@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from alerts import observe, silences
+from alerts.baseline import HOUR_S
 from alerts.canary import Canary
 from alerts.collect import Moments, reviewed
 from alerts.flags import SHOWN_AFTER_END_S, TICKETS
@@ -22,7 +23,6 @@ from alerts.review.report import Review
 from alerts.routes import Routes, paging_route
 from alerts.sender import send_raw, topic_sender
 from alerts.settings import Settings
-from alerts.snapshot import HOUR_S
 from alerts.station import NoPager, Pages, Station
 from alerts.status_pages import StatusPages
 from alerts.store import RedisStore

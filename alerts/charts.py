@@ -129,7 +129,7 @@ def advance(
     charts: Charts, llr: Floats, k: Floats, n: Floats, m: Floats, doubt: Doubt, bucket_s: int
 ) -> Charts:
     """One bucket on: `llr` [J, S] and by scope [S] the bucket's K, N, M, and the variance of the
-    expected log-odds that stems from how little is known."""
+    expected log-odds that stems from how little is known; sums that have no part in it are left alone."""
     w = charts.w + llr
     np.maximum(w, 0.0, out=w)
     alive, begun = w > 0, charts.w != 0

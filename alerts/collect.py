@@ -7,7 +7,6 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
-from importlib import metadata
 from typing import NamedTuple
 
 import msgspec
@@ -23,6 +22,7 @@ from alerts.settings import Settings
 from streams.errors import MonitorError
 from streams.journal import Assembler
 from streams.log_reader import read_since, read_some
+from streams.metrics import version
 from streams.networks import networks_of
 from streams.records import BUCKET_S, FailedRecipient, SeriesKey
 from streams.rules import RuleBook
@@ -145,4 +145,4 @@ def _key(failed: FailedRecipient) -> SeriesKey:
 def context(settings: Settings, made_ms: int, lag_ms: int = 0, samples: tuple[str, ...] = ()) -> Context:
     """By which rules it decides now."""
     policy = msgspec.to_builtins(Policy.of(settings))
-    return Context(made_ms, lag_ms, policy, metadata.version("carrier-health-monitor"), samples)
+    return Context(made_ms, lag_ms, policy, version(), samples)

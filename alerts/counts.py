@@ -129,16 +129,25 @@ class _Columns(NamedTuple):
 _OF_FAILURES = ("k", "failed", "old_k", "urgent")
 
 
-def _columns(cells: Cells) -> _Columns:
-    """Failures that name no recipient at all (neither new nor repeated) are counted as they are,
-    else a source without numbers would never alarm."""
+def evidence(cells: Cells) -> tuple[Ints, Ints, Ints]:
+    """finals, n and k by cell, as in Count; k if it is one of failures.
+
+    Failures that name no recipient at all (neither new nor repeated) are counted as they are, else a
+    source without numbers would never alarm."""
     finals = _ints(cells.finals)
-    repeats, distinct, sends = (
-        _ints(column) if len(column) == len(finals) else np.zeros_like(finals)
-        for column in (cells.repeats, cells.distinct, cells.sends)
-    )
+    repeats, distinct = (_or_none(column, finals) for column in (cells.repeats, cells.distinct))
     n = finals - repeats
-    k = np.where((distinct == 0) & (repeats == 0), n, np.minimum(distinct, n))
+    return finals, n, np.where((distinct == 0) & (repeats == 0), n, np.minimum(distinct, n))
+
+
+def _or_none(column: Sequence[int], finals: Ints) -> Ints:
+    """The column, zeros where the cells lack it."""
+    return _ints(column) if len(column) == len(finals) else np.zeros_like(finals)
+
+
+def _columns(cells: Cells) -> _Columns:
+    finals, n, k = evidence(cells)
+    sends = _or_none(cells.sends, finals)
     old = np.zeros_like(finals)
     late = _ints(cells.latency_bin) >= _FIRST_OLD_BIN
     np.add.at(old, _ints(cells.latency_cell)[late], _ints(cells.latency_n)[late])

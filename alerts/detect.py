@@ -121,7 +121,7 @@ def step(
     variance, wide = learned.wobble.variance(policy), index.first_leaf
     blast = in_blast(learned, policy, n, bucket_s)
     spread = variance[2, wide:] + blast * policy.blast_sigma**2
-    doubt.lasting[:wide] += few_leaves(index, n * pi, said.m[:wide], spread)
+    doubt.lasting[:wide] += few_leaves(index, said.m[wide:], said.m[:wide], spread)
     charts = bank.advance(state.charts, llr, said.k, said.n, said.m, doubt, bucket_s)
     charts = bank.watched(charts, policy, said.k, said.n, said.m, said.q, bucket_s)
     norms = Norms(

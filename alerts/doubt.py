@@ -41,16 +41,16 @@ class Doubt(NamedTuple):
 
 def expectation(
     m: Floats,
-    doubts: tuple[Floats, Floats, Floats, Floats],
+    doubts: Floats,
     known: Floats,
     own: Floats,
     prior_failures: float,
 ) -> Doubt:
     """What is not known of scopes [S], from sums over their leaves, which may err together.
 
-    `m` are the failures expected; of `doubts` the first are those of leaves whose mean rests on whole days
-    (to that of some hours the others need not come back), the next three m times variances of leaves:
-    steep hours, unseen ones, echoes. `known` are the failures on which the hour rests, `own` those on
+    `m` are the failures expected; of `doubts` [4, S] the first are those of leaves whose mean rests on
+    whole days (to that of some hours the others need not come back), the next three m times variances of
+    leaves: steep hours, unseen ones, echoes. `known` are the failures on which the hour rests, `own` those on
     which the leaves as such do, each besides `prior_failures` P: the error of an hour is its own by the
     share of its counts, and that of the day by the share of P, which draws all hours to their mean; in all
     it is 1 / (known + P).
@@ -86,6 +86,5 @@ def summed(
     doubts = (m * whole_days, m * steep, m * unseen, m * echo)
     rests = (base.known(policy, at_s), base.own(policy, at_s))
     sums = index.sums_of(k, n, m, m * (1 - pi), *rests, *doubts)
-    said, (settled_s, steep_s, unseen_s, echo_s) = Sums(*sums[:6]), sums[6:]
-    doubts_s = (settled_s, steep_s, unseen_s, echo_s)
-    return said, expectation(said.m, doubts_s, said.known, said.own, policy.prior_failures)
+    said = Sums(*sums[:6])
+    return said, expectation(said.m, sums[6:], said.known, said.own, policy.prior_failures)

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from alerts import schema_two, shards
+from alerts.baseline import HOUR_S
 from alerts.case import Case, Watch
 from alerts.decide import DetectorState
 from alerts.packing import Array, packed, unpacked
@@ -35,8 +36,7 @@ STATION = "station"
 SCHEMA = 3
 """What the documents hold. The schema before is read as well; of others what is normal is learned anew."""
 SLOTS = "ab"
-HOUR_S = 3600
-COPIES = 720
+COPIES = shards.MONTH_S // HOUR_S
 """Hours of which the copy is kept."""
 
 

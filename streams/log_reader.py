@@ -70,7 +70,8 @@ async def read_since(settings: Settings, topic: str, at_ms: int) -> AsyncGenerat
     async with _consumer(settings) as consumer:
         consumer.assign([tp])
         end = (await consumer.end_offsets([tp]))[tp]
-        consumer.seek(tp, await _first_offset(consumer, tp, at_ms))
+        low = (await consumer.beginning_offsets([tp]))[tp]
+        consumer.seek(tp, await _offset_at(consumer, tp, at_ms, beyond=low))
         while await consumer.position(tp) < end:
             batch = await consumer.getmany(tp, timeout_ms=1000)
             for record in (r for records in batch.values() for r in records if r.offset < end):
@@ -86,17 +87,11 @@ async def read_some(settings: Settings, topic: str, at_ms: int, most: int) -> As
         partitions = consumer.partitions_for_topic(one.topic) or {0}
         for tp in (TopicPartition(one.topic, number) for number in sorted(partitions)):
             consumer.assign([tp])
-            start = await _first_offset(consumer, tp, at_ms)
+            low = (await consumer.beginning_offsets([tp]))[tp]
+            start = await _offset_at(consumer, tp, at_ms, beyond=low)
             end = (await consumer.end_offsets([tp]))[tp]
             for _, _, value in await read_from(consumer, tp, start, min(end, start + most)):
                 yield value
-
-
-async def _first_offset(consumer: AIOKafkaConsumer, tp: TopicPartition, at_ms: int) -> int:
-    """Of the first record at `at_ms` or later; that of the oldest where none is so new."""
-    first = (await consumer.offsets_for_times({tp: max(at_ms, 0)}))[tp]
-    low = (await consumer.beginning_offsets([tp]))[tp]
-    return int(low if first is None else first.offset)
 
 
 async def read_back(settings: Settings, topic: str, span_s: int) -> list[Complete]:
@@ -130,8 +125,9 @@ async def read_between(settings: Settings, topic: str, from_ms: int, to_ms: int)
     tp = TopicPartition(settings.topic(topic), 0)
     async with _consumer(settings) as consumer:
         consumer.assign([tp])
-        start, end = [await _offset_at(consumer, tp, at_ms) for at_ms in (from_ms, to_ms)]
-        return await read_from(consumer, tp, start, end)
+        end = (await consumer.end_offsets([tp]))[tp]
+        bounds = [await _offset_at(consumer, tp, at_ms, beyond=end) for at_ms in (from_ms, to_ms)]
+        return await read_from(consumer, tp, *bounds)
 
 
 async def read_newest(settings: Settings, topic: str, span_ms: int) -> dict[bytes, bytes]:
@@ -141,7 +137,7 @@ async def read_newest(settings: Settings, topic: str, span_ms: int) -> dict[byte
         consumer.assign([tp])
         end = (await consumer.end_offsets([tp]))[tp]
         newest_ms = await _newest_ms(consumer, tp, end)
-        start = await _offset_at(consumer, tp, newest_ms - span_ms)
+        start = await _offset_at(consumer, tp, newest_ms - span_ms, beyond=end)
         return _newest(await read_from(consumer, tp, start, end))
 
 
@@ -155,10 +151,10 @@ def _newest(records: list[Record]) -> dict[bytes, bytes]:
     return {key: value for key, value in newest.items() if value is not None}
 
 
-async def _offset_at(consumer: AIOKafkaConsumer, tp: TopicPartition, at_ms: int) -> int:
-    """Offset of the first record given to Kafka at or after `at_ms`; the end where there is none."""
+async def _offset_at(consumer: AIOKafkaConsumer, tp: TopicPartition, at_ms: int, beyond: int) -> int:
+    """Offset of the first record given to Kafka at or after `at_ms`; `beyond` where there is none."""
     found = (await consumer.offsets_for_times({tp: max(at_ms, 0)}))[tp]
-    return int((await consumer.end_offsets([tp]))[tp] if found is None else found.offset)
+    return int(beyond if found is None else found.offset)
 
 
 async def _newest_ms(consumer: AIOKafkaConsumer, tp: TopicPartition, end: int) -> int:

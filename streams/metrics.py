@@ -224,7 +224,7 @@ class Metrics:
             for reason in Blind:
                 if (reason in BLIND_OF_ALERTS) is not (self.role is Role.ALERTS):
                     self.blind.remove(reason)
-        self.build_info.labels(_version(), self.role.value).set(1)
+        self.build_info.labels(version(), self.role.value).set(1)
 
     def get(self, name: str) -> Any:
         """The live metric. Raises AttributeError when this role does not export it."""
@@ -278,7 +278,8 @@ METRICS: tuple[Metric[Any], ...] = tuple(m for m in vars(Metrics).values() if is
 """The list itself, in the order of the class body."""
 
 
-def _version() -> str:
+def version() -> str:
+    """Of what runs; `unknown` where it is not installed."""
     try:
         return metadata.version(DISTRIBUTION)
     except metadata.PackageNotFoundError:

@@ -106,7 +106,7 @@ class Shown:
             previous_s = bucket_s
         self._reviewed_s = previous_s or 0
         self._counted.begin((complete.cells for complete in buckets), self._reviewed_s)
-        self._named.begin(self._volumes(), self._reviewed_s)
+        self._named.begin(self._volumes(self._sliding.snapshot()), self._reviewed_s)
         self._take_view()
 
     def partial(self, partial: Partial, windows: Windows) -> None:
@@ -160,13 +160,13 @@ class Shown:
         self._counted.review(bucket_s, self.flagged)
         self._named.review(bucket_s, self.flagged)
 
-    def _volumes(self) -> dict[Key, int]:
+    def _volumes(self, sums: NDArray[np.int64]) -> dict[Key, int]:
         """Outcomes of the last minute by pair."""
-        return dict(zip(self._sliding.pairs, self._sliding.snapshot()[0, :, 0].tolist(), strict=False))
+        return dict(zip(self._sliding.pairs, sums[0, :, 0].tolist(), strict=False))
 
     def _take_view(self) -> None:
-        named = [self._named.see(pair, n) for pair, n in self._volumes().items()]
         pairs, sums = tuple(self._sliding.pairs), self._sliding.snapshot()
+        named = [self._named.see(pair, n) for pair, n in self._volumes(sums).items()]
         if not all(named):
             pairs, sums = self._folded(pairs, sums[:, : len(pairs)], np.array(named))
         self._view = _View(pairs, sums)

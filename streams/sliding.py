@@ -84,10 +84,15 @@ class Sliding:
         self._tell.update({cells.keys[k].source for k, n in zip(cells.key, sent, strict=True) if n})
         if not self._tell - {CANARY}:
             return
+        telling = self._tell - {CANARY}
+        rows, values = list[int](), list[tuple[int, int]]()
         for k, sends, finals in zip(cells.key, sent, cells.finals, strict=True):
             key = cells.keys[k]
-            if key.source in self._tell and key.source != CANARY:
-                fresh[self.pairs[key.carrier, key.region], list(self.sent)] += sends, sends - finals
+            if key.source in telling:
+                rows.append(self.pairs[key.carrier, key.region])
+                values.append((sends, sends - finals))
+        if rows:
+            np.add.at(fresh[:, self.sent[0] :], rows, values)
 
     def _columns_for(self, key: SeriesKey) -> list[tuple[int, bool]]:
         found = self._adds.get(key)

@@ -16,15 +16,14 @@ from alerts.cli.when import Span, When
 from alerts.notify import Accepted
 from alerts.notify.pagerduty_note import add_note
 from alerts.progress import Progress
-from alerts.records import Incident, Transition
+from alerts.records import Incident
 from alerts.review import render, telling
 from alerts.review.digest import Reviewed
 from alerts.review.digest import digest as week_of
 from alerts.review.evidence import Frozen
 from alerts.review.redact import redacted
-from alerts.review.report import Review, ordered
+from alerts.review.report import Review, ordered, told
 from alerts.review.timeline import Name, Timeline, backwards
-from alerts.review.timeline import timeline as timeline_of
 from alerts.settings import Settings, load
 from streams.clock import WallClock
 from streams.commands import MILESTONES, Ask, ToldTime
@@ -97,10 +96,10 @@ def timeline(
     events = asyncio.run(collect.read_events(settings, incident.opened_bucket_s))
     found = _timeline(incident, events.get(incident.key, []))
     if given:
-        told = _told(given)
-        if why := backwards(found.milestones, Name(told.name), told.at_ms):
+        really = _told(given)
+        if why := backwards(found.milestones, Name(really.name), really.at_ms):
             raise MonitorError(f"{why}: set that one first, or check the time zone")
-        ask_about(settings, incident.key, Ask.SET_TIME, author, text, time=told)
+        ask_about(settings, incident.key, Ask.SET_TIME, author, text, time=really)
         return
     if as_json:
         click.echo(encode(found).decode())
@@ -121,8 +120,8 @@ def digest(to_ms: int | None, span_ms: int, as_json: bool, config: Path | None) 
     to_s = (WallClock(settings.clock).now_ms() if to_ms is None else to_ms) // 1000
     known, events = read(settings), asyncio.run(collect.read_events(settings, to_s - span_ms // 1000))
     reviewed = [Reviewed(i, _timeline(i, events.get(i.key, []))) for i in known.values()]
-    told = week_of(reviewed, to_s, to_s - span_ms // 1000)
-    text = render.digest_json(told) if as_json else render.digest_markdown(told, _display(settings))
+    week = week_of(reviewed, to_s, to_s - span_ms // 1000)
+    text = render.digest_json(week) if as_json else render.digest_markdown(week, _display(settings))
     click.echo(text, nl=False)
 
 
@@ -160,9 +159,7 @@ def _review(settings: Settings, incident: Incident, known: Mapping[str, Incident
 def _timeline(incident: Incident, events: Sequence[Frozen]) -> Timeline:
     """With onset and recovery as they were frozen."""
     kept = ordered(None, [e.evidence for e in events if e.evidence is not None])
-    told: list[Transition] = [e for e in events if e.evidence is None]
-    best = kept[0] if kept else None
-    return timeline_of(incident, told, best.begun if best else None, best.ended if best else None)
+    return told(incident, events, kept[0] if kept else None)
 
 
 def _told(given: str) -> ToldTime:

@@ -2,51 +2,25 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Callable
 from urllib.parse import quote
 
-import jinja2
 from aiohttp import web
 from markupsafe import Markup
 
-from alerts import wording
+from alerts import markup
 from alerts.pages import filters, view
 from alerts.pages.reviews import TYPES, Make, Reviews, answer
 from alerts.pages.view import PageData
 from streams.errors import MonitorError
 from streams.http import Plug
 
-TEMPLATES = jinja2.Environment(
-    loader=jinja2.PackageLoader("alerts.pages", "templates"),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-TEMPLATES.filters |= {
-    "clock": wording.clock,
-    "iso": wording.iso,
-    "number": wording.number,
-    "percent": wording.percent,
-    "span": wording.span,
-    "words": wording.words,
-    "key_path": lambda key: quote(key, safe=":"),
-}
+TEMPLATES = markup.environment("alerts.pages")
+TEMPLATES.filters["key_path"] = lambda key: quote(key, safe=":")
 TEMPLATES.globals |= {"view": view}
 
 STYLE = TEMPLATES.get_template("style.css").render()
-_STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-HEADERS = {
-    "Content-Security-Policy": (
-        f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; "
-        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
+HEADERS = markup.headers(markup.policy(STYLE, "self"))
 
 
 def pages(read: Callable[[], PageData], runbook_url: str = "", make: Make | None = None) -> Plug:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 from aiohttp import web
 
+from alerts.markup import headers
 from alerts.records import Incident
 from alerts.review.redact import redacted
 from alerts.review.render import FORMATS, POLICY
@@ -26,12 +27,7 @@ KEPT_S = 15.0
 """A review that is asked for again so soon, as in another format, is the same."""
 MOST_KEPT = 4
 TYPES = {"html": "text/html", "md": "text/markdown", "json": "application/json", "csv": "text/csv"}
-HEADERS: Mapping[str, str] = {
-    "Content-Security-Policy": f"{POLICY}; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
+HEADERS = headers(POLICY)
 
 
 class Reviews:
@@ -57,10 +53,9 @@ class Reviews:
 def answer(review: Review, kind: str, redact: bool) -> web.Response:
     """The report in one of FORMATS; what is no page is a file to save."""
     text = FORMATS[kind](redacted(review) if redact else review)
-    headers = dict(HEADERS)
-    if kind != "html":
-        headers["Content-Disposition"] = f'attachment; filename="incident-review.{kind}"'
-    return web.Response(text=text, content_type=TYPES[kind], charset="utf-8", headers=headers)
+    saved = {"Content-Disposition": f'attachment; filename="incident-review.{kind}"'}
+    more = {} if kind == "html" else saved
+    return web.Response(text=text, content_type=TYPES[kind], charset="utf-8", headers=HEADERS | more)
 
 
 def without_numbers(review: Review) -> Review:

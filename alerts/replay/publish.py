@@ -11,6 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 from alerts import snapshot
+from alerts.baseline import HOUR_S
 from alerts.charts import Charts
 from alerts.decide import DetectorState, Look
 from alerts.detect import RuleState
@@ -50,7 +51,7 @@ def known(settings: Settings, until_ms: int) -> DetectorState:
 
     Raises SnapshotError where it holds nothing so old, and Unreachable.
     """
-    hour_ms = snapshot.HOUR_S * 1000
+    hour_ms = HOUR_S * 1000
     try:
         near = asyncio.run(read_between(settings, DETECTOR_STATE, until_ms - 2 * hour_ms, until_ms + hour_ms))
         state = snapshot.restore(_values(near), until_ms / 1000)

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import msgspec
 
 from alerts.measure import scope_of
-from alerts.records import QUIET_ROUTES, Incident, Severity
-from alerts.review.timeline import Durations, Timeline
+from alerts.records import Incident, Severity
+from alerts.review.timeline import Durations, Timeline, loud_pages
 from streams.commands import Verdict
 
 WEEK_S = 7 * 86_400
@@ -76,7 +76,7 @@ def digest(reviewed: Iterable[Reviewed], to_s: int, from_s: int | None = None) -
     week = [r for r in reviewed if from_s <= r.incident.opened_bucket_s < to_s]
     week.sort(key=lambda r: (r.incident.opened_bucket_s, r.incident.key))
     incidents = [r.incident for r in week]
-    paged = [i for i in incidents if pages_of(i)]
+    paged = [i for i in incidents if loud_pages(i)]
     verdicts = Counter(i.people.verdict for i in incidents if i.people.verdict)
     judged = sum(verdicts.values())
     return Digest(
@@ -87,7 +87,7 @@ def digest(reviewed: Iterable[Reviewed], to_s: int, from_s: int | None = None) -
         still_open=sum(i.resolved_bucket_s is None for i in incidents),
         reopened=sum(i.reopened for i in incidents),
         flapping=tuple(i.key for i in sorted(incidents, key=lambda i: -i.reopened) if i.reopened),
-        pages=sum(map(pages_of, incidents)),
+        pages=sum(len(loud_pages(i)) for i in incidents),
         silenced=sum(i.people.silence is not None for i in incidents),
         verdicts={v.value: verdicts[v.value] for v in Verdict},
         without_verdict=sum(not i.people.verdict for i in paged),
@@ -96,12 +96,6 @@ def digest(reviewed: Iterable[Reviewed], to_s: int, from_s: int | None = None) -
         worst=worst(incidents, to_s),
         keys=tuple(i.key for i in incidents),
     )
-
-
-def pages_of(incident: Incident) -> int:
-    """How many pages may have woken somebody."""
-    ours = (d for d in incident.deliveries if d.action == "trigger" and not d.by)
-    return sum(d.route not in QUIET_ROUTES for d in ours)
 
 
 TIMES: Mapping[str, Callable[[Durations], int | None]] = {

@@ -12,7 +12,6 @@ in n has the variance 1/(k + 1/2) + 1/(n - k + 1/2) there (Haldane 1956, Anscomb
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -20,7 +19,7 @@ import msgspec
 from alerts.explain import NORMAL_RANGE_Z
 from alerts.records import Incident
 from alerts.review.onset import Normal
-from alerts.review.series import EVERYTHING, OWN, Gathering, Series, Span
+from alerts.review.series import EVERYTHING, OWN, Gathering, Series, Span, total
 
 LEAST_VARIANCE = 1e-4
 """No healthy ratio is known better than to 1 % of its odds."""
@@ -116,7 +115,7 @@ def impact(gathered: Gathering, span: Span, normal: Healthy) -> Impact:
     """The impact on the scope that was gathered, over `span`."""
     own, everything = gathered.series(OWN, span), gathered.series(EVERYTHING, span)
     attempted, failed = sum(own.outcomes), sum(own.failed)
-    late_outcomes, late_failed = _in(gathered.late_outcomes, span), _in(gathered.late_failed, span)
+    late_outcomes, late_failed = total(gathered.late_outcomes, span), total(gathered.late_failed, span)
     whole = sum(everything.outcomes)
     return Impact(
         from_s=span.from_s,
@@ -125,7 +124,7 @@ def impact(gathered: Gathering, span: Span, normal: Healthy) -> Impact:
         final=figures(attempted + late_outcomes, failed + late_failed, normal),
         healthy_ratio=normal.estimate(),
         distinct_recipients=gathered.distinct(span),
-        time_critical=_in(gathered.time_critical, span),
+        time_critical=total(gathered.time_critical, span),
         share_of_traffic=attempted / whole if whole else 0.0,
         by_code=tuple(OfCode(*code, n) for code, n in gathered.by_code(span).items()),
         by_sender=tuple((s, n) for s, n in gathered.by_sender(span).most_common() if s)[:MOST_SENDERS],
@@ -141,10 +140,6 @@ def figures(attempted: int, failed: int, normal: Healthy) -> Figures:
     excess = failed - attempted * p
     bounds = (max(0.0, x) for x in (excess, excess - reach, excess + reach))
     return Figures(attempted, failed, Estimate(*bounds))
-
-
-def _in(counts: Mapping[int, int], span: Span) -> int:
-    return sum(n for at, n in counts.items() if at in span)
 
 
 def _incomplete(gathered: Gathering, span: Span) -> tuple[str, ...]:

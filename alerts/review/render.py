@@ -6,50 +6,32 @@ Markdown by `escape.markdown`. The HTML holds its style and its plots, no script
 
 from __future__ import annotations
 
-import base64
 import csv
-import hashlib
 import io
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import jinja2
 import msgspec
 from markupsafe import Markup
 
-from alerts import wording
+from alerts import markup, wording
 from alerts.review import escape, plots, telling
 from alerts.review.digest import Digest
 from alerts.review.report import Review
 from alerts.review.series import Series
 from alerts.review.shapes import Chart
 
-_LOADER = jinja2.PackageLoader("alerts.review", "templates")
-_SHARED = {
-    "loader": _LOADER,
-    "undefined": jinja2.StrictUndefined,
-    "trim_blocks": True,
-    "lstrip_blocks": True,
-    "keep_trailing_newline": True,
-}
-HTML = jinja2.Environment(autoescape=True, **_SHARED)  # type: ignore[arg-type]
-MARKDOWN = jinja2.Environment(autoescape=False, finalize=escape.markdown, **_SHARED)  # type: ignore[arg-type]
+HTML = markup.environment("alerts.review", keep_trailing_newline=True)
+MARKDOWN = markup.environment(
+    "alerts.review", autoescape=False, finalize=escape.markdown, keep_trailing_newline=True
+)
 for _environment in (HTML, MARKDOWN):
-    _environment.filters |= {
-        "clock": wording.clock,
-        "iso": wording.iso,
-        "number": wording.number,
-        "percent": wording.percent,
-        "span": wording.span,
-        "words": wording.words,
-        "precise": telling.precise,
-    }
+    _environment.filters["precise"] = telling.precise
     _environment.globals |= {"telling": telling}
 MARKDOWN.filters["code"] = escape.code
 
 STYLE = HTML.get_template("report.css").render()
-_STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-POLICY = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none'"
+POLICY = markup.policy(STYLE, "none")
 """What a browser may do with the file: show it, and nothing else."""
 
 COLUMNS = ("incident", "rule", "carrier", "region", "group", "time_utc", "step_s")
@@ -73,7 +55,7 @@ def drawn(chart: Chart) -> Markup:
 
 def json(review: Review) -> str:
     """As in docs/review.schema.json, indented."""
-    return msgspec.json.format(msgspec.json.encode(review), indent=2).decode() + "\n"
+    return _indented(review)
 
 
 def csv_table(review: Review) -> str:
@@ -121,4 +103,8 @@ def digest_markdown(digest: Digest, display: Callable[[str], str] = str) -> str:
 
 
 def digest_json(digest: Digest) -> str:
-    return msgspec.json.format(msgspec.json.encode(digest), indent=2).decode() + "\n"
+    return _indented(digest)
+
+
+def _indented(made: Review | Digest) -> str:
+    return msgspec.json.format(msgspec.json.encode(made), indent=2).decode() + "\n"

@@ -89,11 +89,10 @@ def review(
     frozen = [e.evidence for e in events if e.evidence is not None]
     evidence = ordered(fresh, frozen)
     best = evidence[0] if evidence else None
-    told = [e for e in events if e.evidence is None]
     return Review(
         made_ms=made_ms,
         head=_head(incident, known.display, _explanation(incident, frozen)),
-        timeline=timeline(incident, told, best.begun if best else None, best.ended if best else None),
+        timeline=told(incident, events, best),
         impact=best.impact if best else of_record(incident, made_ms),
         evidence=evidence,
         similar=similar.similar(incident, known.incidents, known.mixes),
@@ -101,6 +100,12 @@ def review(
         notes=incident.people.notes,
         links={words: url for words, url in known.links.items() if url.startswith("https://")},
     )
+
+
+def told(incident: Incident, events: Sequence[Frozen], best: Evidence | None) -> Timeline:
+    """The timeline of what was written down, with onset and recovery as the `best` evidence has them."""
+    plain = [e for e in events if e.evidence is None]
+    return timeline(incident, plain, best.begun if best else None, best.ended if best else None)
 
 
 def ordered(fresh: Evidence | None, frozen: Sequence[Evidence]) -> tuple[Evidence, ...]:

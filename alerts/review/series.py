@@ -6,7 +6,7 @@ closed bucket -> which cells are of the rule, which of them of the incident -> c
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from alerts.counts import evidence
 from alerts.odds import padded
 from alerts.records import ALL, Scope
 from streams.fold import unpack
@@ -214,7 +215,7 @@ class Gathering:
 
     def by_code(self, span: Span) -> dict[Code, int]:
         """Not delivered, by code, the most first."""
-        sums = {code: _within(counts, span) for code, counts in self.codes.items()}
+        sums = {code: total(counts, span) for code, counts in self.codes.items()}
         return {c: n for c, n in sorted(sums.items(), key=lambda item: (-item[1], item[0])) if n}
 
     def by_sender(self, span: Span) -> Counter[str]:
@@ -246,14 +247,8 @@ def _kind(book: RuleBook, rule: Rule, scope: Scope, key: SeriesKey, leaf: int) -
 
 
 def _counted(cells: Cells, failing: Bools) -> Ints:
-    """[4, cells] outcomes, failed, n, k: n and k as `alerts.counts` has them."""
-    finals = np.array(cells.finals, np.int64)
-    repeats, distinct = (
-        np.array(column, np.int64) if len(column) == len(finals) else np.zeros_like(finals)
-        for column in (cells.repeats, cells.distinct)
-    )
-    n = finals - repeats
-    k = np.where((distinct == 0) & (repeats == 0), n, np.minimum(distinct, n))
+    """[4, cells] outcomes, failed, n, k."""
+    finals, n, k = evidence(cells)
     return np.stack((finals, finals * failing, n, k * failing))
 
 
@@ -264,7 +259,8 @@ def _near(scope: Scope, key: SeriesKey) -> bool:
     return scope.carrier == key.carrier or scope.region == key.region
 
 
-def _within(counts: Counter[int], span: Span) -> int:
+def total(counts: Mapping[int, int], span: Span) -> int:
+    """Of counts by bucket, those in `span`."""
     return sum(n for at, n in counts.items() if at in span)
 
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 import msgspec
 
-from alerts.records import QUIET_ROUTES, Incident, State, Transition
+from alerts.records import QUIET_ROUTES, Delivery, Incident, State, Transition
 from alerts.review.onset import ChangePoint
 from alerts.wording import percent, words
 from streams.commands import MILESTONES
@@ -113,7 +113,7 @@ def timeline(
 ) -> Timeline:
     """`events` are the incident's of `incident-events`; `begun` and `ended` what was searched back."""
     found = {m.name: m for m in _automatic(incident, events, begun, ended)}
-    for name, told in _told(incident, events).items():
+    for name, told in _told(incident).items():
         before = found.get(name)
         found[name] = msgspec.structs.replace(told, replaces_ms=before.at_ms if before else None)
     ordered = _forwards(found)
@@ -166,9 +166,14 @@ def _searched(name: Name, change: ChangePoint, what: str) -> Milestone:
     return Milestone(name, at_ms, By.AUTOMATIC, early_ms, late_ms, evidence=what)
 
 
+def loud_pages(incident: Incident) -> list[Delivery]:
+    """The pages of ours that may have woken somebody."""
+    ours = (d for d in incident.deliveries if d.action == "trigger" and not d.by)
+    return [d for d in ours if d.route not in QUIET_ROUTES]
+
+
 def _paged(incident: Incident, events: Sequence[Transition]) -> Iterator[Milestone]:
-    sent = [d for d in incident.deliveries if d.action == "trigger" and not d.by]
-    loud = [d for d in sent if d.route not in QUIET_ROUTES]
+    loud = loud_pages(incident)
     if loud:
         first = min(loud, key=lambda d: d.at_ms)
         what = f"{first.route} accepted {first.dedup_key}"
@@ -189,7 +194,7 @@ def _paged(incident: Incident, events: Sequence[Transition]) -> Iterator[Milesto
         yield Milestone(Name.ACKNOWLEDGED, at_ms, By.PERSON, author=author)
 
 
-def _told(incident: Incident, events: Sequence[Transition]) -> dict[Name, Milestone]:
+def _told(incident: Incident) -> dict[Name, Milestone]:
     """What people have set, the last word of each; a closing by a person is no milestone of its own."""
     return {
         Name(t.name): Milestone(Name(t.name), t.at_ms, By.PERSON, author=t.author, evidence=t.reason)

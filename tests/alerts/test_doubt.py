@@ -19,7 +19,7 @@ def at(known: float, own: float, *, settled: bool = True, **doubts: float) -> tu
     m = np.array([4.0])
     steep, unseen, echo = (m * doubts.get(name, 0.0) for name in ("steep", "unseen", "echo"))
     rests = (np.array([known]), np.array([own]))
-    doubt = expectation(m, (m * settled, steep, unseen, echo), *rests, PRIOR)
+    doubt = expectation(m, np.stack((m * settled, steep, unseen, echo)), *rests, PRIOR)
     return float(doubt.of_hour[0]), float(doubt.of_day[0]), float(doubt.lasting[0])
 
 
@@ -51,5 +51,5 @@ def test_each_doubt_lasts_as_long_as_its_cause() -> None:
 
 
 def test_nothing_expected_is_no_error() -> None:
-    doubt = expectation(NONE, (NONE,) * 4, NONE, NONE, PRIOR)
+    doubt = expectation(NONE, np.zeros((4, 1)), NONE, NONE, PRIOR)
     assert np.isfinite(doubt.all).all()

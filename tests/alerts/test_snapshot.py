@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alerts.baseline import HOUR_S
 from alerts.decide import Decided, DetectorState, adopt, begin, decide
 from alerts.policy import Policy
 from alerts.snapshot import (
     COPIES,
-    HOUR_S,
     NOTHING,
     Part,
     SnapshotError,
