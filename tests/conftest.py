@@ -5,6 +5,8 @@
   on a machine without that program; with CI set that is an error, so that nobody takes an unchecked rule
   for a checked one.
 - With CI set, a skipped test fails the run.
+- `make test` runs files side by side (pytest-xdist), as most of the time of the long ones is waiting.
+  They come first, so that none is left alone at the end.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ PROGRAMS = {
     "systemd-analyze": "systemd",
 }
 """Programs that some tests need, and the Debian package that brings each."""
+LONG = ("integration", "faults", "bench", "demo")
+"""Folders whose tests start servers or run a whole story."""
 _notes: list[str] = []
 _skipped: list[str] = []
 
@@ -36,6 +40,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for program, package in PROGRAMS.items():
         if shutil.which(program) is None:
             _without(config, items, program, package)
+    items.sort(key=lambda item: not set(LONG) & set(item.path.parts))
 
 
 def _without(config: pytest.Config, items: list[pytest.Item], program: str, package: str) -> None:
