@@ -3,6 +3,8 @@
 .PHONY: help install demo test test-faults check soak bench bench-detection dashboards lint format lock clean
 
 ARGS ?=
+# Files of tests beside each other: the long ones wait most of the time. SIDE_BY_SIDE= runs one after the other.
+SIDE_BY_SIDE ?= -n 3 --dist loadfile --no-loadscope-reorder
 BIN := .venv/bin
 STAMP := .venv/.installed
 
@@ -34,7 +36,7 @@ demo: $(STAMP) ## Real Kafka, a simulated network, an incident, a page. ARGS go 
 	@$(BIN)/carrier-health demo $(ARGS)
 
 test: $(STAMP) ## All tests but the soak test. ARGS go to pytest.
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest $(SIDE_BY_SIDE) $(ARGS)
 
 check: lint test ## What CI runs: lint, format, types, import layers, all tests.
 

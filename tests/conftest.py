@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -27,6 +28,8 @@ PROGRAMS = {
 LONG = ("integration", "faults", "bench", "demo")
 """Folders whose tests start servers or run a whole story."""
 _notes: list[str] = []
+_missing: dict[str, str] = {}
+"""With CI set: markers whose program is not there, and what to say of it."""
 _skipped: list[str] = []
 
 
@@ -46,8 +49,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _without(config: pytest.Config, items: list[pytest.Item], program: str, package: str) -> None:
     why = f"{program} is not installed (Debian: apt-get install {package})"
     marker = f"needs_{program.replace('-', '_')}"
-    if in_ci() and any(item.get_closest_marker(marker) for item in items):
-        raise pytest.UsageError(f"CI is set, but {why}")
+    if in_ci():
+        _missing[marker] = why
+        return
     _leave_out(config, items, marker, why)
 
 
@@ -60,6 +64,12 @@ def _leave_out(config: pytest.Config, items: list[pytest.Item], marker: str, why
     _notes.append(f"{len(out)} tests marked {marker} left out: {why}")
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker, why in _missing.items():
+        if item.get_closest_marker(marker):
+            pytest.fail(f"CI is set, but {why}", pytrace=False)
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.skipped and not hasattr(report, "wasxfail"):
         _skipped.append(f"{report.nodeid}: {_reason(report.longrepr)}")
@@ -70,7 +80,15 @@ def pytest_collectreport(report: pytest.CollectReport) -> None:
         _skipped.append(f"{report.nodeid}: {_reason(report.longrepr)}")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """What a process of pytest-xdist left out is said by the one that a person sees."""
+    _notes.extend(note for note in node.workeroutput.get("notes", ()) if note not in _notes)
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["notes"] = _notes
     if in_ci() and _skipped and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
