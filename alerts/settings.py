@@ -9,6 +9,8 @@ from urllib.parse import quote
 
 from alerts.settings_health import StatusPage as StatusPage
 from alerts.settings_health import check_own_health, check_status_pages
+from alerts.settings_pages import Pages as Pages
+from alerts.settings_pages import check_pages
 from alerts.settings_routes import ROUTING_KEY_CHARACTERS, check_routes, check_url, words
 from alerts.settings_routes import Alertmanager as Alertmanager
 from alerts.settings_routes import PagerDuty as PagerDuty
@@ -66,6 +68,7 @@ class Settings(base.Settings, frozen=True):
     webhook: Webhook = Webhook()
     teams: tuple[Team, ...] = ()
     alerts: Alerts = Alerts()
+    pages: Pages = Pages()
     status_pages: tuple[StatusPage, ...] = ()
 
     @property
@@ -119,6 +122,7 @@ def check(settings: Settings) -> None:
         settings.alerting.canary_s, settings.alerting.no_outcomes_s, settings.alerting.heartbeat_url
     )
     check_status_pages(settings.status_pages)
+    check_pages(settings.pages)
 
 
 def check_pager(settings: Settings) -> None:

@@ -1,9 +1,9 @@
 """Which tests run where, and that CI skips none.
 
 - `soak` runs only when asked for with `-m soak` (`make soak`).
-- `needs_promtool`, `needs_nginx`, `needs_amtool` and `needs_systemd_analyze` are left out, with a note,
-  on a machine without that program; with CI set that is an error, so that nobody takes an unchecked rule
-  for a checked one.
+- `needs_promtool`, `needs_nginx`, `needs_amtool`, `needs_systemd_analyze` and `needs_chromium` are left out,
+  with a note, on a machine without that program; with CI set that is an error, so that nobody takes an
+  unchecked rule for a checked one.
 - With CI set, a skipped test fails the run.
 - `make test` runs files side by side (pytest-xdist), as most of the time of the long ones is waiting.
   They come first, so that none is left alone at the end.
@@ -23,6 +23,7 @@ PROGRAMS = {
     "nginx": "nginx-light",
     "amtool": "prometheus-alertmanager",
     "systemd-analyze": "systemd",
+    "chromium": "chromium",
 }
 """Programs that some tests need, and the Debian package that brings each."""
 LONG = ("integration", "faults", "bench", "demo")

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from alerts.doctor.finding import Finding, ok, warn
 from alerts.settings import Settings
-from streams.gateway.doors import doors, networks, webhook_door
+from streams.gateway.doors import PROXIES, doors, webhook_door
+from streams.trust import networks
 
 WIDE_PREFIX_BITS = 8
 """A trusted network larger than this is hardly one of proxies."""
@@ -33,7 +34,7 @@ def check_gateway(settings: Settings) -> Iterator[Finding]:
     if config.public_url.startswith("http:"):
         todo = "put a proxy with TLS in front, and set what providers call"
         yield warn("gateway", f"gateway.public_url = {config.public_url}: tokens and numbers in clear", todo)
-    for network in networks(config.trusted_proxies):
+    for network in networks(config.trusted_proxies, PROXIES):
         if network.prefixlen < WIDE_PREFIX_BITS:
             todo = "name the addresses of your proxies alone"
             yield warn("gateway", f"gateway.trusted_proxies: {network} is nearly everybody", todo)

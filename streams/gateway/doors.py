@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -15,6 +14,7 @@ from streams import settings as configuration
 from streams.errors import ConfigError
 from streams.settings import Secret, Settings
 from streams.topics import INCIDENT_COMMANDS, OUTCOMES
+from streams.trust import networks
 
 
 class Endpoint(StrEnum):
@@ -36,7 +36,7 @@ CANONICAL = "canonical"
 NOT_TAKEN = ("smpp-receipt", "jasmin-log")
 """Formats whose records hold the beginning of the message's text where it can not be cut out surely."""
 
-Network = IPv4Network | IPv6Network
+PROXIES = "gateway.trusted_proxies"
 
 
 class Door(NamedTuple):
@@ -90,24 +90,13 @@ def check(settings: Settings) -> None:
     url = urlsplit(config.public_url)
     if config.public_url and (url.query or url.fragment):
         raise ConfigError(f"gateway.public_url = '{config.public_url}': leave out query and fragment")
-    networks(config.trusted_proxies)
+    networks(config.trusted_proxies, PROXIES)
     signed = [door.source for door in doors(settings) if door.signed]
     if signed and not config.public_url and not config.trusted_proxies:
         raise ConfigError(
             f"gateway.public_url is empty, but the signatures of source '{signed[0]}' cover it: set what "
             "Twilio calls, such as https://sms.example.org, or gateway.trusted_proxies"
         )
-
-
-def networks(listed: str) -> tuple[Network, ...]:
-    """`gateway.trusted_proxies` as networks. Raises ConfigError for what is none."""
-    names = [name.strip() for name in listed.split(",") if name.strip()]
-    try:
-        return tuple(ip_network(name) for name in names)
-    except ValueError as e:
-        raise ConfigError(
-            f"gateway.trusted_proxies = '{listed}': {e}; allowed are networks such as 10.0.0.0/8, with commas"
-        ) from None
 
 
 def _has_secret(source: configuration.Source) -> bool:

@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_left
 from collections.abc import Collection, Mapping
-from functools import lru_cache
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlencode
 
@@ -27,7 +25,7 @@ from streams.gateway import answers, request, signature, webhook
 from streams.gateway.accept import NO_TOPIC_BEFORE, PARAMETERS_HEADER, Taken, take
 from streams.gateway.answers import Reply
 from streams.gateway.discreet import discreet_logger
-from streams.gateway.doors import Door, Endpoint, every_door, networks
+from streams.gateway.doors import PROXIES, Door, Endpoint, every_door
 from streams.gateway.produce import Headers, Item, Writer
 from streams.gateway.recent import Recent
 from streams.gateway.request import Request
@@ -38,6 +36,7 @@ from streams.records import UNKNOWN, Malformed, encode
 from streams.settings import Settings
 from streams.source import Source
 from streams.topics import DEAD_LETTERS
+from streams.trust import trust
 
 IDEMPOTENCY_TOKEN = "I-Twilio-Idempotency-Token"
 KEEPALIVE_S = 75.0
@@ -74,7 +73,7 @@ class Gateway:
         self._sources = _sources(settings, {d.source for d in found if d.endpoint is not Endpoint.WEBHOOK})
         self._dead_letters = settings.topic(DEAD_LETTERS)
         self._most_bytes, self._read_timeout_s = config.max_body_bytes, config.read_timeout_s
-        self._base = request.public_base(config.public_url, _trust(config.trusted_proxies))
+        self._base = request.public_base(config.public_url, trust(config.trusted_proxies, PROXIES))
         self._clock = WallClock(settings.clock)
         self._writer, self._recent = writer, Recent()
         self._count, self._durations = Counts(metrics), Durations(metrics)
@@ -257,18 +256,3 @@ def _response(reply: Reply) -> web.Response:
     if reply.answer in answers.ENDING:
         response.force_close()
     return response
-
-
-def _trust(listed: str) -> Any:
-    trusted = networks(listed)
-
-    @lru_cache(maxsize=1024)
-    def is_trusted(peer: str) -> bool:
-        try:
-            address = ip_address(peer)
-        except ValueError:
-            return False
-        plain = getattr(address, "ipv4_mapped", None) or address  # as a listener on `::` sees IPv4
-        return any(plain in network for network in trusted)
-
-    return is_trusted
