@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from alerts import observe, silences
+from alerts import asking, observe, silences
 from alerts.baseline import HOUR_S
 from alerts.canary import Canary
 from alerts.collect import Moments, reviewed
@@ -16,7 +16,7 @@ from alerts.flags import SHOWN_AFTER_END_S, TICKETS
 from alerts.freezer import Freezer
 from alerts.heartbeat import Heartbeat
 from alerts.inbox import Inbox
-from alerts.pages import PageData, pages
+from alerts.pages import Desk, PageData, pages
 from alerts.pages.reviews import Make
 from alerts.records import Incident, State, Transition, is_live
 from alerts.review.report import Review
@@ -118,19 +118,23 @@ def run_alerts(settings: Settings) -> None:
     watch_ourselves(app, settings, seen, metrics)
 
     host, port = settings.http.host, settings.http.alerts_port
-    shown = pages(seen.page_data, settings.alerting.runbook_url, _reviews(settings, clock))
+    desk = Desk(settings.pages, settings.alerting.public_url, partial(asking.ask, settings), _WALL.now_ms)
+    make, quick = (_reviews(settings, clock, alike) for alike in (True, False))
+    shown = pages(seen.page_data, settings.alerting.runbook_url, make, quick, desk)
     with HttpServer(metrics, readiness, host, port, [shown]):
         topics = [WINDOWS, DETECTOR_STATE, INCIDENTS, INCIDENT_EVENTS, INCIDENT_COMMANDS, SILENCES]
         wait_for_kafka(settings, topics, readiness)
         start_worker(app)
 
 
-def _reviews(settings: Settings, clock: WallClock) -> Make:
+def _reviews(settings: Settings, clock: WallClock, alike: bool) -> Make:
     """Makes reviews in a thread of their own: reading the journal takes time."""
 
     async def make(incident: Incident, known: Sequence[Incident]) -> Review:
         now = Moments(_WALL.now_ms(), clock.now_ms())
-        return await asyncio.to_thread(lambda: asyncio.run(reviewed(settings, incident, known, now)))
+        return await asyncio.to_thread(
+            lambda: asyncio.run(reviewed(settings, incident, known, now, alike=alike))
+        )
 
     return make
 

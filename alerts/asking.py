@@ -1,13 +1,16 @@
-"""What the command line reads of the desk, and how it asks: the topics alone, never the role itself."""
+"""What is read of the desk from outside, and how people ask: the topics alone, never the role itself."""
 
 from __future__ import annotations
+
+import uuid
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from msgspec import json
 
 from alerts.records import Incident
-from streams.commands import Command, Silence
+from streams.commands import MOST_NAME, Ask, Command, Silence, Via, safe
 from streams.errors import Unreachable
 from streams.log_reader import read_compacted
 from streams.records import encode
@@ -26,6 +29,14 @@ async def read_incidents(settings: Settings) -> dict[str, Incident]:
 async def read_silences(settings: Settings) -> list[Silence]:
     """All that are kept, those that are over too. Raises Unreachable."""
     return [json.decode(v, type=Silence) for v in (await read_compacted(settings, SILENCES)).values()]
+
+
+def command(
+    what: Ask, author: str, at_ms: int, via: Via, *, id: str = "", text: str = "", **more: Any
+) -> Command:
+    """One thing asked for; texts are masked and cut. `at_ms` is wall time; one `id` counts once."""
+    made = id or uuid.uuid4().hex
+    return Command(made, what, at_ms, safe(author, MOST_NAME), via, text=safe(text), **more)
 
 
 async def ask(settings: Settings, command: Command) -> None:

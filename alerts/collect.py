@@ -110,11 +110,13 @@ async def reviewed(
     now: Moments,
     *,
     frozen: bool = False,
+    alike: bool = True,
     tell: Progress = lambda _done, _of: None,
 ) -> Review:
-    """The review of an incident among all `incidents` that are known; `frozen` leaves the journal alone.
-    Raises MonitorError as `gathered`, Unreachable without Kafka."""
-    events = await read_events(settings, incident.opened_bucket_s - MIXES_S)
+    """The review of an incident among all `incidents` that are known; `frozen` leaves the journal alone,
+    without `alike` the code mixes of earlier incidents are not read. Raises MonitorError as `gathered`,
+    Unreachable without Kafka."""
+    events = await read_events(settings, incident.opened_bucket_s - (MIXES_S if alike else 0))
     fresh = None if frozen else await _fresh(settings, incident, now, tell)
     links = {
         "Incident": settings.incident_url(incident.key),

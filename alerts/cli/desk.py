@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -15,7 +14,7 @@ from alerts.cli.roles import config_option
 from alerts.records import Incident, State
 from alerts.settings import Settings
 from streams.clock import WallClock
-from streams.commands import MOST_NAME, Ask, Command, Via, safe
+from streams.commands import Ask, Command, Via
 from streams.errors import MonitorError
 from streams.settings import Clock
 
@@ -37,12 +36,12 @@ def ask_about(settings: Settings, key: str, what: Ask, author: str, text: str = 
     """People's own times are those of the wall, whatever clock events run on."""
     incident = choose(settings, key)
     at_ms = WallClock(Clock()).now_ms()
-    ask(settings, command(what, author, at_ms, key=incident.key, text=safe(text), **more))
+    ask(settings, command(what, author, at_ms, key=incident.key, text=text, **more))
     click.echo(f"{what.value.replace('_', ' ')}: {incident.key}")
 
 
 def command(what: Ask, author: str, at_ms: int, **more: Any) -> Command:
-    return Command(uuid.uuid4().hex, what, at_ms, safe(author, MOST_NAME), Via.CLI, **more)
+    return asking.command(what, author, at_ms, Via.CLI, **more)
 
 
 def ask(settings: Settings, command: Command) -> None:

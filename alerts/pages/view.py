@@ -10,6 +10,7 @@ import msgspec
 from alerts import wording
 from alerts.flags import Flag
 from alerts.records import QUIET_ROUTES, Delivery, Incident, State, Transition
+from alerts.records import is_live as is_live
 from alerts.wording import clock, words
 from streams.commands import Silence
 from streams.unknown_share import Share

@@ -19,7 +19,6 @@ from alerts.review import escape, plots, telling
 from alerts.review.digest import Digest
 from alerts.review.report import Review
 from alerts.review.series import Series
-from alerts.review.shapes import Chart
 
 HTML = markup.environment("alerts.review", keep_trailing_newline=True)
 MARKDOWN = markup.environment(
@@ -30,6 +29,8 @@ for _environment in (HTML, MARKDOWN):
     _environment.globals |= {"telling": telling}
 MARKDOWN.filters["code"] = escape.code
 
+CHART_STYLE = HTML.get_template("chart.css").render()
+"""Of plots alone, for other pages. They bring the colours ink, quiet, line, bad, warn, cool and band."""
 STYLE = HTML.get_template("report.css").render()
 POLICY = markup.policy(STYLE, "none")
 """What a browser may do with the file: show it, and nothing else."""
@@ -43,14 +44,14 @@ def markdown(review: Review) -> str:
 
 
 def html(review: Review) -> str:
-    charts = [(chart, drawn(chart)) for chart in plots.charts(review)]
-    shown = {"style": Markup(STYLE), "policy": POLICY, "charts": charts}
+    shown = {"style": Markup(STYLE), "policy": POLICY, "figures": figures(review)}
     return HTML.get_template("report.html").render(review=review, **shown)
 
 
-def drawn(chart: Chart) -> Markup:
-    """One chart as SVG, to stand within HTML."""
-    return Markup(HTML.get_template("chart.svg").render(chart=chart))
+def figures(review: Review) -> list[Markup]:
+    """Its charts as SVG with their captions, to stand within HTML."""
+    figure = HTML.get_template("figure.html")
+    return [Markup(figure.render(chart=chart).strip()) for chart in plots.charts(review)]
 
 
 def json(review: Review) -> str:

@@ -104,6 +104,9 @@ def test_the_form_keeps_what_was_asked_and_escapes_it(url: str) -> None:
     assert all(f">{state}</option>" in body for state in STATES)
 
 
-def test_a_list_that_somebody_searches_is_not_taken_away_by_a_refresh(url: str) -> None:
-    refresh = '<meta http-equiv="refresh"'
-    assert refresh in get(f"{url}/incidents") and refresh not in get(f"{url}/incidents?state=open")
+def test_the_list_is_refreshed_for_who_asks_for_it_with_what_he_searches(url: str) -> None:
+    refresh, asked = '<meta http-equiv="refresh" content="15">', "?state=resolved&severity=critical"
+    plain, live = get(f"{url}/incidents{asked}"), get(f"{url}/incidents{asked}&live=1")
+    assert refresh not in plain and refresh in live
+    assert "state=resolved&amp;severity=critical&amp;page=1&amp;live=1" in plain
+    assert 'href="/incidents?state=resolved&amp;severity=critical&amp;page=1">stop it' in live

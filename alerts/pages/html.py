@@ -1,0 +1,42 @@
+"""Templates, style and headers of the pages."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from aiohttp import web
+from markupsafe import Markup
+
+from alerts import markup
+from alerts.pages import acting, filters, view
+from alerts.pages.access import Access, Visitor
+from alerts.pages.refusal import Refusal
+from alerts.review import render, telling
+
+TEMPLATES = markup.environment("alerts.pages")
+TEMPLATES.filters |= {"key_path": lambda key: quote(key, safe=":"), "precise": telling.precise}
+TEMPLATES.globals |= {"acting": acting, "filters": filters, "telling": telling, "view": view}
+
+STYLE = TEMPLATES.get_template("style.css").render() + render.CHART_STYLE
+HEADERS = markup.headers(markup.policy(STYLE, "self")) | {"Referrer-Policy": "same-origin"}
+"""Under `no-referrer` a browser sends forms with the origin `null`, which may be anybody's (Fetch, 3.1)."""
+
+
+def html(template: str, visitor: Visitor, status: int = 200, **values: object) -> web.Response:
+    text = TEMPLATES.get_template(template).render(visitor=visitor, style=Markup(STYLE), **values)
+    return web.Response(text=text, status=status, content_type="text/html", headers=HEADERS)
+
+
+def refused(request: web.Request, refusal: Refusal, access: Access) -> web.Response:
+    """As JSON to programs, as a page to people."""
+    if request.path.startswith("/api/"):
+        made = web.json_response({"error": refusal.why}, status=refusal.status, headers=HEADERS)
+    else:
+        made = html(
+            "refused.html", access.nobody, refusal.status, why=refusal.why, back=request.path, text=text
+        )
+    if refusal.retry_after_s:
+        made.headers["Retry-After"] = str(refusal.retry_after_s)
+    if refusal.status == 401:
+        made.headers["WWW-Authenticate"] = "Bearer"
+    return made
