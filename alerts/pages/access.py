@@ -73,10 +73,6 @@ class Access:
         """Whether people sign in with a token; otherwise a proxy says who they are."""
         return bool(self._settings.token)
 
-    @property
-    def nobody(self) -> Visitor:
-        return Visitor()
-
     def visitor(self, request: web.Request) -> Visitor:
         """Raises Refusal as `who`."""
         who = self.who(request)

@@ -6,7 +6,7 @@ import re
 
 from aiohttp import web
 
-from alerts.pages.access import Access
+from alerts.pages.access import Access, Visitor
 from alerts.pages.html import html, refused
 from alerts.pages.posts import FORM, body, form_of, see
 from alerts.pages.refusal import Refusal
@@ -39,7 +39,7 @@ class Entry:
         try:
             made = self._access.sign_in(request, name, fields.get("token", ""))
         except Refusal as refusal:
-            answer = html("sign_in.html", self._access.nobody, refusal.status, next=path, why=refusal.why)
+            answer = html("sign_in.html", Visitor(), refusal.status, next=path, why=refusal.why)
             if refusal.retry_after_s:
                 answer.headers["Retry-After"] = str(refusal.retry_after_s)
             return answer
@@ -58,14 +58,14 @@ class Entry:
     def closed(self, request: web.Request) -> web.Response:
         """To whoever may not read."""
         if request.path.startswith("/api/"):
-            return refused(request, Refusal(401, "show the token as a bearer token"), self._access)
+            return refused(request, Refusal(401, "show the token as a bearer token"))
         return self._form(request, next_of(request.path_qs), 401)
 
     def _form(self, request: web.Request, path: str, status: int = 200) -> web.Response:
         """Who comes from another site sends no session that he may have: he is led here once more."""
         if not self._access.signs_in:
             why = "these pages are reached through the proxy that knows you, or nobody signs in to them"
-            return refused(request, Refusal(403, why), self._access)
+            return refused(request, Refusal(403, why))
         if request.headers.get("Sec-Fetch-Site") == "cross-site":
-            return html("again.html", self._access.nobody, next=path)
-        return html("sign_in.html", self._access.nobody, status, next=path, why="")
+            return html("again.html", Visitor(), next=path)
+        return html("sign_in.html", Visitor(), status, next=path, why="")

@@ -40,7 +40,7 @@ def pages(
             try:
                 return await handler(request)
             except Refusal as refusal:
-                return refused(request, refusal, access)
+                return refused(request, refusal)
 
         return handled
 

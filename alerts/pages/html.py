@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from alerts import markup
 from alerts.pages import acting, filters, view
-from alerts.pages.access import Access, Visitor
+from alerts.pages.access import Visitor
 from alerts.pages.refusal import Refusal
 from alerts.review import render, telling
 
@@ -27,14 +27,13 @@ def html(template: str, visitor: Visitor, status: int = 200, **values: object) -
     return web.Response(text=text, status=status, content_type="text/html", headers=HEADERS)
 
 
-def refused(request: web.Request, refusal: Refusal, access: Access) -> web.Response:
+def refused(request: web.Request, refusal: Refusal) -> web.Response:
     """As JSON to programs, as a page to people."""
     if request.path.startswith("/api/"):
         made = web.json_response({"error": refusal.why}, status=refusal.status, headers=HEADERS)
     else:
-        made = html(
-            "refused.html", access.nobody, refusal.status, why=refusal.why, back=request.path, text=text
-        )
+        said = {"why": refusal.why, "back": request.path, "text": refusal.text}
+        made = html("refused.html", Visitor(), refusal.status, **said)
     if refusal.retry_after_s:
         made.headers["Retry-After"] = str(refusal.retry_after_s)
     if refusal.status == 401:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from alerts.review.evidence import Evidence, Leaf
@@ -76,7 +77,8 @@ def heat(evidence: Evidence) -> Chart | None:
 def _cell(leaf: Leaf, row: int, column: int, width: float) -> Bar:
     x, y, share = NAMES + column * width, TOP + (row + 1) * ROW, _ratio(leaf)
     says = f"{leaf.carrier}, {leaf.region}: {percent(share)} of {number(leaf.outcomes)}"
-    return Bar("heat", round(x, 1), y, round(width - 2, 1), ROW - 2, round(0.08 + 0.6 * share, 3), says)
+    shade = round(0.06 + 0.45 * math.sqrt(share), 3)  # small ratios differ, and the darkest can be read
+    return Bar("heat", round(x, 1), y, round(width - 2, 1), ROW - 2, shade, says)
 
 
 def _ratio(leaf: Leaf) -> float:
