@@ -11,6 +11,7 @@ from alerts.doctor.carriers import check_carriers, check_lookup
 from alerts.doctor.configuration import check_privacy, check_sources
 from alerts.doctor.finding import Finding, Level
 from alerts.doctor.gateway import check_gateway
+from alerts.doctor.incident_pages import check_incident_pages
 from alerts.doctor.kafka import check_kafka
 from alerts.doctor.open_pages import check_open_pages
 from alerts.doctor.pager import check_pager_address, check_pager_settings
@@ -25,6 +26,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from check_sources(settings)
     yield from check_privacy(settings)
     yield from check_gateway(settings)
+    yield from check_incident_pages(settings)
     yield from check_lookup(settings)
     yield from check_kafka(settings)
     yield from check_carriers(settings)

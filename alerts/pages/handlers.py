@@ -18,6 +18,9 @@ from alerts.review import render
 from streams.errors import MonitorError
 from streams.http import Plug
 
+ID = "{id:[^/]+}"
+"""Keys hold what users call a region, which may be anything; a slash is escaped."""
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -53,14 +56,14 @@ def pages(
     def plug(app: web.Application) -> None:
         app.router.add_get("/", shown.home)
         app.router.add_get("/incidents", guarded(shown.list))
-        app.router.add_get("/incidents/{id}", guarded(shown.incident))
-        app.router.add_get("/incidents/{id}/review", guarded(shown.review))
-        app.router.add_get("/incidents/{id}/review.{kind}", guarded(shown.review))
+        app.router.add_get(f"/incidents/{ID}", guarded(shown.incident))
+        app.router.add_get(f"/incidents/{ID}/review", guarded(shown.review))
+        app.router.add_get(f"/incidents/{ID}/review.{{kind}}", guarded(shown.review))
         app.router.add_get("/api/v1/incidents", guarded(shown.list_api))
-        app.router.add_get("/api/v1/incidents/{id}", guarded(shown.incident_api))
+        app.router.add_get(f"/api/v1/incidents/{ID}", guarded(shown.incident_api))
         app.router.add_get("/api/v1/silences", guarded(shown.silences_api))
-        app.router.add_post("/incidents/{id}", refusing(posts.form))
-        app.router.add_post("/api/v1/incidents/{id}/commands", refusing(posts.program))
+        app.router.add_post(f"/incidents/{ID}", refusing(posts.form))
+        app.router.add_post(f"/api/v1/incidents/{ID}/commands", refusing(posts.program))
         app.router.add_get("/sign-in", refusing(entry.ask))
         app.router.add_post("/sign-in", refusing(entry.sign_in))
         app.router.add_post("/sign-out", refusing(entry.sign_out))

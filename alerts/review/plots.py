@@ -17,6 +17,7 @@ from alerts.review.grids import codes, heat
 from alerts.review.report import Review
 from alerts.review.series import NEIGHBOURS, OWN, Series, Span
 from alerts.review.shapes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Chart, Mark, Shape, Tick
+from alerts.review.strip import strip
 from alerts.review.timeline import Milestone
 from alerts.wording import clock, number, percent, words
 
@@ -46,7 +47,8 @@ def charts(review: Review) -> tuple[Chart, ...]:
     if best is None or not best.series.get(OWN, Series(0, 1, (), ())).outcomes:
         return ()
     best = msgspec.structs.replace(best, series=_begun(best.series))
-    drawn = (ratio(review, best), volume(review, best), codes(best), heat(best))
+    shown = (ratio(review, best), volume(review, best), codes(best), heat(best))
+    drawn = (*shown, strip(review.timeline.milestones))
     return tuple(chart for chart in drawn if chart is not None)
 
 

@@ -116,7 +116,7 @@ def test_every_format_is_printed_and_written(desk: Desk) -> None:
     assert "## Timeline" in desk.cli("report", "carrier:c1")
     page = desk.folder / "review.html"
     assert "bytes" in desk.cli("report", "carrier:c1", "--format", "html", "--out", str(page))
-    assert page.read_text().count("<svg") == 4
+    assert page.read_text().count("<svg") == 5
     rows = list(csv.DictReader(io.StringIO(desk.cli("report", "carrier:c1", "--format", "csv"))))
     assert {row["group"] for row in rows} == {"own", "neighbours", "region", "everything"}
     shown = desk.cli("report", "carrier:c1", "--redact")
@@ -142,7 +142,7 @@ def review_page(url: str) -> bytes:
 def test_the_page_is_the_same_report(desk: Desk) -> None:
     key = evidence(desk)["evidence_close"].key
     path = f"http://127.0.0.1:{desk.alerts.port}/incidents/{key}/review"
-    assert review_page(path).count(b"<svg") == 4
+    assert review_page(path).count(b"<svg") == 5
     page = msgspec.json.decode(review_page(f"{path}.json"), type=Review)
     assert page.impact == report(desk).impact
     assert "/review" in desk.page(f"/incidents/{key}")

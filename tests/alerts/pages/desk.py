@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -16,7 +17,8 @@ import msgspec
 from alerts import commands
 from alerts.pages import Desk, PageData, pages
 from alerts.records import Incident, People, State, Transition
-from alerts.review.report import Known, Review
+from alerts.review.evidence import Frozen
+from alerts.review.report import Known, Review, review
 from alerts.settings import Pages
 from streams.commands import Command
 from streams.errors import MonitorError
@@ -26,12 +28,17 @@ from streams.networks import built_in
 from streams.records import encode
 from streams.settings import Secret
 from tests.alerts.review.journal import START_S, incident
-from tests.alerts.review.reviews import told, whole
+from tests.alerts.review.reviews import MADE_MS, events, told
 
 TOKEN = "a-token-for-the-tests-of-pages"
 OPEN_TO_ACT = Pages(token=Secret(TOKEN))
 NOW_MS = (START_S + 4_200) * 1000
 RUNBOOK = "https://wiki.example.org/sms"
+
+
+@lru_cache(maxsize=8)
+def _events(incident: Incident) -> tuple[Frozen, ...]:
+    return tuple(events(incident))
 
 
 class Answer(NamedTuple):
@@ -84,9 +91,14 @@ class Site:
     async def review(self, one: Incident, known: Sequence[Incident]) -> Review:
         if self.error is not None:
             raise self.error
-        links = {"Runbook": RUNBOOK}
-        more = self.transitions.get(one.key, ())
-        return whole(one, Known(known, {}, built_in().display, links), *more)
+        """Evidence is frozen once: what people say changes nothing of it."""
+        bare = msgspec.structs.replace(one, seq=0, people=People())
+        written = [
+            *_events(bare),
+            *(Frozen(*msgspec.structs.astuple(t)) for t in self.transitions.get(one.key, ())),
+        ]
+        of = Known(known, {}, built_in().display, {"Runbook": RUNBOOK})
+        return review(one, written, None, of, MADE_MS)
 
     def refuse(self, why: str) -> None:
         self.error = MonitorError(why)

@@ -62,7 +62,7 @@ def site() -> Iterator[Site]:
 def test_the_page_holds_the_plots_and_lets_a_browser_do_nothing_else(site: Site) -> None:
     status, headers, body = site.get(PATH)
     assert status == 200 and headers["Content-Type"].startswith("text/html")
-    assert body.count("<svg") == 4 and "<script" not in body
+    assert body.count("<svg") == 5 and "<script" not in body
     policy = headers["Content-Security-Policy"]
     assert policy.startswith("default-src 'none'") and "frame-ancestors 'none'" in policy
     assert headers["Cache-Control"] == "no-store"

@@ -83,7 +83,7 @@ def test_markdown_holds_what_the_machine_knows(words: str) -> None:
 
 def test_html_is_one_file_that_asks_nothing_of_the_network() -> None:
     page = render.html(WHOLE)
-    assert page.count("<svg") == 4 and page.startswith("\n<!doctype html>".strip())
+    assert page.count("<svg") == 5 and page.startswith("\n<!doctype html>".strip())
     assert not re.search(r"<script|<img|<link|<iframe|@import|url\(|\bstyle=|\bon\w+=", page)
     addresses = set(re.findall(r"https?://[^\"'<\s]+", page))
     assert addresses == {"http://www.w3.org/2000/svg", "https://example.org/runbook"}
@@ -95,7 +95,7 @@ def test_html_is_one_file_that_asks_nothing_of_the_network() -> None:
 
 def test_every_chart_says_what_it_shows() -> None:
     page = render.html(WHOLE)
-    assert page.count('role="img" aria-labelledby=') == 4
+    assert page.count('role="img" aria-labelledby=') == 5
     assert "normal is 2.1 %" in page and re.search(r"At most \d\d\.\d % of outcomes failed in 10 s", page)
 
 
