@@ -62,6 +62,7 @@ def configuration(sources: tuple[Source, ...], at: Addresses, clock: Clock) -> s
         ("[privacy]", {"recipient_key": _random_key()}),
         ("[alerting]", {"public_url": at.role("alerts")}),
         ("[pagerduty]", {"base_url": at.pager, "routing_key": _random_key()}),
+        ("[pages]", {"token": _random_key()}),
     ]
     tables += [("[[sources]]", {"name": s.name, "format": s.format, "codes": s.codes}) for s in sources]
     return "\n".join(_table(heading, values) for heading, values in tables)

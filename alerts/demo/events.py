@@ -7,7 +7,8 @@ Every event has `event` and `at_ms` (epoch milliseconds on the demonstration's c
 - `progress`: `part` (`history`, `kafka`, `redis`, `pager`, `topics`, `ingest`, `windows`, `alerts`), `state`
   (`starting`, `ready`), `wall_s` since the command began
 - `started`: `scenario`, `seed`, `speed`, `start_ms` (of the traffic), `wall_s`, `versions`, `kafka`,
-  `redis`, `urls` (`incidents`, `pager`, `ingest`, `windows`, `alerts`), `directory`
+  `redis`, `urls` (`incidents`, `pager`, `ingest`, `windows`, `alerts`),
+  `pages_token` (to sign in with on the incident pages), `directory`
 - `label`: `action` (`begin`, `end`), `rule`, `scope`, `carrier`, `region`, `ratio`, `onset_ms`,
   `end_ms`: from the ledger of the truth, which the monitor never sees
 - `rate`: `records` written so far, `records_per_s` of wall time since the last
@@ -98,7 +99,7 @@ def _started(e: Event) -> str:
     return (
         f"everything runs ({versions})\n"
         f"           scenario {e['scenario']}, seed {e['seed']}{pace}; logs in {e['directory']}\n"
-        f"           incidents: {e['urls']['incidents']}\n"
+        f"           incidents: {e['urls']['incidents']}, to act there sign in with {e['pages_token']}\n"
         f"           metrics:   {e['urls']['windows']}/metrics (and {_others(e)})"
     )
 

@@ -221,6 +221,7 @@ class Play:
                 "pager": at.pager,
                 **{role: at.role(role) for role in ROLES},
             },
+            pages_token=self._stage.settings.pages.token.reveal(),
             directory=str(self._stage.directory),
         )
         self._teller.begin(start_ms)

@@ -2,7 +2,7 @@
 
 closed buckets --> alerts --> incidents, pages
                      ^
-       incident-commands <-- `incidents ack`, POST /v1/pagerduty/webhook
+       incident-commands <-- `incidents ack`, the pages in a browser, POST /v1/pagerduty/webhook
 """
 
 from __future__ import annotations
@@ -27,10 +27,12 @@ from alerts.records import Incident
 from streams.embedded import EmbeddedKafka, EmbeddedValkey
 from streams.gateway.webhook import signature
 from tests.alerts.test_station import NETWORK, log_of
+from tests.chromium import PHONE, Tab, chromium
 from tests.faults.cluster import Role, wait_for
 from tests.integration.gateway import GatewayProcess, make_topics, written
 
 SECRET = "a-secret-of-pagerduty"
+TOKEN = "a-token-of-the-incident-pages"
 OPEN_BUCKETS = 45
 """Of test_station's log: the fault is on, the incident is open."""
 WITHIN_S = 120.0
@@ -47,6 +49,7 @@ class Desk:
             f'[redis]\nurl = "{valkey}"\n'
             f'[alerts]\ngroup = "{prefix}alerts"\n'
             f'[pagerduty]\nbase_url = "{pager}"\nrouting_key = "{"k" * 32}"\n'
+            f'[pages]\ntoken = "{TOKEN}"\n'
             '[[sources]]\nname = "twilio"\nformat = "canonical"\ncodes = "twilio"\n'
         )
         self.alerts = Role("alerts", "a", self.config, folder)
@@ -142,6 +145,32 @@ def test_an_acknowledgement_on_the_command_line_appears_in_incidents(desk: Desk)
     assert "no incident 'nothing'" in desk.cli("ack", "nothing", code=1)
 
 
+@pytest.mark.needs_chromium
+def test_a_note_written_in_a_browser_lands_in_incidents_and_the_page_shows_what_the_journal_holds(
+    desk: Desk,
+) -> None:
+    incident = desk.until(lambda i: bool(i.deliveries))
+    path = f"/incidents/{incident.key}"
+    with chromium() as browser:
+        tab = Tab(browser, f"http://127.0.0.1:{desk.alerts.port}", PHONE, script=False)
+        tab.sign_in(TOKEN, "carol", path)
+        tab.page.get_by_label("Note").fill("<b>ticket 4711</b> for +12025550123")
+        tab.page.get_by_role("button", name="Write the note").click()
+        noted = desk.until(lambda i: any(n.author == "carol" for n in i.people.notes))
+        (note,) = [n for n in noted.people.notes if n.author == "carol"]
+        assert note.via == "page" and note.text.startswith("<b>ticket 4711</b>")
+        assert "2025550123" not in note.text
+
+        def whole() -> bool:
+            tab.open(path)
+            return tab.page.locator("svg.chart").count() == 5 and "<b>ticket 4711</b>" in tab.text
+
+        wait_for(whole, "the note and the plots", WITHIN_S)
+        assert "First flag" in tab.text and "of the messages failed at" in tab.text
+        assert tab.wrong == []
+        tab.close()
+
+
 def test_a_silence_is_listed_with_its_end_on_the_command_line_and_on_the_pages(desk: Desk) -> None:
     desk.cli("silence", "--match", "carrier=c9", "--for", "2h", "--reason", "known outage", "--author", "bob")
     wait_for(lambda: "known outage" in desk.page("/incidents"), "the silence", WITHIN_S)
@@ -175,5 +204,7 @@ def test_a_resolve_at_pagerduty_closes_the_incident_also_for_the_next_owner(
     assert incident.people.closed_by == "Tenex Engineer"
     assert [d.action for d in incident.deliveries if d.by == "Tenex Engineer"] == ["resolve"]
     assert [d.action for d in incident.deliveries if not d.by].count("trigger") == 1
+    told = f"/incidents/{incident.key}"
+    wait_for(lambda: "First flag" in desk.page(told), "what another process wrote down", WITHIN_S)
     assert len(receiver.notifications) == paged == 1
     assert 'incident_commands_total{result="repeated"} 1.0' in desk.page("/metrics")

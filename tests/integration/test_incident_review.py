@@ -96,9 +96,8 @@ def test_evidence_is_frozen_at_opening_peak_and_end(desk: Desk) -> None:
     assert opened.policy and opened.code_version
     ids = [f"SM-c1-30003-{(ONSET_S + 300) * 1000}-{i}" for i in range(3)]
     assert sorted(opened.samples) == sorted(map(sample_of, ids))
-    wait_for(
-        lambda: "evidence close" in desk.page(f"/incidents/{evidence(desk)['evidence_close'].key}"), "it", 30
-    )
+    path = f"/incidents/{evidence(desk)['evidence_close'].key}"
+    wait_for(lambda: "close, peak, open" in desk.page(path), "the evidence on the page", WITHIN_S)
 
 
 def test_the_report_is_made_of_the_buckets_and_is_the_same_as_what_was_frozen(desk: Desk) -> None:
@@ -145,7 +144,7 @@ def test_the_page_is_the_same_report(desk: Desk) -> None:
     assert review_page(path).count(b"<svg") == 5
     page = msgspec.json.decode(review_page(f"{path}.json"), type=Review)
     assert page.impact == report(desk).impact
-    assert "/review" in desk.page(f"/incidents/{key}")
+    wait_for(lambda: "/review" in desk.page(f"/incidents/{key}"), "the way to it", WITHIN_S)
 
 
 def test_a_person_sets_a_time_and_takes_it_back(desk: Desk) -> None:

@@ -279,6 +279,7 @@ def tell_everything(story: Story) -> None:
         wall_s=8.0,
         versions={"a": "1"},
         urls=urls,
+        pages_token="t",
         directory="d",
     )
     for ok in (True, False):
