@@ -7,6 +7,7 @@ Prevention).
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Callable
 from typing import NamedTuple
@@ -21,6 +22,8 @@ from alerts.pages.session import SESSION_MS, Session
 from alerts.settings_pages import PROXIES, Pages
 from streams.commands import MOST_NAME, safe
 from streams.trust import trust
+
+log = logging.getLogger("alerts.pages")
 
 COOKIE = "carrier_health_session"
 CLOSED = (
@@ -152,6 +155,7 @@ class Access:
             raise Refusal(429, f"too many wrong tokens: wait {wait_s} s", wait_s)
         if not session.same(token, self._settings.token.reveal()):
             self._attempts.wrong(address, now_s)
+            log.warning("a wrong token for the incident pages, from %s", address)
             raise Refusal(403, "the token is wrong")
 
     def _address(self, request: web.Request) -> str:
