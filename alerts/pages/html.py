@@ -32,7 +32,10 @@ def refused(request: web.Request, refusal: Refusal) -> web.Response:
     if request.path.startswith("/api/"):
         made = web.json_response({"error": refusal.why}, status=refusal.status, headers=HEADERS)
     else:
-        said = {"why": refusal.why, "back": request.path, "text": refusal.text}
+        path = request.rel_url.raw_path
+        back = path if path.startswith("/incidents/") else "/incidents"
+        unknown = refusal.status == 401
+        said = {"why": refusal.why, "back": back, "text": refusal.text, "unknown": unknown}
         made = html("refused.html", Visitor(), refusal.status, **said)
     if refusal.retry_after_s:
         made.headers["Retry-After"] = str(refusal.retry_after_s)

@@ -66,11 +66,13 @@ class Posts:
         self._read, self._access, self._desk, self._reviews = read, access, desk, reviews
 
     async def form(self, request: web.Request) -> web.Response:
-        """A form of the page of an incident."""
-        who = self._person(request)
+        """A form of the page of an incident. What somebody wrote there is shown with a refusal."""
+        self._open()
+        self._access.check_origin(request)
         fields = form_of(await body(request, FORM))
-        self._access.check_form(request, who, fields.get("form", ""))
         try:
+            who = self._person(request)
+            self._access.check_form(request, who, fields.get("form", ""))
             asked = await self._take(request, fields, who.name)
         except Refusal as refusal:
             refusal.text = fields.get("text", "")
@@ -80,6 +82,7 @@ class Posts:
 
     async def program(self, request: web.Request) -> web.Response:
         """The same fields as a JSON object of texts, `author` among them: 202 with the command's id."""
+        self._open()
         who = self._person(request)
         if who.bound_to:
             self._access.check_origin(request)
@@ -93,9 +96,11 @@ class Posts:
         asked = await self._take(request, fields, author)
         return web.json_response({"id": asked.id, "taken": await self._taken(asked)}, status=202)
 
-    def _person(self, request: web.Request) -> Who:
+    def _open(self) -> None:
         if not self._access.acts:
             raise Refusal(403, CLOSED)
+
+    def _person(self, request: web.Request) -> Who:
         who = self._access.who(request)
         if who is None:
             raise Refusal(401, "sign in first: what is done here is kept with who did it")

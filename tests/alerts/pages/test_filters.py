@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import time
 import urllib.request
@@ -95,6 +96,18 @@ def test_ten_thousand_incidents_are_listed_within_200_ms_a_page_at_a_time(url: s
     assert "10\u202f000 of 10\u202f000 incidents" in first and "page 1 of 100" in first
     last = get(f"{url}/incidents?page=100")
     assert "Newer" in last and "Older" not in last and "ch:9999" in last
+
+
+KEYS = ("ch:{x}", "ch:a/../b", "ch:a%2Fb", "ch:a?b#c", "ch:é ü", "ch:a\\b", "ch:%", "ch:a+b&c=d;e", 'ch:"q"')
+
+
+def test_the_link_of_an_incident_leads_to_it_whatever_its_key_holds() -> None:
+    data = PageData(tuple(incident(key) for key in KEYS), {}, None, OPENED_S * 1000)
+    with HttpServer(Metrics(Role.ALERTS), Readiness(), plugs=[pages(lambda: data)]) as server:
+        links = re.findall(r'<a href="(/incidents/[^"]+)"', get(f"{server.url}/incidents"))
+        shown = [html.unescape(get(server.url + link)) for link in links]
+    assert len(links) == len(KEYS)
+    assert all(any(f"<dd>{key}</dd>" in page for page in shown) for key in KEYS)
 
 
 def test_the_form_keeps_what_was_asked_and_escapes_it(url: str) -> None:

@@ -119,7 +119,9 @@ def test_without_a_token_or_a_proxy_that_is_known_everybody_reads_and_nobody_act
 def test_who_has_not_signed_in_is_shown_where_to(site: Site) -> None:
     page = site.get(PATH).body
     assert f'href="/sign-in?next={PATH.replace(":", "%3A")}"' in page and 'name="what"' not in page
-    assert site.post(PATH, NOTE).status == 401
+    answer = site.post(PATH, NOTE)
+    assert answer.status == 401 and "ticket 4711" in answer.body
+    assert f'href="/sign-in?next={PATH.replace(":", "%3A")}"' in answer.body
 
 
 def test_a_form_of_another_session_or_of_another_site_does_nothing(site: Site) -> None:
