@@ -37,6 +37,8 @@ class Course(NamedTuple):
     lead_s: int
     faults: list[Fault]
     overrides: str = ""
+    code: Path | None = None
+    """The folder of the version that the roles start with; None for this one."""
 
 
 class Outcome(NamedTuple):
@@ -50,7 +52,7 @@ class Outcome(NamedTuple):
 def run(course: Course, directory: Path) -> Outcome:
     """Carries it out and returns what there is to check. Servers are gone when it returns."""
     with Cluster(directory, sources_of(course.scenario), course.overrides) as cluster:
-        cluster.start_servers({"outcomes": PARTITIONS})
+        cluster.start_servers({"outcomes": PARTITIONS}, course.code)
         outcome = _live(course, cluster)
         stop_all(cluster)
         outcome.audit.load()
@@ -71,7 +73,7 @@ def _live(course: Course, cluster: Cluster) -> Outcome:
     print(f"{course.name}: seed {course.seed}, {feeder.truths.records} records before the start")
     for kind in ("ingest", "windows", "alerts"):
         for letter in ("a", "b"):
-            cluster.role(kind, letter).start()
+            cluster.role(kind, letter, course.code).start()
     executioner = Executioner(cluster, course.seed)
     if course.faults:
         feeder.leave_one_open()

@@ -13,7 +13,8 @@ from confluent_kafka import OFFSET_END, Consumer, TopicPartition
 
 from streams.records import Partial
 from streams.topics import PARTIALS
-from tests.faults.cluster import Cluster, Role
+from tests.faults.cluster import Cluster, Role, wait_for
+from tests.faults.traffic import PARTITIONS
 
 BACK_AFTER_S = (0.5, 4.0)
 SECOND_BACK_AFTER_S = 8.0
@@ -21,12 +22,14 @@ TRANSACTION_PATIENCE_S = 3.0
 
 
 class Fault(NamedTuple):
-    """`at_s` from the start of the live feed. `both`: the other instance of the role as well."""
+    """`at_s` from the start of the live feed. `both`: the other instance of the role as well. `renew`: told
+    to end, not killed, and back at once as this version of the code."""
 
     at_s: float
     kind: str
     both: bool = False
     for_good: bool = False
+    renew: bool = False
 
 
 class Done(NamedTuple):
@@ -77,6 +80,9 @@ class Executioner:
         self._watch.close()
 
     def _strike(self, fault: Fault) -> None:
+        if fault.renew:
+            self._renew(fault)
+            return
         alive = [r for r in self._cluster.of(fault.kind) if r.name not in self._gone]
         running = [r for r in alive if r.running] or alive
         victims = alive if fault.both else [self._rng.choice(running)]
@@ -92,6 +98,23 @@ class Executioner:
         names = tuple(r.name for r in victims)
         self.done.append(Done(fault, names, killed_at, back_at))
         self._say(f"{fault.at_s:6.1f} s: killed {', '.join(names)}{' for good' if fault.for_good else ''}")
+
+    def _renew(self, fault: Fault) -> None:
+        roles = self._cluster.roles.values()
+        if all(r.code for r in roles):
+            self._cluster.make_topics({"outcomes": PARTITIONS})
+        role = next(r for r in self._cluster.of(fault.kind) if r.code)
+        self._wait_until_all_live()
+        code = role.stop()
+        assert code == 0, f"{role.name} was told to stop and ended with {code}:\n{role.output[-3000:]}"
+        role.code = None
+        role.start()
+        self._say(f"{fault.at_s:6.1f} s: {role.name} is of this version now")
+
+    def _wait_until_all_live(self) -> None:
+        """As a deployment does before it goes on to the next."""
+        for role in self._cluster.roles.values():
+            wait_for(lambda role=role: role.get("/healthz")[0] == 200, f"{role.name} lives", 60)
 
     def _plan_return(self, victims: list[Role]) -> float:
         first = time.time() + self._rng.uniform(*BACK_AFTER_S)
