@@ -17,6 +17,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 import msgspec
+from confluent_kafka.admin import AdminClient
 
 from alerts.demo.receiver import Entry, Mood, Receiver
 from alerts.settings import Settings
@@ -135,6 +136,11 @@ class Role:
         return self._process is not None and self._process.poll() is None
 
     @property
+    def pid(self) -> int:
+        assert self._process is not None, f"{self.name} does not run"
+        return self._process.pid
+
+    @property
     def output(self) -> str:
         return self._log.read_text(errors="replace") if self._log.exists() else ""
 
@@ -230,6 +236,14 @@ class Cluster:
 
     def of(self, kind: str) -> list[Role]:
         return [r for r in self.roles.values() if r.kind == kind]
+
+    def members(self, kind: str) -> int:
+        """How many instances of a role are in its consumer group."""
+        group = {"alerts": self.settings.alerts, "windows": self.settings.windows}.get(kind)
+        name = group.group if group else self.settings.ingest.group
+        admin = AdminClient({"bootstrap.servers": self.settings.kafka.bootstrap_servers})
+        described = admin.describe_consumer_groups([name])[name].result(10)
+        return len(described.members)
 
     def tend(self) -> None:
         for role in self.roles.values():

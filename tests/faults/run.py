@@ -84,6 +84,7 @@ def _live(course: Course, cluster: Cluster) -> Outcome:
     print(f"{feeder.truths.records} records written in {ended - began:.0f} s")
     drained_s = wait_closed(cluster, ended)
     figures = {"drain_s": drained_s, "feed_s": ended - began, **_kills(cluster, executioner.done)}
+    figures |= executioner.leaks.figures()
     wait_for(lambda: _canary_seen(cluster, began), "a canary has come through", DRAIN_S, cluster.tend, 1.0)
     wait_for(lambda: _settled(cluster, len(labels)), "every incident is resolved", DRAIN_S, cluster.tend, 1.0)
     return Outcome(Audit(settings, feeder.truths), labels, executioner.done, cluster, figures)
@@ -141,8 +142,9 @@ def wait_closed(cluster: Cluster, ended: float) -> float:
 
 
 def stop_all(cluster: Cluster) -> None:
-    """In order, as a deployment does it: a role that is told to stop finishes and ends well."""
-    for role in cluster.roles.values():
+    """In order, as a deployment does it: a role that is told to stop finishes and ends well. Alerts first,
+    which writes canaries that nobody would read any more."""
+    for role in sorted(cluster.roles.values(), key=lambda role: role.kind):
         if role.wanted:
             code = role.stop()
             assert code == 0, f"{role.name} was told to stop and ended with {code}:\n{role.output[-3000:]}"

@@ -23,7 +23,7 @@ from tests.faults.run import Course, run
 from tests.faults.scenario import by_carrier, scenario
 from tests.faults.schedule import Fault
 
-LEAD_S, SECONDS, RATE = 60, 75, 200
+LEAD_S, SECONDS, RATE = 120, 120, 300
 WHEEL = next(Path(__file__).with_name("before").glob("*.whl"))
 
 
