@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from pathlib import Path
 
@@ -26,7 +27,9 @@ level_option = click.option(
 
 
 def begin(config: Path | None, level: str) -> Settings:
-    """Settings and logging of a role process. Raises ConfigError."""
+    """Settings and logging of a role process, which ends well when it is told to before it has begun.
+    Raises ConfigError."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     logging.basicConfig(
         level=level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )

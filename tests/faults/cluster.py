@@ -17,6 +17,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 import msgspec
+from confluent_kafka.admin import AdminClient
 
 from alerts.demo.receiver import Entry, Mood, Receiver
 from alerts.settings import Settings
@@ -28,6 +29,15 @@ from streams.topic_admin import TopicAdmin
 
 ROUTING_KEY = "f" * 32
 RECIPIENT_KEY = "k" * 32
+MAKE_TOPICS = """
+import json, pathlib, sys
+from alerts.settings import Settings
+from streams.settings import load
+from streams.topic_admin import TopicAdmin
+admin = TopicAdmin(load(Settings, pathlib.Path(sys.argv[1]), {}))
+admin.apply(json.loads(sys.argv[2]))
+"""
+"""For a version of which only the folder is known: the command would not take fewer partitions."""
 
 
 class Pager:
@@ -74,8 +84,10 @@ class Pager:
 class Role:
     """One instance of one role: a process that can be killed and started again."""
 
-    def __init__(self, kind: str, letter: str, config: Path, logs: Path) -> None:
+    def __init__(self, kind: str, letter: str, config: Path, logs: Path, code: Path | None = None) -> None:
         self.kind, self.name = kind, f"{kind}-{letter}"
+        self.code = code
+        """The folder of another version, in place of this one; as it is when it starts."""
         self.port = free_port()
         self.kills = 0
         self.exits: list[int] = []
@@ -91,7 +103,8 @@ class Role:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "alerts.cli", self.kind, "--config", str(self._config)],
-                env={**os.environ, section: self.name, port: str(self.port)},
+                env={**os.environ, **python_path(self.code), section: self.name, port: str(self.port)},
+                cwd=self._log.parent,  # `-m` looks there first, where no code is
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -121,6 +134,11 @@ class Role:
     @property
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, f"{self.name} does not run"
+        return self._process.pid
 
     @property
     def output(self) -> str:
@@ -187,11 +205,20 @@ class Cluster:
         self.valkey.close()
         self.pager.stop()
 
-    def start_servers(self, partitions: Mapping[str, int]) -> None:
-        """Kafka with its topics, and Valkey. `partitions` overrides counts by short topic name."""
+    def start_servers(self, partitions: Mapping[str, int], code: Path | None = None) -> None:
+        """Kafka with its topics, and Valkey. `partitions` overrides counts by short topic name, `code` is
+        the folder of the version that makes them."""
         self.kafka.start()
         self.valkey.start()
-        self.make_topics(partitions)
+        if code:
+            self._make_topics_with(code, partitions)
+        else:
+            self.make_topics(partitions)
+
+    def _make_topics_with(self, code: Path, partitions: Mapping[str, int]) -> None:
+        command = [sys.executable, "-c", MAKE_TOPICS, str(self.config), msgspec.json.encode(partitions)]
+        env = {**os.environ, **python_path(code)}
+        subprocess.run(command, env=env, cwd=self._directory, check=True, timeout=120)
 
     def make_topics(self, partitions: Mapping[str, int]) -> None:
         admin = TopicAdmin(self.settings)
@@ -202,13 +229,21 @@ class Cluster:
     def settings(self) -> Settings:
         return load(Settings, self.config, {})
 
-    def role(self, kind: str, letter: str) -> Role:
-        role = Role(kind, letter, self.config, self._directory)
+    def role(self, kind: str, letter: str, code: Path | None = None) -> Role:
+        role = Role(kind, letter, self.config, self._directory, code)
         self.roles[role.name] = role
         return role
 
     def of(self, kind: str) -> list[Role]:
         return [r for r in self.roles.values() if r.kind == kind]
+
+    def members(self, kind: str) -> int:
+        """How many instances of a role are in its consumer group."""
+        group = {"alerts": self.settings.alerts, "windows": self.settings.windows}.get(kind)
+        name = group.group if group else self.settings.ingest.group
+        admin = AdminClient({"bootstrap.servers": self.settings.kafka.bootstrap_servers})
+        described = admin.describe_consumer_groups([name])[name].result(10)
+        return len(described.members)
 
     def tend(self) -> None:
         for role in self.roles.values():
@@ -229,6 +264,11 @@ class Cluster:
             self._overrides,
         ]
         self.config.write_text("\n".join(lines), encoding="utf-8")
+
+
+def python_path(code: Path | None) -> dict[str, str]:
+    """What makes Python take the packages in the folder `code` before the installed ones."""
+    return {"PYTHONPATH": str(code)} if code else {}
 
 
 def _source(s: Source) -> str:

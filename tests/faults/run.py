@@ -37,6 +37,8 @@ class Course(NamedTuple):
     lead_s: int
     faults: list[Fault]
     overrides: str = ""
+    code: Path | None = None
+    """The folder of the version that the roles start with; None for this one."""
 
 
 class Outcome(NamedTuple):
@@ -50,7 +52,7 @@ class Outcome(NamedTuple):
 def run(course: Course, directory: Path) -> Outcome:
     """Carries it out and returns what there is to check. Servers are gone when it returns."""
     with Cluster(directory, sources_of(course.scenario), course.overrides) as cluster:
-        cluster.start_servers({"outcomes": PARTITIONS})
+        cluster.start_servers({"outcomes": PARTITIONS}, course.code)
         outcome = _live(course, cluster)
         stop_all(cluster)
         outcome.audit.load()
@@ -71,7 +73,7 @@ def _live(course: Course, cluster: Cluster) -> Outcome:
     print(f"{course.name}: seed {course.seed}, {feeder.truths.records} records before the start")
     for kind in ("ingest", "windows", "alerts"):
         for letter in ("a", "b"):
-            cluster.role(kind, letter).start()
+            cluster.role(kind, letter, course.code).start()
     executioner = Executioner(cluster, course.seed)
     if course.faults:
         feeder.leave_one_open()
@@ -82,6 +84,7 @@ def _live(course: Course, cluster: Cluster) -> Outcome:
     print(f"{feeder.truths.records} records written in {ended - began:.0f} s")
     drained_s = wait_closed(cluster, ended)
     figures = {"drain_s": drained_s, "feed_s": ended - began, **_kills(cluster, executioner.done)}
+    figures |= executioner.leaks.figures()
     wait_for(lambda: _canary_seen(cluster, began), "a canary has come through", DRAIN_S, cluster.tend, 1.0)
     wait_for(lambda: _settled(cluster, len(labels)), "every incident is resolved", DRAIN_S, cluster.tend, 1.0)
     return Outcome(Audit(settings, feeder.truths), labels, executioner.done, cluster, figures)
@@ -139,8 +142,9 @@ def wait_closed(cluster: Cluster, ended: float) -> float:
 
 
 def stop_all(cluster: Cluster) -> None:
-    """In order, as a deployment does it: a role that is told to stop finishes and ends well."""
-    for role in cluster.roles.values():
+    """In order, as a deployment does it: a role that is told to stop finishes and ends well. Alerts first,
+    which writes canaries that nobody would read any more."""
+    for role in sorted(cluster.roles.values(), key=lambda role: role.kind):
         if role.wanted:
             code = role.stop()
             assert code == 0, f"{role.name} was told to stop and ended with {code}:\n{role.output[-3000:]}"
