@@ -8,7 +8,9 @@ from typing import Any
 
 import msgspec
 
+from alerts.replay.recount import Recount
 from alerts.replay.run import Replay, Seen
+from alerts.replay.trace import trace_lines
 from streams.records import encode
 
 
@@ -74,6 +76,8 @@ def explained(replay: Replay, seen: Seen) -> dict[str, Any]:
     whole: dict[str, Any] = msgspec.to_builtins(seen.incident)
     whole |= msgspec.to_builtins(_found(replay, seen))
     whole["transitions"] = [msgspec.to_builtins(t) for t in seen.transitions]
+    if replay.trace is not None:
+        whole["buckets"] = [msgspec.to_builtins(m) for m in replay.trace.moments]
     return {name: value for name, value in whole.items() if name not in _NEVER_SET}
 
 
@@ -82,8 +86,9 @@ _NEVER_SET = ("deliveries", "v")
 
 
 def explained_lines(replay: Replay, seen: Seen) -> Iterator[str]:
-    """The same as text: the numbers, then what happened in order of time."""
+    """The same as text: the numbers, what happened in order of time, and why."""
     whole = explained(replay, seen)
+    whole.pop("buckets", None)
     transitions = whole.pop("transitions")
     width = max(map(len, whole))
     for name, value in whole.items():
@@ -92,6 +97,17 @@ def explained_lines(replay: Replay, seen: Seen) -> Iterator[str]:
     yield ""
     for t in transitions:
         yield f"{at(t['at_ms'])}  {t['what']:<14} {t['reason']}  {t['detail']}"
+    if replay.trace is not None:
+        yield ""
+        yield from trace_lines(replay.trace, seen.incident.onset_ms // 1000)
+
+
+def counted_lines(recount: Recount | None) -> Iterator[str]:
+    """What became of the records; nothing where counts were read."""
+    if recount is None:
+        return
+    results = ", ".join(f"{result} {n:,}" for result, n in sorted(recount.results.items()))
+    yield f"{recount.records:,} records: {results or 'none'}; late {recount.late:,}"
 
 
 def summary_lines(replay: Replay) -> Iterator[str]:
