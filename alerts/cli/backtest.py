@@ -74,7 +74,9 @@ def replayed(task: Task, policies: Sequence[Policy]) -> tuple[list[Replay], Reco
             return _counted(task, policies, [Path(i) for i in task.inputs if i != TOPIC])
         except capture.OutOfOrder:
             click.echo("the partitions are not side by side in the files: taking them apart", err=True)
-        files = [f for i in task.inputs if i != TOPIC for f in stack.enter_context(capture.by_partition(Path(i)))]
+        files = [
+            f for i in task.inputs if i != TOPIC for f in stack.enter_context(capture.by_partition(Path(i)))
+        ]
         return _counted(task, policies, files)
 
 
@@ -165,7 +167,11 @@ def known(settings: Settings, state: str | None) -> DetectorState | None:
     if state is None:
         return None
     path = Path(state)
-    return publish.saved(path) if path.is_file() else publish.known(settings, round(_time(state, "--state") * 1000))
+    return (
+        publish.saved(path)
+        if path.is_file()
+        else publish.known(settings, round(_time(state, "--state") * 1000))
+    )
 
 
 def span(from_time: str | None, to_time: str | None) -> Span:

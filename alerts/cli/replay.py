@@ -89,7 +89,9 @@ def replay(
     try:
         settings, learned = load(config), None
         learned = known(settings, state)
-        task = Task(settings, inputs, folded, after(span(from_time, to_time), learned), learned, asked(key or ""))
+        task = Task(
+            settings, inputs, folded, after(span(from_time, to_time), learned), learned, asked(key or "")
+        )
         base = policy(settings, policy_file)
         policies = [base, *(policy(settings, path, "--against") for path in others)]
         said = _verdicts(settings, verdicts or (TOPIC if advise else None))

@@ -67,7 +67,9 @@ class Advice(msgspec.Struct, frozen=True):
 def ladder(policy: Policy) -> tuple[list[Policy], list[str]]:
     """The policy under each budget, and what they are called; the one in force first."""
     budgets = [policy.false_pages_per_week * factor for factor in FACTORS]
-    return [msgspec.structs.replace(policy, false_pages_per_week=b) for b in budgets], [f"{b:g}" for b in budgets]
+    return [msgspec.structs.replace(policy, false_pages_per_week=b) for b in budgets], [
+        f"{b:g}" for b in budgets
+    ]
 
 
 def advise(runs: Sequence[Replay], said: Sequence[Verdict]) -> Advice:

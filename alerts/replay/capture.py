@@ -26,6 +26,13 @@ Natural = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 _CHUNK = 1 << 21
 
 
+class Told(msgspec.Struct, gc=False):
+    """The headers that are read; others and the key matter to dead letters alone, which a backtest has not."""
+
+    source: str | None = None
+    received_ms: str | int | None = None
+
+
 class Line(msgspec.Struct, gc=False):
     """One line. `source` and `received_ms` stand for the headers of these names where those are missing;
     a value that is no UTF-8 is in `value_b64`; a record without a value has neither."""
@@ -34,10 +41,9 @@ class Line(msgspec.Struct, gc=False):
     received_ms: Natural
     partition: Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
     offset: Natural
-    key: str | None = None
     value: str | None = None
     value_b64: str | None = None
-    headers: dict[str, str] | None = None
+    headers: Told | None = None
     clock_ms: Natural | None = None
 
 
@@ -47,6 +53,7 @@ class OutOfOrder(Exception):
 
 Progress = Callable[[float], None]
 """Told the share of a file that was read."""
+_UNTOLD = Told()
 _decoder = msgspec.json.Decoder(Line)
 
 
@@ -112,6 +119,7 @@ def _refusal(path: Path, number: int, lines: Sequence[bytes]) -> ReplayError:
 
 
 def _rows(lines: Sequence[Line], clocks: Clocks, read_ms: int, where: str) -> Rows:
+    names: dict[str, tuple[str, bytes]] = {}
     partition = np.array([line.partition for line in lines], np.int64)
     clock_ms = np.array([line.received_ms if line.clock_ms is None else line.clock_ms for line in lines])
     clock_ms = clocks.risen(partition, clock_ms)
@@ -123,22 +131,17 @@ def _rows(lines: Sequence[Line], clocks: Clocks, read_ms: int, where: str) -> Ro
         clock_ms,
         np.maximum.accumulate(np.maximum(clock_ms, read_ms)),
         [line.received_ms for line in lines],
-        [_headers(line) for line in lines],
+        [_headers(line, names) for line in lines],
         [line.value.encode() if line.value is not None else _packed(line, where) for line in lines],
-        [None if line.key is None else line.key.encode() for line in lines],
     )
 
 
-def _headers(line: Line) -> list[tuple[str, bytes]]:
-    told = line.headers
-    if not told:
-        return [("source", line.source.encode()), ("received_ms", b"%d" % line.received_ms)]
-    headers = [(name, text.encode()) for name, text in told.items()]
-    if "source" not in told:
-        headers.append(("source", line.source.encode()))
-    if "received_ms" not in told:
-        headers.append(("received_ms", b"%d" % line.received_ms))
-    return headers
+def _headers(line: Line, names: dict[str, tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    """As the gateway writes them; `names` are the first of them by source."""
+    told = line.headers or _UNTOLD
+    source = line.source if told.source is None else told.source
+    named = names.get(source) or names.setdefault(source, ("source", source.encode()))
+    return [named, ("received_ms", str(told.received_ms or line.received_ms).encode())]
 
 
 def _packed(line: Line, where: str) -> bytes | None:
@@ -147,4 +150,5 @@ def _packed(line: Line, where: str) -> bytes | None:
     try:
         return base64.b64decode(line.value_b64, validate=True)
     except ValueError:
-        raise ReplayError(f"{where}: value_b64 of partition {line.partition}, offset {line.offset}: no base64") from None
+        which = f"partition {line.partition}, offset {line.offset}"
+        raise ReplayError(f"{where}: value_b64 of {which} is no base64") from None

@@ -88,7 +88,7 @@ class Recount:
             rows.timestamp_ms,
             rows.headers,
             rows.values,
-            lambda i: rows.keys[i],
+            lambda _: None,
             rows.source,
         )
         self._intake.take(batch, owned, rows.clock_ms)
@@ -100,7 +100,9 @@ class Recount:
         """Partitions are numbered without holes: one that nothing came of is an idle one."""
         for missing in range(number + 1):
             if (topic, missing) not in self._parts:
-                seen = SeenIds(self._ingest.dedupe_horizon_s, self._ingest.dedupe_max_ids // _USUAL_PARTITIONS)
+                seen = SeenIds(
+                    self._ingest.dedupe_horizon_s, self._ingest.dedupe_max_ids // _USUAL_PARTITIONS
+                )
                 self._parts[topic, missing] = PartitionIntake(topic, topic, missing, 0, seen)
         return self._parts[topic, number]
 

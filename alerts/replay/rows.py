@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from streams.batch import Headers
 
 I64 = NDArray[np.int64]
+_PIECE = 1000
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,6 @@ class Rows:
     timestamp_ms: Sequence[int]
     headers: Sequence[Headers]
     values: Sequence[bytes | None]
-    keys: Sequence[bytes | None]
 
     def __len__(self) -> int:
         return len(self.values)
@@ -45,7 +46,7 @@ class Rows:
             return self
         at = slice(start, end)
         arrays = (self.partition[at], self.offset[at], self.clock_ms[at], self.read_ms[at])
-        lists = (self.timestamp_ms[at], self.headers[at], self.values[at], self.keys[at])
+        lists = (self.timestamp_ms[at], self.headers[at], self.values[at])
         return Rows(self.topic, self.source, *arrays, *lists)
 
 
@@ -109,12 +110,12 @@ class _Cursor:
 
 
 def _joined(parts: Sequence[Rows]) -> Iterator[Rows]:
-    """The same in as few pieces as there are topics: a piece costs more than its records."""
+    """The same, small pieces of a topic as one: each costs more than its records."""
     by_topic: dict[tuple[str, str], list[Rows]] = {}
     for rows in parts:
         by_topic.setdefault((rows.topic, rows.source), []).append(rows)
     for (topic, source), own in by_topic.items():
-        yield own[0] if len(own) == 1 else _one(topic, source, own)
+        yield from [_one(topic, source, own)] if sum(map(len, own)) < _PIECE * len(own) else own
 
 
 def _one(topic: str, source: str, parts: Sequence[Rows]) -> Rows:
@@ -123,7 +124,7 @@ def _one(topic: str, source: str, parts: Sequence[Rows]) -> Rows:
         for name in ("partition", "offset", "clock_ms", "read_ms")
     ]
     lists = [
-        [one for rows in parts for one in getattr(rows, name)]
-        for name in ("timestamp_ms", "headers", "values", "keys")
+        list(chain.from_iterable(getattr(rows, name) for rows in parts))
+        for name in ("timestamp_ms", "headers", "values")
     ]
     return Rows(topic, source, *arrays, *lists)  # type: ignore[arg-type]

@@ -130,13 +130,13 @@ def _rows(messages: list[Any], reach: Reach, clocks: Clocks) -> Rows:
     partition, offset = np.full(n, reach.partition), np.array([m.offset() for m in messages], np.int64)
     given_ms = np.array([m.timestamp()[1] for m in messages], np.int64)
     headers = [m.headers() or () for m in messages]
-    values, keys = [m.value() for m in messages], [m.key() for m in messages]
-    batch = Batch(partition, offset, (), headers, values, keys.__getitem__, reach.source)
+    values = [m.value() for m in messages]
+    batch = Batch(partition, offset, (), headers, values, lambda _: None, reach.source)
     # Without a time of Kafka's own the stamp is all that is known.
     told_ms = np.where(given_ms > 0, given_ms, sources_and_stamps(batch)[1])
     clock_ms = clocks.risen(partition, told_ms)
     own = (partition, offset, clock_ms, clock_ms)
-    return Rows(reach.topic, reach.source, *own, given_ms.tolist(), headers, values, keys)
+    return Rows(reach.topic, reach.source, *own, given_ms.tolist(), headers, values)
 
 
 def _config(settings: Settings) -> dict[str, Any]:

@@ -89,10 +89,7 @@ def paired(ones: Sequence[Found], others: Sequence[Found]) -> list[Pair]:
     """Each of both exactly once, in order of time. Two are the same where rule and some traffic are the same
     at the same time; of several the one of the very same scope, then the nearest."""
     near = sorted(
-        (_distance(a, b), i, j)
-        for i, a in enumerate(ones)
-        for j, b in enumerate(others)
-        if _alike(a, b)
+        (_distance(a, b), i, j) for i, a in enumerate(ones) for j, b in enumerate(others) if _alike(a, b)
     )
     of_one, of_other = dict[int, int](), set[int]()
     for _, i, j in near:
