@@ -74,10 +74,8 @@ def replayed(task: Task, policies: Sequence[Policy]) -> tuple[list[Replay], Reco
             return _counted(task, policies, [Path(i) for i in task.inputs if i != TOPIC])
         except capture.OutOfOrder:
             click.echo("the partitions are not side by side in the files: taking them apart", err=True)
-        files = [
-            f for i in task.inputs if i != TOPIC for f in stack.enter_context(capture.by_partition(Path(i)))
-        ]
-        return _counted(task, policies, files)
+        apart = [stack.enter_context(capture.by_partition(Path(i))) for i in task.inputs if i != TOPIC]
+        return _counted(task, policies, [file for files in apart for file in files])
 
 
 def _runs(task: Task, policies: Sequence[Policy]) -> list[Replay]:

@@ -119,8 +119,8 @@ def lines(advice: Advice) -> Iterator[str]:
         yield f"No advice: {advice.why}."
     else:
         yield f"alerting.false_pages_per_week = {advice.budget:g}: {advice.why}."
-    yield "Shares are with their 95 % intervals. What was never paged was never judged: a higher budget shows"
-    yield "only in what is not judged. The bar is the evidence in nats that alarms; it never falls below 16.4."
+    yield "Shares are with their 95 % intervals. What never paged was never judged: what a higher budget adds"
+    yield "is in what is not judged. The bar is the evidence (nats) that alarms; 16.4 is the least."
 
 
 def _row(rung: Rung) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ _CHUNK = 1 << 21
 
 
 class Told(msgspec.Struct, gc=False):
-    """The headers that are read; others and the key matter to dead letters alone, which a backtest has not."""
+    """The headers that are read; others, and the key, matter to dead letters alone."""
 
     source: str | None = None
     received_ms: str | int | None = None
@@ -39,7 +39,7 @@ class Line(msgspec.Struct, gc=False):
 
     source: str
     received_ms: Natural
-    partition: Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
+    partition: Annotated[int, msgspec.Meta(ge=0, lt=100_000)]
     offset: Natural
     value: str | None = None
     value_b64: str | None = None
@@ -80,8 +80,8 @@ def by_partition(path: Path) -> Iterator[list[Path]]:
             for _, lines in _chunks(path, file):
                 for line in lines:
                     if line.partition not in files:
-                        whole = Path(folder, f"{line.partition}.jsonl").open("wb")
-                        files[line.partition] = stack.enter_context(whole)
+                        name = f"{folder}/{line.partition}.jsonl"
+                        files[line.partition] = stack.enter_context(open(name, "wb"))
                     files[line.partition].write(msgspec.json.encode(line) + b"\n")
         for one in files.values():
             one.flush()

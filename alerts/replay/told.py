@@ -81,8 +81,8 @@ def explained(replay: Replay, seen: Seen) -> dict[str, Any]:
     return {name: value for name, value in whole.items() if name not in _NEVER_SET}
 
 
-_NEVER_SET = ("deliveries", "v")
-"""Of delivery and storage: a backtest does neither."""
+_NEVER_SET = ("deliveries", "people", "status_notes", "storm", "team", "v")
+"""Of people, delivery and storage: a backtest has none of them."""
 
 
 def explained_lines(replay: Replay, seen: Seen) -> Iterator[str]:

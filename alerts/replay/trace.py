@@ -27,6 +27,7 @@ AFTER_S = 60
 _KEY = re.compile(r"ch:(.+):(global|carrier|region|pair):([^:]*):(.*):([0-9]{1,12})")
 _BAR = 20
 _SHOWN = 30
+MOST_ALARMS = 8
 
 
 class Asked(NamedTuple):
@@ -60,6 +61,16 @@ class Chart(msgspec.Struct, frozen=True):
     limited: float
 
 
+class Alarm(msgspec.Struct, frozen=True):
+    """A scope, this one or another, of which some chart has reached its bar in this bucket."""
+
+    scope: str
+    carrier: str
+    region: str
+    since_s: int
+    evidence: float
+
+
 class Choice(msgspec.Struct, frozen=True):
     """A scope that was named in this bucket. `lead` is by how many nats it beats the next one that contains
     it or lies in it; None where there is none."""
@@ -85,7 +96,8 @@ class Moment(msgspec.Struct, frozen=True):
     """The evidence (nats) that alarms."""
     best: float
     """The most that any chart has left."""
-    alarms: bool
+    alarms: list[Alarm]
+    """The MOST_ALARMS with most evidence, all over the rule."""
     overdue: float
     """Evidence (nats) that successes which are due do not come."""
     charts: list[Chart]
@@ -126,7 +138,7 @@ def _moment(judged: Judged, scope: Scope, bucket_s: int) -> Moment | None:
         float(said.sums.m[number]),
         float(said.norms.threshold[number]),
         float(limited.max()),
-        bool((said.alarms.scopes == number).any()),
+        _alarmed(judged),
         float(overdue.max()),
         [_chart(judged, j, number, float(left)) for j, left in enumerate(limited)],
         [_choice(finding) for finding in judged.findings],
@@ -135,15 +147,36 @@ def _moment(judged: Judged, scope: Scope, bucket_s: int) -> Moment | None:
 
 def _chart(judged: Judged, j: int, number: int, limited: float) -> Chart:
     charts = judged.now.step.charts
-    since_s = int(charts.start_s[j, number]) if charts.w[j, number] > 0 else judged.now.bucket_s + BUCKET_S
-    sums = (float(a[j, number]) for a in (charts.k, charts.n, charts.m, charts.w))
-    return Chart(judged.now.policy.thetas[j], since_s, *sums, limited)
+    begun = charts.w[j, number] > 0
+    return Chart(
+        odds_ratio=judged.now.policy.thetas[j],
+        since_s=int(charts.start_s[j, number]) if begun else judged.now.bucket_s + BUCKET_S,
+        failures=float(charts.k[j, number]),
+        outcomes=float(charts.n[j, number]),
+        expected=float(charts.m[j, number]),
+        evidence=float(charts.w[j, number]),
+        limited=limited,
+    )
+
+
+def _alarmed(judged: Judged) -> list[Alarm]:
+    """Those with most evidence first."""
+    hits, index = judged.now.step.alarms, judged.now.state.index
+    strongest = np.argsort(-hits.evidence, kind="stable")[:MOST_ALARMS].tolist()
+    return [
+        Alarm(*_words(index.scope(int(hits.scopes[i]))), int(hits.start_s[i]), float(hits.evidence[i]))
+        for i in strongest
+    ]
+
+
+def _words(scope: Scope) -> tuple[str, str, str]:
+    return scope.kind.value, scope.carrier, scope.region
 
 
 def _choice(found: Finding) -> Choice:
     lead = None if np.isinf(found.lead) else found.lead
-    own = (found.start_s, found.theta, found.evidence, lead, found.overdue)
-    return Choice(found.scope.kind.value, found.scope.carrier, found.scope.region, *own)
+    numbers = (found.start_s, found.theta, found.evidence)
+    return Choice(*_words(found.scope), *numbers, lead, found.overdue)
 
 
 def trace_lines(trace: Trace, onset_s: int) -> Iterator[str]:
@@ -164,7 +197,7 @@ def trace_lines(trace: Trace, onset_s: int) -> Iterator[str]:
 def _line(m: Moment) -> str:
     share = min(m.best / m.bar, 1.0) if m.bar else 0.0
     drawn = "█" * round(share * _BAR)
-    mark = "  alarms" if m.alarms else ""
+    mark = f"  {len(m.alarms)} scopes alarm" if m.alarms else ""
     return (
         f"{clock(m.bucket_s)}  {m.failures:<6.0f}  {m.outcomes:<6.0f}  {m.expected:<8.1f}  {m.best:<8.1f}  "
         f"{m.bar:<5.1f} {drawn:<{_BAR}}{mark}"
@@ -182,6 +215,8 @@ def _decision_lines(last: Moment) -> Iterator[str]:
         )
     if last.overdue:
         yield f"successes that are due and do not come: {last.overdue:.1f} nats"
+    for a in last.alarms:
+        yield f"alarms: {a.scope} {a.carrier}/{a.region} since {clock(a.since_s)}, {a.evidence:.1f} nats"
     yield from _choice_lines(last.choices)
 
 
