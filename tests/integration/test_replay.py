@@ -60,7 +60,9 @@ def test_a_time_range_of_the_topic_is_replayed_as_a_file_of_it_is(config: Path, 
     assert counted in of_file.stderr and "counted" in counted
 
     middle = replay(config, "topic", "--to", start_ms + 60_000)
-    read = int(next(line for line in middle.stderr.splitlines() if " records: " in line).split()[0].replace(",", ""))
+    read = int(
+        next(line for line in middle.stderr.splitlines() if " records: " in line).split()[0].replace(",", "")
+    )
     assert read < len(emissions) * 0.8, "only as far as the time range goes"
     assert not middle.stdout
     assert "too few verdicts" in replay(config, path, "--advise").stdout
