@@ -22,6 +22,7 @@ from streams.partition import PartitionIntake
 from streams.privacy import DEMO_KEY
 from streams.records import BUCKET_S
 from streams.settings import Settings
+from streams.tally import as_cells
 from streams.transaction import partials
 from streams.window import HOUR_S, Closing, Windows
 
@@ -77,6 +78,7 @@ class Recount:
         if self._windows.open:
             end_ms = (max(self._windows.open) + BUCKET_S) * 1000 + self._windows.lateness_ms
             yield from self._flush(end_ms)
+        self.late += sum(as_cells(self._windows.late).finals)  # no bucket is left to name it
 
     def _read(self, rows: Rows) -> None:
         self.records += len(rows)
