@@ -90,14 +90,12 @@ def by_partition(path: Path) -> Iterator[list[Path]]:
 
 def _chunks(path: Path, file: IO[bytes]) -> Iterator[tuple[int, list[Line]]]:
     """(number of the first, lines), many at a time."""
-    rest, number = b"", 1
-    while chunk := file.read(_CHUNK):
-        whole, _, rest = (rest + chunk).rpartition(b"\n")
-        if lines := _decoded(path, number, whole):
+    number = 1
+    while text := file.read(_CHUNK):
+        text += file.readline()
+        if lines := _decoded(path, number, text):
             yield number, lines
-        number += whole.count(b"\n") + bool(whole)
-    if lines := _decoded(path, number, rest):
-        yield number, lines
+        number += text.count(b"\n")
 
 
 def _decoded(path: Path, number: int, text: bytes) -> list[Line]:
