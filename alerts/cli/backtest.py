@@ -62,13 +62,15 @@ class Task(NamedTuple):
 def replayed(task: Task, policies: Sequence[Policy]) -> tuple[list[Replay], Recount | None]:
     """One run a policy, all over the same buckets; with what records were counted as.
 
-    Raises MonitorError."""
+    Raises MonitorError, and ConfigError where nothing says how records are read."""
     if task.folded:
         runs = _runs(task, policies)
         for bucket in shown(buckets([Path(i) for i in task.inputs], task.span)):
             for run in runs:
                 run.take(bucket)
         return runs, None
+    if not task.settings.sources:
+        raise ConfigError("no [[sources]] is configured: they say how records are read; give --config")
     with _undisturbed(), ExitStack() as stack:
         try:
             return _counted(task, policies, [Path(i) for i in task.inputs if i != TOPIC])
@@ -110,7 +112,7 @@ def _of_topics(task: Task, recount: Recount, progress: _Shares) -> list[Iterator
     to_ms = None
     if span.to_s < float("inf"):
         to_ms = round((span.to_s + settings.windows.allowed_lateness_s) * 1000) + _SLACK_MS
-    reaches = topic.reaches(settings, from_ms, to_ms)
+    reaches = [reach for reach in topic.reaches(settings, from_ms, to_ms) if reach.start < reach.end]
     return [topic.read(settings, reach, progress.of(reach)) for reach in reaches]
 
 

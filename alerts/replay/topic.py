@@ -89,8 +89,6 @@ def _at(consumer: Any, places: Sequence[Any], at_ms: int | None, beyond: dict[An
 
 def read(settings: Settings, reach: Reach, progress: Progress = lambda _: None) -> Iterator[Rows]:
     """The records of one partition. Raises Unreachable when Kafka stops answering."""
-    if reach.start >= reach.end:
-        return
     consumer = Consumer(_config(settings))
     consumer.assign([Place(reach.topic, reach.partition, reach.start)])
     clocks, last_s, at = Clocks(), time.monotonic(), reach.start

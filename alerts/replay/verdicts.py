@@ -67,7 +67,7 @@ def of_file(path: Path) -> list[Verdict]:
 
 
 def _found(one: Incident) -> Found:
-    worst = Severity.CRITICAL if one.critical_key_used else one.severity
+    worst = Severity.CRITICAL if one.was_critical or one.critical_key_used else one.severity
     resolved_s = one.resolved_bucket_s
     return Found(
         key=one.key,

@@ -116,8 +116,16 @@ def test_an_incident_that_is_not_there_is_refused_with_those_that_are(tmp_path: 
 
 
 def test_counts_are_no_records(tmp_path: Path) -> None:
-    result = command(write(tmp_path / "counts.jsonl", [line()]))
+    config = tmp_path / "carrier-health.toml"
+    config.write_text('[[sources]]\nname = "twilio"\nformat = "canonical"\ncodes = "twilio"\n')
+    path = write(tmp_path / "counts.jsonl", [line()])
+    result = command("--config", config, path)
     assert result.exit_code == 1 and "counts.jsonl:1: no record in the capture format" in result.stderr
+
+
+def test_records_need_sources_that_say_how_to_read_them(tmp_path: Path) -> None:
+    result = command(write(tmp_path / "records.jsonl", [line()]))
+    assert result.exit_code == 2 and "[[sources]]" in result.stderr
 
 
 @pytest.mark.parametrize(
