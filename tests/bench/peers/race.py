@@ -109,15 +109,17 @@ class Race:
         """The age of the first process at the last row that came."""
         wanted = int((expected(track.buckets)[:, :, 0] > 0).sum())
         rows, last_s, ticked = 0, 0.0, not group
+        readers = self._topics.group(course.counts + group)
         while True:
             now, age_s = self._topics.end(course.counts), children[0].age_s
-            if not ticked and self._topics.behind(course.counts + group, track.topic) == 0:
+            if not ticked and self._topics.behind(readers, track.topic, course.counts) == 0:
                 self._topics.tick(track.topic, track.job, track.start_ms, LONGEST_GRACE_S)
                 ticked, last_s = True, age_s
             if now > rows:
                 rows, last_s = now, age_s
             still_s = STILL_S if rows >= wanted else STUCK_S if ticked else NO_END_S
             if age_s - last_s > still_s:
+                readers.close()
                 return last_s
             for child in children:
                 child.must_live()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from tests.bench.peers.outcomes import PARTITIONS, Buckets, Job, batches, ticks
@@ -60,18 +60,23 @@ class Topics:
         asked = {TopicPartition(topic, p): OffsetSpec.latest() for p in partitions}
         return sum(f.result(_TIMEOUT_S).offset for f in self._admin.list_offsets(asked).values())
 
-    def behind(self, group: str, topic: str) -> int | None:
-        """Records that a group has not committed, of all topics that it reads; None until it has begun."""
-        asked = [ConsumerGroupTopicPartitions(group)]
-        found = self._admin.list_consumer_group_offsets(asked)[group].result(_TIMEOUT_S).topic_partitions
-        committed = {(tp.topic, tp.partition): max(tp.offset, 0) for tp in found}
-        if sum(name == topic for name, _ in committed) < PARTITIONS:
+    def behind(self, group: Consumer, outcomes: str, counts: str) -> int | None:
+        """Records that a group has not committed, of the outcomes and of what it has dealt anew by key (its
+        topics bear the name of `counts`); None until it has begun."""
+        names = self._admin.list_topics(timeout=_TIMEOUT_S).topics
+        dealt = [n for n in names if f"{counts}-" in n and "changelog" not in n]
+        asked = [TopicPartition(n, p) for n in (outcomes, *dealt) for p in names[n].partitions]
+        try:
+            committed = group.committed(asked, _TIMEOUT_S)
+        except KafkaException:
+            return None  # its coordinator is not there yet
+        if any(tp.offset < 0 for tp in committed if tp.topic == outcomes):
             return None
-        ends = {TopicPartition(*key): OffsetSpec.latest() for key in committed}
-        ends_of = {
-            (tp.topic, tp.partition): f.result().offset for tp, f in self._admin.list_offsets(ends).items()
-        }
-        return sum(ends_of[key] - at for key, at in committed.items())
+        return sum(map(self.end, (outcomes, *dealt))) - sum(max(tp.offset, 0) for tp in committed)
+
+    def group(self, name: str) -> Consumer:
+        """For `behind`: asks for what is committed, and never joins."""
+        return Consumer({"bootstrap.servers": self.address, "group.id": name, **_QUIET})
 
     def values(self, topic: str) -> Iterator[bytes]:
         """Every committed value of a topic of one partition, in order."""

@@ -136,7 +136,7 @@ public final class StreamsHop {
         return outcomes.windowedBy(TimeWindows.ofSizeAndGrace(size, grace))
                 .aggregate(() -> NONE, (pair, kind, c) -> c.with(kind),
                         Materialized.<String, Counts>as(store).withKeySerde(Serdes.String()).withValueSerde(COUNTS)
-                                .withCachingEnabled())
+                                .withCachingDisabled())
                 .toStream()
                 .process(() -> new RollUp(grace.toMillis()), "buckets");
     }
