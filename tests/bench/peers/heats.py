@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 from alerts.progress import Progress
 from tests.bench.peers import ours
@@ -16,6 +15,8 @@ from tests.bench.peers.topics import Topics
 
 DENSITIES = {"dense": 1e9 / 86_400, "sparse": 1e8 / 86_400}
 """Outcomes a second of event time: a thousand million a day, and a hundred million, over 3,000 pairs."""
+SHORT = 10
+"""What part of the traffic the short runs are over."""
 OUR_GRACE_S = DISORDER_MS // 1000
 
 
@@ -25,45 +26,46 @@ class Heats:
     def __init__(self, topics: Topics, race: Race, progress: Progress, wanted: str) -> None:
         """`wanted`: part of the names of the peers that take part; '' for all."""
         self._topics, self._race, self._progress = topics, race, progress
+        self._short: dict[str, Run] = {}
+        self._tracks = 0
         self._peers = [p for p in PEERS if wanted.lower() in p.name.lower()]
 
     def run(self, name: str, outcomes: int) -> Heat:
-        track = self._track(Job(name, outcomes, DENSITIES[name]))
+        job = Job(name, outcomes, DENSITIES[name])
+        whole = sorted((p for p in self._peers if p.most >= outcomes), key=lambda p: bool(p.group))
+        self._run_short(job._replace(outcomes=outcomes // SHORT), whole)
+        track = self._track(job)
         entries = [self._entry(e, track, "limit") for e in LIMITS]
-        entries += self._whole(track)
-        entries += self._prefixes(track, entries)
-        heat = Heat(
+        entries.append(self._ours(ours.WITHOUT_DEDUPE, track))
+        for peer in whole:  # the ones that let time jump come last
+            entries.append(self._ours(ours.WITH_DEDUPE, track))
+            entries.append(self._entry(peer, track, "peer", entries[-1].rate))
+        own = [e.rate for e in entries if e.name == ours.WITH_DEDUPE.name]
+        for peer in self._peers:
+            if peer not in whole:
+                short = self._track(job._replace(outcomes=peer.most))
+                entries.append(self._entry(peer, short, "peer", own[-1] if own else None))
+        return Heat(
             name=name,
-            per_s=round(track.job.per_s, 1),
+            per_s=round(job.per_s, 1),
             windows=int((expected(track.buckets)[:, :, 0] > 0).sum()),
             bytes_per_outcome=round(track.buckets.value_bytes / outcomes, 1),
             entries=entries,
         )
-        self._topics.drop_all_but(set())
-        return heat
 
-    def _whole(self, track: Track) -> Iterator[Entry]:
-        """Those who read all of it, each after a run of ours; the ones that let time jump come last."""
-        yield self._ours(ours.WITHOUT_DEDUPE, track)
-        whole = [p for p in self._peers if p.most >= track.job.outcomes]
-        for peer in sorted(whole, key=lambda p: bool(p.group)):
-            own = self._ours(ours.WITH_DEDUPE, track)
-            yield own
-            yield self._entry(peer, track, "peer", own.run.per_cpu_s)
-            self._clear(track.topic)
+    def _run_short(self, job: Job, whole: list[Entrant]) -> None:
+        """A tenth of it, for the start of the processes."""
+        track = self._track(job)
+        for which in (ours.WITHOUT_DEDUPE, ours.WITH_DEDUPE):
+            self._short[which.name] = self._ours(which, track).run
+        for peer in whole:
+            self._short[peer.name] = self._entry(peer, track, "peer").run
 
-    def _prefixes(self, track: Track, before: list[Entry]) -> Iterator[Entry]:
-        """Those who would take hours, over less of the same traffic and a topic of their own."""
-        own = [e.run.per_cpu_s for e in before if e.name == ours.WITH_DEDUPE.name]
-        for peer in self._peers:
-            if peer.most < track.job.outcomes:
-                short = self._track(track.job._replace(outcomes=peer.most), f"-{len(peer.name)}{peer.most}")
-                yield self._entry(peer, short, "peer", own[-1] if own else None)
-                self._clear(track.topic)
-
-    def _track(self, job: Job, suffix: str = "") -> Track:
+    def _track(self, job: Job) -> Track:
+        """A topic of its own, and everything else gone."""
         self._progress.begin(f"{job.name}: writing {job.outcomes:,} outcomes")
-        topic = ours.topic_of(job.name + suffix)
+        self._tracks += 1
+        topic = ours.topic_of(f"{job.name}-{self._tracks}")
         start_ms = job.start_ms(int(time.time() * 1000))
         self._topics.make(topic, PARTITIONS)
         buckets = self._topics.write(topic, job, start_ms, self._progress.update)
@@ -73,18 +75,16 @@ class Heats:
     def _entry(self, e: Entrant, track: Track, kind: str, own: float | None = None) -> Entry:
         self._progress.begin(f"{track.job.name}: {e.name}, {track.job.outcomes:,} outcomes")
         run = self._race.run(e, track)
-        return self._told(Entry(e.name, e.version, e.how, e.grace_s, kind, run, own))
+        self._topics.drop_all_but({track.topic})
+        return self._told(Entry(e.name, e.version, e.how, e.grace_s, kind, run, self._short.get(e.name), own))
 
     def _ours(self, which: ours.Ours, track: Track) -> Entry:
         self._progress.begin(f"{track.job.name}: {which.name}, {track.job.outcomes:,} outcomes")
         course = self._race.course(track)
-        run: Run = self._race.run_all(ours.commands(which, course, track.job.name), course, track)
-        self._clear(track.topic)
-        return self._told(Entry(which.name, "", "", OUR_GRACE_S, "ours", run))
+        run = self._race.run_all(ours.commands(which, course), course, track)
+        self._topics.drop_all_but({track.topic})
+        return self._told(Entry(which.name, "", "", OUR_GRACE_S, "ours", run, self._short.get(which.name)))
 
     def _told(self, entry: Entry) -> Entry:
         self._progress.begin(f"  {entry.run.per_cpu_s:,.0f} a CPU-second, {entry.run}")
         return entry
-
-    def _clear(self, kept: str) -> None:
-        self._topics.drop_all_but({kept})

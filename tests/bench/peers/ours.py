@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from alerts.settings import load
 from streams.topic_admin import TopicAdmin
-from streams.topics import OUTCOMES, TOPICS, WINDOWS
+from streams.topics import OUTCOMES, WINDOWS
 from tests.bench.peers import tools
 from tests.bench.peers.entrants import Command, Course
 from tests.bench.peers.outcomes import DISORDER_MS, PARTITIONS
@@ -34,27 +34,21 @@ WITH_DEDUPE = Ours("Carrier Health", True)
 WITHOUT_DEDUPE = Ours("Carrier Health, dedupe off", False)
 
 
-def prefix_of(job: str) -> str:
-    """Of our topics over one job; the one of outcomes is everybody's."""
-    return f"{job}."
-
-
 def topic_of(job: str) -> str:
-    return prefix_of(job) + OUTCOMES
+    """Everybody's topic of outcomes, under the name that ours has."""
+    return f"{job}.{OUTCOMES}"
 
 
-def own_topics(job: str) -> list[str]:
-    """What a run of ours leaves behind."""
-    return [prefix_of(job) + t.name for t in TOPICS if t.name != OUTCOMES]
-
-
-def commands(ours: Ours, course: Course, job: str) -> list[Command]:
+def commands(ours: Ours, course: Course) -> list[Command]:
     """Makes the topics; the processes in the order of the flow."""
     config = course.folder / "race.toml"
     lateness_s = DISORDER_MS / 1000
     config.write_text(
         _CONFIG.format(
-            servers=course.servers, prefix=prefix_of(job), run=course.counts, lateness_s=lateness_s
+            servers=course.servers,
+            prefix=course.outcomes.removesuffix(OUTCOMES),
+            run=course.counts,
+            lateness_s=lateness_s,
         )
     )
     settings = load(config, {})

@@ -55,7 +55,7 @@ def _bar(heat: Heat, name: str, y: int, shade: int) -> Iterator[str]:
     own = [e for e in heat.entries if e.name == name]
     if not own:
         return
-    rate = median(e.run.per_cpu_s for e in own)
+    rate = median(e.rate for e in own)
     x, width = LEFT, _x(rate) - LEFT
     fills = [COLOURS[own[0].kind][shade]]
     if own[0].kind != "limit" and not all(e.exact for e in own):

@@ -46,8 +46,12 @@ class Run(msgspec.Struct, frozen=True):
     verdict: Verdict | None = None
 
     @property
+    def all_cpu_s(self) -> float:
+        return sum(self.cpu_s.values())
+
+    @property
     def per_cpu_s(self) -> float:
-        return self.outcomes / sum(self.cpu_s.values())
+        return self.outcomes / self.all_cpu_s
 
     @property
     def per_wall_s(self) -> float:

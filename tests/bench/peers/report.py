@@ -16,7 +16,7 @@ BAR_SHARE, BAR_OVER_MB = 0.25, 150.0
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One run of one entrant. `ours_per_cpu_s`: of our run just before, over the same traffic."""
+    """One run of one entrant. `ours_per_cpu_s`: `rate` of our run just before, over the same traffic."""
 
     name: str
     version: str
@@ -25,12 +25,26 @@ class Entry(msgspec.Struct, frozen=True):
     kind: str
     """`limit`, `ours` or `peer`."""
     run: Run
+    short: Run | None = None
+    """The same over a tenth of the traffic, by which the start of the process falls out."""
     ours_per_cpu_s: float | None = None
 
     @property
     def times(self) -> float | None:
         """How many of its outcomes we do for one, by the CPU."""
-        return None if self.ours_per_cpu_s is None else self.ours_per_cpu_s / self.run.per_cpu_s
+        return None if self.ours_per_cpu_s is None else self.ours_per_cpu_s / self.rate
+
+    @property
+    def steady(self) -> float | None:
+        """Outcomes a CPU-second between the short run and the long one."""
+        if self.short is None:
+            return None
+        return (self.run.outcomes - self.short.outcomes) / (self.run.all_cpu_s - self.short.all_cpu_s)
+
+    @property
+    def rate(self) -> float:
+        """Without the start of the process where that is known."""
+        return self.steady or self.run.per_cpu_s
 
     @property
     def exact(self) -> bool:
@@ -55,23 +69,35 @@ class Result(msgspec.Struct, frozen=True):
     heats: list[Heat]
 
 
+_HEAD = (
+    *("", "version", "outcomes", "per CPU-s", "without the start", "ours : it"),
+    *("per wall-s", "peak RSS, MB", "exact", "load"),
+)
+
+
 def table(heat: Heat) -> Iterator[str]:
-    yield "| | version | outcomes | per CPU-s | ours : it | per wall-s | peak RSS, MB | exact | load |"
-    yield "|---|---|---|---|---|---|---|---|---|"
+    yield _line(_HEAD)
+    yield "|" + "---|" * len(_HEAD)
     for e in heat.entries:
         run, times = e.run, e.times
-        cells = (
-            e.name + (f": {e.how}" if e.how else ""),
-            e.version,
-            f"{run.outcomes:,}",
-            f"{run.per_cpu_s:,.0f}",
-            "" if times is None else f"{times:,.1f}",
-            f"{run.per_wall_s:,.0f}",
-            f"{run.memory_mb:,.0f}",
-            _verdict(e),
-            f"{run.load_1m:g}",
+        yield _line(
+            (
+                e.name + (f": {e.how}" if e.how else ""),
+                e.version,
+                f"{run.outcomes:,}",
+                f"{run.per_cpu_s:,.0f}",
+                "" if e.steady is None else f"{e.steady:,.0f}",
+                "" if times is None else f"{times:,.1f}",
+                f"{run.per_wall_s:,.0f}",
+                f"{run.memory_mb:,.0f}",
+                _verdict(e),
+                f"{run.load_1m:g}",
+            )
         )
-        yield "| " + " | ".join(cells) + " |"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _verdict(e: Entry) -> str:
@@ -118,13 +144,13 @@ def bars(heat: Heat) -> list[Bar]:
     ours = [e for e in heat.entries if e.kind == "ours"]
     if not peers or not ours:
         return []
-    best, leanest = max(peers, key=lambda e: e.run.per_cpu_s), min(peers, key=lambda e: e.run.memory_mb)
+    best, leanest = max(peers, key=lambda e: e.rate), min(peers, key=lambda e: e.run.memory_mb)
     room_mb = BAR_SHARE * leanest.run.memory_mb + BAR_OVER_MB
     out = []
     for name in dict.fromkeys(e.name for e in ours):
         own = [e for e in ours if e.name == name]
-        rate, memory_mb = median(e.run.per_cpu_s for e in own), max(e.run.memory_mb for e in own)
-        times = rate / best.run.per_cpu_s
+        rate, memory_mb = median(e.rate for e in own), max(e.run.memory_mb for e in own)
+        times = rate / best.rate
         out += [
             Bar(
                 f"{heat.name}: {name}, times the best exact peer ({best.name})",
