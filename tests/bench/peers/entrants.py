@@ -96,7 +96,7 @@ def _quix(course: Course, grace_s: int) -> Command:
 
 
 def _faust(course: Course, grace_s: int) -> Command:
-    worker = ["worker", "--without-web", "--loglevel", "warning"]
+    worker = ["worker", "--without-web", "--loglevel", "warn"]
     program = [sys.executable, tools.program("faust_hop.py")]
     return Command("faust", program, [*_jvm_arguments(course), *worker])
 
