@@ -19,7 +19,7 @@ ABSENT = {"30003", "63036"}
 app = faust.App(f"{COUNTS}-faust", broker=f"kafka://{SERVERS}", store="memory://", datadir=FOLDER)
 app.conf.topic_partitions = 4
 outcomes = app.topic(OUTCOMES, value_type=bytes, value_serializer="raw")
-pairs = app.topic(f"{COUNTS}-pairs", key_type=str, value_type=dict, partitions=4)
+pairs = app.topic(f"{COUNTS}-pairs", key_type=str, value_serializer="json", partitions=4, internal=True)
 table = app.Table("counts", default=int, partitions=4).hopping(300, 10)
 ended = set()
 
