@@ -47,7 +47,7 @@ async def count(stream):
 def write():
     producer = Producer({"bootstrap.servers": SERVERS, "queue.buffering.max.messages": 2_000_000})
     low = (1 << DIGITS) - 1
-    for (pair, (start, _)), n in table.data.items():
+    for (pair, (start, _)), n in table.table.data.items():
         carrier, region = pair.split("|")
         row = {"carrier": carrier, "region": region, "end_ms": round(start + 300) * 1000, "total": n & low}
         row |= {"n30003": n >> DIGITS & low, "absent": n >> 2 * DIGITS}
