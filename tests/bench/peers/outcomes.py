@@ -40,8 +40,8 @@ class Job(NamedTuple):
         return int(self.outcomes * 1000 / self.per_s)
 
     def start_ms(self, now_ms: int) -> int:
-        """Such that all of it, the ticks too, lies in the past. The start of a minute."""
-        tail_ms = (SIZE_S + LONGEST_GRACE_S + 2 * TICKS) * 1000
+        """Such that all of it lies in the past, and the ticks for a grace of 30 s. The start of a minute."""
+        tail_ms = (SIZE_S + DISORDER_MS // 1000 + 2 * TICKS) * 1000
         return (now_ms - self.duration_ms - tail_ms) // 60_000 * 60_000
 
 

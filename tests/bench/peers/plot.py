@@ -38,7 +38,7 @@ def _axes(result: Result, height: int) -> Iterator[str]:
     kinds = " and ".join(
         f"{heat.name} ({shade})" for heat, shade in zip(result.heats, ("dark", "light"), strict=False)
     )
-    title = f"Outcomes a CPU-second, {kinds}; hatched: counts not exact"
+    title = f"Outcomes a CPU-second, {kinds}; without the start of those that read all; hatched: not exact"
     yield f'<text x="8" y="18" font-size="13">{title}</text>'
     yield (
         '<defs><pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" '
