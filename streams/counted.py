@@ -83,7 +83,8 @@ class Counted:
         number: dict[str, int] = {}
         of_key = np.array([number.setdefault(key.carrier, len(number)) for key in cells.keys], np.int64)
         of_cell = of_key[np.array(cells.key, np.int64)]
-        flat = of_cell[np.array(cells.latency_cell, np.int64)] * COLUMNS + np.array(cells.latency_bin, np.int64)
+        flat = of_cell[np.array(cells.latency_cell, np.int64)] * COLUMNS
+        flat += np.array(cells.latency_bin, np.int64)
         sums = np.bincount(flat, cells.latency_n, len(number) * COLUMNS).astype(np.int64)
         for carrier, bins in zip(number, sums.reshape(-1, COLUMNS), strict=True):
             if bins.any():

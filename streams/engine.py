@@ -30,8 +30,8 @@ from streams.settings import Settings
 log = logging.getLogger("streams.engine")
 
 COMPRESSION = "zstd"
-"""Of what the stages write. Smaller than gzip, which aiokafka packs at its slowest level, at a thirtieth of the
-CPU: a third of what the windows role took for sparse traffic was gzip."""
+"""Of what the stages write. Smaller than gzip, which aiokafka packs at its slowest level, for a thirtieth
+of the CPU: a third of what the windows role took for sparse traffic was gzip."""
 
 
 class Stage(Protocol):

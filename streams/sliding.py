@@ -31,7 +31,7 @@ class Sliding:
         self._numbers: dict[SeriesKey, int] = {}
         self._row_of: NDArray[np.int64] = np.zeros(64, np.int64)
         self._takes: NDArray[np.int32] = np.zeros((64, 2, self._columns), np.int32)
-        """By number of a series: 1 in the columns that take its finals, and in those that take its distinct."""
+        """By number of a series: 1 in the columns that take its finals, then those that take its distinct."""
         self._ring: NDArray[np.int32] = np.zeros((_RING, 64, self._columns), np.int32)
         self._sums: NDArray[np.int64] = np.zeros((len(_LENGTHS), 64, self._columns), np.int64)
         self._count = 0
