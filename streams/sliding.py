@@ -76,9 +76,9 @@ class Sliding:
         """Enters sends less finals into their column."""
         sent = cells.sends or [0] * len(cells.key)
         self._tell.update({cells.keys[k].source for k, n in zip(cells.key, sent, strict=True) if n})
-        if not self._tell - {CANARY}:
-            return
         telling = self._tell - {CANARY}
+        if not telling:
+            return
         rows, values = list[int](), list[tuple[int, int]]()
         for k, sends, finals in zip(cells.key, sent, cells.finals, strict=True):
             key = cells.keys[k]
