@@ -10,18 +10,35 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.records import BUCKET_S, LATENCY_BOUNDS_S, TIME_CRITICAL, Cells, SeriesKey, encode
+from streams.records import (
+    BUCKET_S,
+    COUNTS,
+    LATENCY_BOUNDS_S,
+    OPTIONAL_COUNTS,
+    TIME_CRITICAL,
+    Cells,
+    SeriesKey,
+    encode,
+)
+from streams.traffic_class import MAX_CLASSES, TrafficClasses
 
 I64 = NDArray[np.int64]
 
 TOP_SENDERS = 20
 MAX_SENDER_LENGTH = 64
 _BOUNDS_MS = np.array(LATENCY_BOUNDS_S, np.int64) * 1000
-_COLUMNS = 16  # latency columns, then the two below
+
+# What an outcome counts as: a column, with flags added to it.
+OWN = 12  # below it are the columns of latency
 SIGNAL = 13
 NO_LATENCY = 14
 SEND = 15
-_CELL_BYTES, _LATENCY_BYTES, _RECIPIENT_BYTES = 101, 24, 11  # at most, as JSON
+ANSWERED = 1 << 4
+OLD = 1 << 5
+EXPIRED = 1 << 6
+
+_COLUMN, _CLASS_SHIFT, _BITS, _ROW_BITS = 15, 7, 11, 23  # of an entry: 28 more for the bucket
+_CELL_BYTES, _COUNT_BYTES, _LATENCY_BYTES, _RECIPIENT_BYTES = 90, 11, 27, 11  # at most, as JSON
 
 
 def latency_column(latency_ms: I64) -> I64:
@@ -36,14 +53,21 @@ class Fold:
         self._entries: list[I64] = []
         self._failed: dict[tuple[int, int], tuple[set[int], Counter[str]]] = {}
         self._urgent: Counter[tuple[int, int]] = Counter()
+        self._classes = TrafficClasses()
 
-    def add(self, rows: I64, receipt_s: I64, columns: I64) -> None:
-        """One entry an outcome: series row, receipt second, and latency column, NO_LATENCY, SEND or SIGNAL.
+    def add(self, rows: I64, receipt_s: I64, columns: I64, classes: I64 | int = 0) -> None:
+        """One entry an outcome: series row, receipt second, column with its flags, and traffic class.
 
-        A message that is sent and signals at once has two.
+        Columns are those of latency, OWN, NO_LATENCY, SEND or SIGNAL; a message that is sent and signals
+        at once has two entries. Classes are `class_number`s.
         """
         bucket = receipt_s // BUCKET_S
-        self._entries.append(((bucket << 28) | rows) * _COLUMNS + columns)
+        what = (classes << _CLASS_SHIFT) | columns
+        self._entries.append((((bucket << _ROW_BITS) | rows) << _BITS) | what)
+
+    def class_number(self, label: str | None) -> int:
+        """The number of a traffic class until the next flush; 0 for none."""
+        return self._classes.number(label)
 
     def add_failed(
         self, row: int, receipt_s: int, recipient: int, sender: str | None, traffic_class: str | None = None
@@ -61,29 +85,50 @@ class Fold:
         if not self._entries:
             return Cells()
         entries, counts = np.unique(np.concatenate(self._entries), return_counts=True)
-        column = entries % _COLUMNS
-        cell_code, cell_of = np.unique(entries // _COLUMNS, return_inverse=True)
-        row, bucket = cell_code & ((1 << 28) - 1), cell_code >> 28
+        column, flags = entries & _COLUMN, entries & (ANSWERED | OLD | EXPIRED)
+        cell_code, cell_of = np.unique(entries >> _BITS, return_inverse=True)
+        row, bucket = cell_code & ((1 << _ROW_BITS) - 1), cell_code >> _ROW_BITS
         rows, key = np.unique(row, return_inverse=True)
-        send, signal = column == SEND, column == SIGNAL
-        known = column < SIGNAL
+        own, expired = column == OWN, (flags & EXPIRED) != 0
+        final = ~own & (column != SEND) & (column != SIGNAL)
+
+        def counted(which: NDArray[np.bool_], always: bool = False) -> list[int]:
+            return _sums(cell_of[which], counts[which], len(cell_code)) if always or which.any() else []
+
         cells = Cells(
             keys=[keys[r] for r in rows.tolist()],
             key=key.tolist(),
             bucket_s=(bucket * BUCKET_S).tolist(),
-            finals=_sums(cell_of[~send & ~signal], counts[~send & ~signal], len(cell_code)),
-            sends=_sums(cell_of[send], counts[send], len(cell_code)),
-            signals=_sums(cell_of[signal], counts[signal], len(cell_code)) if signal.any() else [],
-            latency_cell=cell_of[known].tolist(),
-            latency_bin=column[known].tolist(),
-            latency_n=counts[known].tolist(),
+            finals=counted(final, always=True),
+            sends=counted(column == SEND, always=True),
+            signals=counted(column == SIGNAL),
+            own=counted(own),
+            unsent=counted(own & expired),
+            expired=counted(final & expired),
+            answered=counted((flags & ANSWERED) != 0),
+            old=counted((flags & OLD) != 0),
         )
+        known = column < OWN
+        classes = (entries[known] & ((1 << _BITS) - 1)) >> _CLASS_SHIFT
+        self._attach_latency(cells, cell_of[known], column[known], classes, counts[known])
         self._attach_failed(cells, {code: i for i, code in enumerate(cell_code.tolist())})
         self._entries, self._failed, self._urgent = [], {}, Counter()
+        self._classes = TrafficClasses()
         return cells
 
+    def _attach_latency(self, cells: Cells, cell: I64, column: I64, classes: I64, counts: I64) -> None:
+        """Rows by cell, class and column, whatever their flags."""
+        rows, at = np.unique((cell << _BITS) | (classes << _CLASS_SHIFT) | column, return_inverse=True)
+        cells.latency_cell = (rows >> _BITS).tolist()
+        cells.latency_bin = (rows & _COLUMN).tolist()
+        cells.latency_n = _sums(at, counts, len(rows))
+        if classes.any():
+            used, of_row = np.unique((rows >> _CLASS_SHIFT) % MAX_CLASSES, return_inverse=True)
+            cells.classes = [self._classes.names[i] for i in used.tolist()]
+            cells.latency_class = of_row.tolist()
+
     def _attach_failed(self, cells: Cells, index: dict[int, int]) -> None:
-        at = {index[(bucket << 28) | row]: both for (row, bucket), both in self._failed.items()}
+        at = {index[(bucket << _ROW_BITS) | row]: both for (row, bucket), both in self._failed.items()}
         cells.recipients_n = [0] * len(cells.key)
         hashes: list[int] = []
         for i in sorted(at):
@@ -92,7 +137,7 @@ class Fold:
             hashes.extend(sorted(recipients))
             cells.senders[i] = top(senders)
         cells.recipients = pack(hashes)
-        urgent = {index[(bucket << 28) | row]: n for (row, bucket), n in self._urgent.items()}
+        urgent = {index[(bucket << _ROW_BITS) | row]: n for (row, bucket), n in self._urgent.items()}
         cells.time_critical = dict(sorted(urgent.items()))
 
 
@@ -135,7 +180,8 @@ def split(cells: Cells, most_bytes: int) -> list[Cells]:
 def _weights(cells: Cells) -> I64:
     """Bytes of JSON that each cell takes at most, its key included."""
     keys = np.array([len(encode(k)) + 1 for k in cells.keys], np.int64)
-    weights: I64 = _CELL_BYTES + keys[np.array(cells.key, np.int64)]
+    filled = sum(bool(getattr(cells, name)) for name in OPTIONAL_COUNTS)
+    weights: I64 = _CELL_BYTES + _COUNT_BYTES * filled + keys[np.array(cells.key, np.int64)]
     weights += _RECIPIENT_BYTES * np.array(cells.recipients_n or [0] * len(weights), np.int64)
     np.add.at(weights, np.array(cells.latency_cell, np.int64), _LATENCY_BYTES)
     for i, senders in cells.senders.items():
@@ -161,11 +207,12 @@ def _chop(cells: Cells, most: int) -> Cells:
         key=[cells.key[i] for i, _ in rows],
         bucket_s=[cells.bucket_s[i] for i, _ in rows],
         finals=counts(cells.finals),
-        sends=counts(cells.sends),
-        signals=counts(cells.signals),
+        **{name: counts(getattr(cells, name)) for name in COUNTS},
         latency_cell=[first[i] for i in cells.latency_cell],
         latency_bin=cells.latency_bin,
         latency_n=cells.latency_n,
+        classes=cells.classes,
+        latency_class=cells.latency_class,
         senders={first[i]: s for i, s in cells.senders.items()},
         time_critical={first[i]: n for i, n in cells.time_critical.items()},
         recipients_n=[min(most, cells.recipients_n[i] - at) for i, at in rows],
@@ -187,11 +234,12 @@ def take(cells: Cells, start: int, end: int) -> Cells:
         key=renumbered.tolist(),
         bucket_s=cells.bucket_s[start:end],
         finals=cells.finals[start:end],
-        sends=cells.sends[start:end],
-        signals=cells.signals[start:end],
+        **{name: getattr(cells, name)[start:end] for name in COUNTS},
         latency_cell=[cells.latency_cell[j] - start for j in latency],
         latency_bin=[cells.latency_bin[j] for j in latency],
         latency_n=[cells.latency_n[j] for j in latency],
+        classes=cells.classes,
+        latency_class=[cells.latency_class[j] for j in latency] if cells.latency_class else [],
         senders={i - start: s for i, s in cells.senders.items() if start <= i < end},
         time_critical={i - start: n for i, n in cells.time_critical.items() if start <= i < end},
         recipients_n=cells.recipients_n[start:end],

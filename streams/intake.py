@@ -14,32 +14,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from streams import answered
+from streams.answered import IN_FLIGHT_BITS
 from streams.batch import Batch, DeadLetter, sources_and_stamps
 from streams.failures import Failures
-from streams.fold import NO_LATENCY, SEND, SIGNAL, Fold, latency_column
-from streams.kinds import CHECKED, CODE, RESULTS, Kinds
+from streams.fold import ANSWERED, EXPIRED, NO_LATENCY, OWN, SEND, SIGNAL, Fold, latency_column
+from streams.kinds import CODE, RESULTS, Kinds
 from streams.partition import PartitionIntake
 from streams.privacy import RecipientHasher
 from streams.records import UNKNOWN, FailedRecipient, Malformed, Reading, Reason, Result, SeriesKey
 from streams.source import (
     BAD_STATUS,
+    EXPIRED_BIT,
     FINAL_BITS,
     FUTURE_PROVIDER_TIME,
     MAX_AHEAD_MS,
-    SIGNAL_BIT,
-    UNKNOWN_BIT,
     Source,
 )
 from streams.split import split
 from streams.teller import Teller
-from streams.work import Where, Work, only_readings, places
+from streams.work import Where, Work, only_readings, or_minus_one, places
 
 I64 = NDArray[np.int64]
 
 MAX_FAST_CLOCK_MS = 60_000
 """A receipt stamped at most this far ahead of now counts as now; further ahead is malformed."""
 NO_TIME = Malformed(Reason.MISSING_TIME, "neither a header nor the record nor Kafka tells the receipt time")
-IN_FLIGHT_BITS = np.uint16(UNKNOWN_BIT - 1 | SIGNAL_BIT)  # the words of sending, not `unknown`
 _FINAL = np.uint16(FINAL_BITS)
 
 
@@ -156,15 +156,18 @@ class Intake:
         ids = np.array([hash(r.message_id) for r in readings], np.int64).view(np.uint64)
         work.fingerprint[at] = ids ^ self._salt[source.name]
         self._times(at, readings, batch, work)
+        labels = [r.traffic_class for r in readings]
+        if any(labels):
+            work.traffic_class[at] = [self.fold.class_number(label) for label in labels]
         work.keep(at, readings)
 
     def _times(self, at: Where, readings: list[Reading], batch: Batch, work: Work) -> None:
         sent = [r.sent_time_ms for r in readings]
         if any(sent):
-            work.sent_ms[at] = _or_minus_one(sent)
+            work.sent_ms[at] = or_minus_one(sent)
         provider = [r.provider_time_ms for r in readings]
         if any(provider):
-            work.provider_ms[at] = _or_minus_one(provider)
+            work.provider_ms[at] = or_minus_one(provider)
         silent = work.received_ms[at] < 0
         if silent.any():
             places = np.arange(work.n)[at]
@@ -225,7 +228,9 @@ class Intake:
         before = part.seen.see(work.fingerprint[at], work.received_ms[at] // 1000, clock_s, stage)
         if not before.any():
             work.first_send[at] = (stage & IN_FLIGHT_BITS) != 0
+            work.flags[at] = answered.flags_of_first(stage)
             return
+        work.flags[at] = answered.flags(before, stage)
         again = (before & stage) != 0
         clash = ~again & ((stage & _FINAL) != 0) & ((before & _FINAL) != 0)
         work.first_send[at] = ~again & ((stage & IN_FLIGHT_BITS) != 0) & ((before & IN_FLIGHT_BITS) == 0)
@@ -248,32 +253,34 @@ class Intake:
         if len(counted):
             latency = latency_column(work.received_ms[counted] - work.sent_ms[counted])
             column = np.where(work.sent_ms[counted] >= 0, latency, NO_LATENCY)
-            self.fold.add(work.row[counted], receipt_s[counted], column)
-            self._count_checked(work, counted)
+            self._fold_ends(work, counted, receipt_s, column)
+            for (number, said), n in self._kinds.checked_of(work.source[counted], work.row[counted]).items():
+                name = (self._names[number], said)
+                self.checked[name] = self.checked.get(name, 0) + n
+        own = np.flatnonzero(work.live & (work.result == CODE[Result.OWN_SIDE]))
+        if len(own):
+            self._fold_ends(work, own, receipt_s, np.full(len(own), OWN))
         canaries = np.flatnonzero(work.live & (work.result == CODE[Result.CANARY]))
         if len(canaries):
             self.fold.add(work.row[canaries], receipt_s[canaries], np.full(len(canaries), SEND))
         in_flight = work.live & (work.result == CODE[Result.IN_FLIGHT])
         if in_flight.any():
-            for flags, what in ((work.first_send, SEND), (self._kinds.signals[work.row], SIGNAL)):
-                at = np.flatnonzero(in_flight & flags)
-                self.fold.add(work.row[at], receipt_s[at], np.full(len(at), what))
+            sent = np.flatnonzero(in_flight & work.first_send)
+            self.fold.add(work.row[sent], receipt_s[sent], SEND | work.flags[sent] & ANSWERED)
+            signals = np.flatnonzero(in_flight & self._kinds.signals[work.row])
+            self.fold.add(work.row[signals], receipt_s[signals], np.full(len(signals), SIGNAL))
         for i in counted[self._kinds.fails[work.row[counted]]].tolist():
             row, receipt_ms = int(work.row[i]), int(work.received_ms[i])
             source, reading = self._sources[self._names[int(work.source[i])]], work.readings[i]
             recipient = self._failures.add(source.account, self._kinds.keys[row], reading, receipt_ms)
             self.fold.add_failed(row, receipt_ms // 1000, recipient, reading.sender, reading.traffic_class)
 
-    def _count_checked(self, work: Work, counted: I64) -> None:
-        if not self._kinds.checks:
-            return
-        checked = self._kinds.checked[work.row[counted]]
-        flat = np.bincount(work.source[counted] * len(CHECKED) + checked)
-        for i in np.flatnonzero(flat).tolist():
-            number, what = divmod(i, len(CHECKED))
-            if what:
-                name = (self._names[number], CHECKED[what].value)
-                self.checked[name] = self.checked.get(name, 0) + int(flat[i])
+    def _fold_ends(self, work: Work, at: I64, receipt_s: I64, column: I64) -> None:
+        """Ends of messages: what they count as, whether they have expired, and what is known of the send."""
+        expired = np.where(self._kinds.stage[work.row[at]] == EXPIRED_BIT, EXPIRED, 0)
+        self.fold.add(
+            work.row[at], receipt_s[at], column | work.flags[at] | expired, work.traffic_class[at]
+        )
 
     def _bury(self, batch: Batch, work: Work, partitions: Sequence[PartitionIntake]) -> None:
         for i in np.flatnonzero(work.live & (work.result == CODE[Result.MALFORMED])).tolist():
@@ -291,10 +298,3 @@ class Intake:
                     batch.timestamp_ms[i],
                 )
             )
-
-
-def _or_minus_one(times_ms: list[int | None]) -> I64 | list[int]:
-    try:
-        return np.array(times_ms, np.int64)
-    except TypeError:  # some are unknown
-        return [-1 if t is None else t for t in times_ms]

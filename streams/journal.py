@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from streams.fold import pack, split, unpack
-from streams.records import Cells, ClosedBucket, SeriesKey, encode
+from streams.records import COUNTS, Cells, ClosedBucket, SeriesKey, encode
 from streams.window import Closing
 
 MOST_BYTES = 900_000
@@ -109,8 +109,12 @@ def _append(whole: Cells, piece: Cells, index: dict[SeriesKey, int]) -> None:
             index[name] = len(whole.keys)
             whole.keys.append(name)
     whole.key.extend(index[piece.keys[k]] for k in piece.key)
-    for column in ("bucket_s", "finals", "sends", "signals", "recipients_n", "distinct", "repeats"):
+    for column in ("bucket_s", "finals", *COUNTS, "recipients_n", "distinct", "repeats"):
         getattr(whole, column).extend(getattr(piece, column))
+    for name in piece.classes:
+        if name not in whole.classes:
+            whole.classes.append(name)
+    whole.latency_class.extend(whole.classes.index(piece.classes[i]) for i in piece.latency_class)
     whole.latency_cell.extend(c + base for c in piece.latency_cell)
     whole.latency_bin.extend(piece.latency_bin)
     whole.latency_n.extend(piece.latency_n)

@@ -73,6 +73,14 @@ class Kinds:
         homes = self._region_of[source.config.region_level].many([n or "" for n in numbers])
         return [t if t[3] else (*t[:3], home) for t, home in zip(labels, homes, strict=True)]
 
+    def checked_of(self, source: NDArray[np.int64], row: NDArray[np.int64]) -> dict[tuple[int, str], int]:
+        """Outcomes by number of the source and what Lookup says beside the record."""
+        if not self.checks:
+            return {}
+        flat = np.bincount(source * len(CHECKED) + self.checked[row])
+        found = ((*divmod(i, len(CHECKED)), int(flat[i])) for i in np.flatnonzero(flat).tolist())
+        return {(number, CHECKED[what].value): n for number, what, n in found if what}
+
     def forget(self) -> None:
         """Bounds memory against ever new labels; only while nobody holds numbers."""
         if len(self.keys) > MOST:

@@ -158,11 +158,25 @@ class Cells(msgspec.Struct, omit_defaults=True):
     sends: list[int] = []
     signals: list[int] = []
     """Messages of which an intermediate receipt said that the subscriber is absent; none is final."""
+    own: list[int] = []
+    """Outcomes of our own side, cancelled ones too: they end a message, and are no `finals`."""
+    unsent: list[int] = []
+    """The part of `own` that expired in the provider's queue and was never sent."""
+    expired: list[int] = []
+    """The part of `finals` that the network gave up when the validity period had passed."""
+    answered: list[int] = []
+    """Messages whose send and whose end both came within the horizon of ingest's memory."""
+    old: list[int] = []
+    """Outcomes in `finals` and `own` whose send is no longer remembered, or was never told."""
     latency_cell: list[int] = []
     """Receipt latency, sparse: `latency_n[j]` outcomes of cell `latency_cell[j]` fell into column
     `latency_bin[j]` of LATENCY_BOUNDS_S (the last is +Inf); outcomes without one are left out."""
     latency_bin: list[int] = []
     latency_n: list[int] = []
+    classes: list[str] = []
+    """Traffic classes in `latency_class`; '' for none. Empty where no message has one."""
+    latency_class: list[int] = []
+    """By row of `latency_n`, an index into `classes`; empty where that is."""
     senders: dict[int, dict[str, int]] = {}
     """By cell index, failed outcomes only: the top 20 senders and '' for the rest."""
     time_critical: dict[int, int] = {}
@@ -175,6 +189,11 @@ class Cells(msgspec.Struct, omit_defaults=True):
     """In `windows` only: failed recipients not seen failing in that series for an hour."""
     repeats: list[int] = []
     """In `windows` only: failed outcomes of a recipient already counted (n' = finals - repeats)."""
+
+
+COUNTS = ("sends", "signals", "own", "unsent", "expired", "answered", "old")
+"""Columns of `Cells` beside `finals`; all but the first are left out where they hold nothing."""
+OPTIONAL_COUNTS = COUNTS[1:]
 
 
 class Range(msgspec.Struct, frozen=True):

@@ -19,7 +19,7 @@ class Sliding:
     """Sums per (carrier, region): outcomes, and per rule eligible, failed and distinct failed.
 
     Buckets must come in order, empty ones too. Columns: 0 outcomes; three per rule; then of sources that
-    tell of sends: sends, and sends less finals.
+    tell of sends: sends, and sends less what has ended.
     """
 
     def __init__(self, book: RuleBook) -> None:
@@ -58,7 +58,7 @@ class Sliding:
 
     @property
     def sent(self) -> tuple[int, int]:
-        """Columns of sends, and of sends less finals: below 0 where answers to older messages come."""
+        """Columns of sends, and of sends less ends: below 0 where answers to older messages come."""
         return self._columns - 2, self._columns - 1
 
     def _tabulate(self, cells: Cells) -> NDArray[np.int32]:
@@ -73,18 +73,19 @@ class Sliding:
         return fresh
 
     def _balance(self, cells: Cells, fresh: NDArray[np.int32]) -> None:
-        """Enters sends less finals into their column."""
+        """Enters sends less ends into their column: finals, and what ended on our own side."""
         sent = cells.sends or [0] * len(cells.key)
         self._tell.update({cells.keys[k].source for k, n in zip(cells.key, sent, strict=True) if n})
         telling = self._tell - {CANARY}
         if not telling:
             return
         rows, values = list[int](), list[tuple[int, int]]()
-        for k, sends, finals in zip(cells.key, sent, cells.finals, strict=True):
+        own = cells.own or [0] * len(cells.key)
+        for k, sends, finals, ours in zip(cells.key, sent, cells.finals, own, strict=True):
             key = cells.keys[k]
             if key.source in telling:
                 rows.append(self.pairs[key.carrier, key.region])
-                values.append((sends, sends - finals))
+                values.append((sends, sends - finals - ours))
         if rows:
             np.add.at(fresh[:, self.sent[0] :], rows, values)
 

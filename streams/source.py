@@ -46,6 +46,10 @@ FINAL_STAGES = {
 FINAL_BITS = sum(FINAL_STAGES.values())
 """The bits of all finals. Two different ones on one message are a conflict."""
 
+NEVER_SENT_BITS = FINAL_STAGES[Status.FAILED] | FINAL_STAGES[Status.CANCELLED]
+"""Of ends that mostly come before anything was sent, so that no send of theirs is waited for."""
+EXPIRED_BIT = FINAL_STAGES[Status.EXPIRED]
+
 SIGNAL_BIT = 1 << 13
 """Of an intermediate receipt that says the subscriber is absent: a signal, no final."""
 

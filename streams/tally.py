@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
+from operator import attrgetter
+
+import numpy as np
 
 from streams.fold import failed_recipients, pack, top
-from streams.records import LATENCY_BOUNDS_S, Cells, SeriesKey
+from streams.records import LATENCY_BOUNDS_S, OPTIONAL_COUNTS, TIME_CRITICAL, Cells, SeriesKey
+from streams.traffic_class import MAX_CLASSES, OTHER
 
 COLUMNS = len(LATENCY_BOUNDS_S) + 1
 
@@ -19,7 +24,13 @@ class CellSum:
     finals: int = 0
     sends: int = 0
     signals: int = 0
-    latency: list[int] | None = None
+    own: int = 0
+    unsent: int = 0
+    expired: int = 0
+    answered: int = 0
+    old: int = 0
+    latency: dict[str, list[int]] | None = None
+    """By traffic class, '' for none."""
     senders: Counter[str] | None = None
     recipients: set[int] | None = None
     """64-bit hashes of failed recipients."""
@@ -36,8 +47,7 @@ def add(buckets: dict[int, Bucket], cells: Cells, wanted: Iterable[int] | None =
     for i, cell in at.items():
         cell.finals += cells.finals[i]
         cell.sends += cells.sends[i]
-        if cells.signals:
-            cell.signals += cells.signals[i]
+    _add_counts(cells, at)
     _add_latency(cells, at)
     _add_failed(cells, at)
 
@@ -58,13 +68,26 @@ def _rows(buckets: dict[int, Bucket], cells: Cells, wanted: Iterable[int]) -> di
     return at
 
 
+def _add_counts(cells: Cells, at: Mapping[int, CellSum]) -> None:
+    for name in OPTIONAL_COUNTS:
+        column = getattr(cells, name)
+        for i in np.flatnonzero(column).tolist():
+            if i in at:
+                setattr(at[i], name, getattr(at[i], name) + column[i])
+
+
 def _add_latency(cells: Cells, at: Mapping[int, CellSum]) -> None:
-    for i, column, n in zip(cells.latency_cell, cells.latency_bin, cells.latency_n, strict=True):
+    classes = map(cells.classes.__getitem__, cells.latency_class) if cells.latency_class else repeat("")
+    rows = zip(cells.latency_cell, cells.latency_bin, cells.latency_n, strict=True)
+    for (i, column, n), traffic_class in zip(rows, classes, strict=False):
         cell = at.get(i)
         if cell is not None:
             if cell.latency is None:
-                cell.latency = [0] * COLUMNS
-            cell.latency[column] += n
+                cell.latency = {}
+            columns = cell.latency.get(traffic_class)
+            if columns is None:
+                columns = cell.latency[traffic_class] = [0] * COLUMNS
+            columns[column] += n
 
 
 def _add_failed(cells: Cells, at: Mapping[int, CellSum]) -> None:
@@ -91,6 +114,7 @@ def as_cells(buckets: Mapping[int, Bucket]) -> Cells:
     number = {k: i for i, k in enumerate(names)}
     cells = Cells(keys=names)
     hashes: list[int] = []
+    cell_sums: list[CellSum] = []
     for bucket_s in sorted(buckets):
         bucket = buckets[bucket_s]
         order = names if len(buckets) == 1 else sorted(bucket)
@@ -98,9 +122,12 @@ def as_cells(buckets: Mapping[int, Bucket]) -> Cells:
         for name in order:
             cells.key.append(number[name])
             _append(cells, bucket[name], hashes)
+            cell_sums.append(bucket[name])
     cells.recipients = pack(hashes)
-    if not any(cells.signals):
-        cells.signals = []
+    for column in OPTIONAL_COUNTS:
+        counts = list(map(attrgetter(column), cell_sums))
+        setattr(cells, column, counts if any(counts) else [])
+    _append_latency(cells, cell_sums)
     return cells
 
 
@@ -108,7 +135,6 @@ def _append(cells: Cells, cell: CellSum, hashes: list[int]) -> None:
     i = len(cells.finals)
     cells.finals.append(cell.finals)
     cells.sends.append(cell.sends)
-    cells.signals.append(cell.signals)
     cells.recipients_n.append(len(cell.recipients) if cell.recipients else 0)
     if cell.recipients:
         hashes.extend(sorted(cell.recipients))
@@ -116,8 +142,42 @@ def _append(cells: Cells, cell: CellSum, hashes: list[int]) -> None:
         cells.senders[i] = top(cell.senders)
     if cell.time_critical:
         cells.time_critical[i] = cell.time_critical
-    for column, n in enumerate(cell.latency or ()):
-        if n:
-            cells.latency_cell.append(i)
-            cells.latency_bin.append(column)
-            cells.latency_n.append(n)
+
+
+def _append_latency(cells: Cells, cell_sums: Sequence[CellSum]) -> None:
+    """By cell, class and column. Of too many classes the largest keep their names."""
+    found = {name for cell in cell_sums for name in cell.latency or ()}
+    if len(found) >= MAX_CLASSES:
+        found = _with_other([cell.latency or {} for cell in cell_sums])
+    names, classes = sorted(found), list[int]()
+    for i, cell in enumerate(cell_sums):
+        for name, columns in sorted(_under(found, cell.latency or {}).items()):
+            number = names.index(name)
+            for column, n in enumerate(columns):
+                if n:
+                    cells.latency_cell.append(i)
+                    classes.append(number)
+                    cells.latency_bin.append(column)
+                    cells.latency_n.append(n)
+    if found - {""}:
+        cells.classes, cells.latency_class = names, classes
+
+
+def _with_other(latencies: Iterable[Mapping[str, list[int]]]) -> set[str]:
+    """The names that stay: none, what is time-critical, the largest, and `other`."""
+    volume: Counter[str] = Counter()
+    for latency in latencies:
+        volume.update({name: sum(columns) for name, columns in latency.items()})
+    ranked = sorted(volume, key=lambda name: (name not in ("", TIME_CRITICAL), -volume[name], name))
+    return {*ranked[: MAX_CLASSES - 1], OTHER}
+
+
+def _under(found: set[str], latency: Mapping[str, list[int]]) -> Mapping[str, list[int]]:
+    """Columns by the names that stay."""
+    if latency.keys() <= found:
+        return latency
+    kept: dict[str, list[int]] = {}
+    for name, columns in latency.items():
+        shown = name if name in found else OTHER
+        kept[shown] = [a + b for a, b in zip(kept.get(shown, [0] * COLUMNS), columns, strict=True)]
+    return kept

@@ -35,6 +35,10 @@ class Work:
         self.live = np.zeros(n, np.bool_)
         self.future = np.zeros(n, np.bool_)
         self.first_send = np.zeros(n, np.bool_)
+        self.flags = np.zeros(n, np.int64)
+        """ANSWERED or OLD (streams/fold.py)."""
+        self.traffic_class = np.zeros(n, np.int64)
+        """Numbers of the fold's."""
         self.readings: list[Any] = []
         self.malformed: dict[int, Malformed] = {}
 
@@ -61,3 +65,11 @@ def only_readings(
         else:
             good.append(j)
     return good
+
+
+def or_minus_one(times_ms: list[int | None]) -> NDArray[np.int64] | list[int]:
+    """Times as a column, -1 where one is unknown."""
+    try:
+        return np.array(times_ms, np.int64)
+    except TypeError:  # some are unknown
+        return [-1 if t is None else t for t in times_ms]
