@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from alerts import asking, observe, silences
+from alerts import asking, coverage, observe, silences
 from alerts.baseline import HOUR_S
 from alerts.canary import Canary
 from alerts.collect import Moments, reviewed
@@ -230,11 +230,16 @@ class Seen:
             lambda: self._incidents(lambda i: float(i.opened_bucket_s), only_open=True)
         )
         metrics.pages_wanted.provide(self._wanted)
+        most = self._settings.metrics.max_series
+        coverage.provide(metrics, lambda: self._station.board.outstanding, self._flagged_pairs, most)
         metrics.blind.labels(Blind.WINDOWS_SILENT).set_function(lambda: float(self.silent() is not None))
         metrics.blind.labels(Blind.NO_OUTCOMES).set_function(
             lambda: float(self.without_outcomes() is not None)
         )
         metrics.canary_last_seen_timestamp_seconds.provide(self._canary)
+
+    def _flagged_pairs(self) -> set[tuple[str, str]]:
+        return {(flag.carrier, flag.region) for flag in self._station.board.flags}
 
     def _canary(self) -> Rows:
         """A standby says nothing about it."""

@@ -20,6 +20,7 @@ from alerts.flags import Flag
 from alerts.flags import flags as flags_of
 from alerts.localise import Finding, localise, overdue
 from alerts.measure import Now, scope_of
+from alerts.outstanding import Outstanding
 from alerts.policy import Policy
 from alerts.records import Decision, Incident, Scope, State, Transition
 from alerts.scopes import Floats, Leaf, contains, nest
@@ -46,6 +47,8 @@ class DetectorState:
     """Incidents that are open or ended less than `reopen_s` ago."""
     looks: tuple[Look, ...] = ()
     """By rule, as `rules`."""
+    outstanding: Outstanding = field(default_factory=Outstanding)
+    """What has been sent and has no end: nothing is decided by it, people look at it."""
 
 
 class Expected(NamedTuple):

@@ -21,6 +21,7 @@ from alerts.decide import Look
 from alerts.detect import Row, RuleState
 from alerts.learn import Block, Learned
 from alerts.list_quality import ListQuality
+from alerts.outstanding import Outstanding
 from alerts.persistent import Persistent
 from alerts.policy import Policy
 from alerts.receipts import Receipts
@@ -32,6 +33,8 @@ Document = Arrays | tuple[Row, ...]
 """Named arrays, or the rows of one minute."""
 Int32s = NDArray[np.int32]
 
+_Names = tuple[str, ...]
+_Leaves = tuple[Leaf, ...]
 BY_HOUR = ("failed", "seen", "volume")
 """Of the baseline: a block changes one hour of them."""
 MONTH_S = 30 * 86_400
@@ -123,6 +126,30 @@ def _every(rule: RuleState) -> dict[str, NDArray[Any]]:
         **_named("receipts.charts.", vars(receipts.charts)),
         **_named("receipts.wobble.", _of_wobble(receipts.wobble)),
     }
+
+
+AFTER_A_STEP = ("waiting", "sent", "usual", "given_up", "unmatched", "forgotten")
+"""Arrays of what is outstanding that change after 10 min alone."""
+
+
+def documents_of_outstanding(state: Outstanding) -> dict[str, Document]:
+    """What is outstanding, by document; none before the first bucket."""
+    if state.bucket_s < 0:
+        return {}
+    names = msgspec.json.encode((state.pairs, state.sources))
+    at = np.array((state.bucket_s, state.step), dtype=np.int64)
+    return {
+        "names": {"json": np.frombuffer(names, dtype=np.uint8)},
+        "now": {"at": at, "block": state.block},
+        "settled": {name: getattr(state, name) for name in AFTER_A_STEP},
+    }
+
+
+def outstanding_of(found: Mapping[str, Arrays]) -> Outstanding:
+    """The same back again."""
+    pairs, sources = msgspec.json.decode(found["names"]["json"].tobytes(), type=tuple[_Leaves, _Names])
+    bucket_s, step = found["now"]["at"].tolist()
+    return Outstanding(bucket_s, step, pairs, sources, found["now"]["block"], **found["settled"])
 
 
 def _hours(base: Baseline) -> dict[str, Document]:

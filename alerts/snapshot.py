@@ -24,6 +24,7 @@ from alerts import schema_two, shards
 from alerts.baseline import HOUR_S
 from alerts.case import Case, Watch
 from alerts.decide import DetectorState
+from alerts.outstanding import Outstanding
 from alerts.packing import Array, packed, unpacked
 from alerts.policy import Policy
 from alerts.records import VERSION, Incident
@@ -33,6 +34,7 @@ from streams.records import BUCKET_S
 PART_BYTES = 700_000
 """Text in one record; the rest of the 900 kB is for the frame and for escaped quotes."""
 STATION = "station"
+OUTSTANDING = "outstanding"
 SCHEMA = 3
 """What the documents hold. The schema before is read as well; of others what is normal is learned anew."""
 SLOTS = "ab"
@@ -156,7 +158,7 @@ def _whole(found: Found, station: Place) -> tuple[DetectorState, Written] | None
     if schema == SCHEMA:
         if any((name, place) not in found for name, place in image.documents.items()):
             return None
-        rules = [shards.rule_of(rule, _arrays(found, image, rule)) for rule in image.rules]
+        rules = [shards.rule_of(rule, _arrays(found, image, f"rule/{rule}")) for rule in image.rules]
     else:
         if any((f"rule/{rule}", station) not in found for rule in image.rules):
             return None
@@ -168,15 +170,22 @@ def _whole(found: Found, station: Place) -> tuple[DetectorState, Written] | None
         rules=tuple(rule for rule, _ in rules),
         cases=tuple(Case(incident, watch) for incident, watch in image.cases),
         looks=tuple(look for _, look in rules),
+        outstanding=_outstanding(found, image),
     )
     return state, Written(station, image.documents, _documents(state) if image.documents else {})
 
 
-def _arrays(found: Found, image: StationImage, rule: str) -> dict[str, shards.Arrays]:
-    """The arrays of a rule by document."""
-    own = ((n, p) for n, p in image.documents.items() if n.startswith(f"rule/{rule}/"))
+def _outstanding(found: Found, image: StationImage) -> Outstanding:
+    """Begun anew where a snapshot is older than it is."""
+    own = _arrays(found, image, OUTSTANDING)
+    return shards.outstanding_of(own) if own else Outstanding()
+
+
+def _arrays(found: Found, image: StationImage, of: str) -> dict[str, shards.Arrays]:
+    """The arrays of a rule, or of another part of the state, by document."""
+    own = ((n, p) for n, p in image.documents.items() if n.startswith(f"{of}/"))
     return {
-        name.removeprefix(f"rule/{rule}/"): {
+        name.removeprefix(f"{of}/"): {
             key: unpacked(array)
             for key, array in msgspec.json.decode(found[name, place], type=dict[str, Array]).items()
         }
@@ -189,6 +198,9 @@ def _documents(state: DetectorState) -> dict[str, shards.Document]:
         f"rule/{rule.rule}/{name}": document
         for rule, look in zip(state.rules, state.looks, strict=True)
         for name, document in shards.documents(rule, look, state.policy).items()
+    } | {
+        f"{OUTSTANDING}/{name}": document
+        for name, document in shards.documents_of_outstanding(state.outstanding).items()
     }
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from alerts import audience, commands, decide, observe, snapshot
@@ -21,6 +21,7 @@ from alerts.decide import Decided, DetectorState, Expected
 from alerts.flags import Flag, Labels, last_flagged
 from alerts.inbox import Take
 from alerts.ledger import Ledger, ReadTopic, Send
+from alerts.outstanding import Outstanding
 from alerts.policy import Policy
 from alerts.records import Delivery, Form, Incident, Page, StatusNote, Transition
 from alerts.review.evidence import Frozen
@@ -76,6 +77,7 @@ class Board:
     """By source: outcomes without a carrier, of the hour as far as this owner has read it."""
     sight: Sight = field(default_factory=Sight)
     expected: tuple[Expected, ...] = ()
+    outstanding: Outstanding = field(default_factory=Outstanding)
 
 
 class Station:
@@ -156,8 +158,8 @@ class Station:
                 if state.policy != self._policy:
                     log.info("the policy has changed: it holds from bucket %d on", state.bucket_s + BUCKET_S)
                 return state
-            log.warning("the rules have changed since the snapshot")
-            break
+            log.warning("the rules have changed since the snapshot: charts begin anew")
+            return replace(decide.begin(self._policy, self._book.names), outstanding=state.outstanding)
         log.info("charts begin anew")
         return decide.begin(self._policy, self._book.names)
 
@@ -196,6 +198,8 @@ class Station:
         self._state, decided = decide.decide(
             self._state, self._policy, record.bucket_s, counts, whole=not record.incomplete
         )
+        outstanding = self._state.outstanding.after(record.bucket_s, complete.cells, complete.late)
+        self._state = replace(self._state, outstanding=outstanding)
         return decided
 
     async def _write_changes(self, decided: Decided) -> None:
@@ -272,7 +276,7 @@ class Station:
         silences = tuple(self._ledger.silences.values())
         events, bucket_s, shares = dict(self._ledger.events), self._state.bucket_s, self._unknown.shares()
         shown = (tuple(newest_first), events, flags, flagged, bucket_s, silences, shares)
-        self.board = Board(*shown, self._sight, expected)
+        self.board = Board(*shown, self._sight, expected, self._state.outstanding)
 
 
 class NoPager:

@@ -278,9 +278,7 @@ class Intake:
     def _fold_ends(self, work: Work, at: I64, receipt_s: I64, column: I64) -> None:
         """Ends of messages: what they count as, whether they have expired, and what is known of the send."""
         expired = np.where(self._kinds.stage[work.row[at]] == EXPIRED_BIT, EXPIRED, 0)
-        self.fold.add(
-            work.row[at], receipt_s[at], column | work.flags[at] | expired, work.traffic_class[at]
-        )
+        self.fold.add(work.row[at], receipt_s[at], column | work.flags[at] | expired, work.traffic_class[at])
 
     def _bury(self, batch: Batch, work: Work, partitions: Sequence[PartitionIntake]) -> None:
         for i in np.flatnonzero(work.live & (work.result == CODE[Result.MALFORMED])).tolist():

@@ -111,9 +111,7 @@ def _append(whole: Cells, piece: Cells, index: dict[SeriesKey, int]) -> None:
     whole.key.extend(index[piece.keys[k]] for k in piece.key)
     for column in ("bucket_s", "finals", *COUNTS, "recipients_n", "distinct", "repeats"):
         getattr(whole, column).extend(getattr(piece, column))
-    for name in piece.classes:
-        if name not in whole.classes:
-            whole.classes.append(name)
+    whole.classes.extend(name for name in piece.classes if name not in whole.classes)
     whole.latency_class.extend(whole.classes.index(piece.classes[i]) for i in piece.latency_class)
     whole.latency_cell.extend(c + base for c in piece.latency_cell)
     whole.latency_bin.extend(piece.latency_bin)

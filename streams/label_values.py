@@ -77,3 +77,14 @@ class CarrierCheck(StrEnum):
 
     SAME = "same"
     PORTED = "ported"
+
+
+class Expiry(StrEnum):
+    """Where a message's validity period ended: the label `expiry` of `outcomes_expired_total`."""
+
+    QUEUE = "queue"
+    """In the provider's queue: it was never sent, as with Twilio's 30036."""
+    ABSENT = "absent"
+    """In the network, whose code says that the last try met an absent phone."""
+    NETWORK = "network"
+    """In the network, whose code does not say why it could not be delivered."""
