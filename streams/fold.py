@@ -166,6 +166,7 @@ def unpack(text: str) -> NDArray[np.uint64]:
 
 def split(cells: Cells, most_bytes: int) -> list[Cells]:
     """`cells` in order, in parts of at most `most_bytes` of JSON each (100 kB or more)."""
+    most_bytes -= len(encode(cells.classes)) if cells.classes else 0
     cells = _chop(cells, most_bytes // 2 // _RECIPIENT_BYTES)
     until = np.cumsum(_weights(cells))
     if not len(until) or until[-1] <= most_bytes:

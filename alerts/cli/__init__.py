@@ -22,6 +22,7 @@ COMMANDS = {
     "doctor": ("alerts.cli.doctor", "Checks configuration, Kafka, Redis, the pager, the clock."),
     "incidents": ("alerts.cli.incidents", "The incident desk: list, acknowledge, note, silence, judge."),
     "dead-letters": ("alerts.cli.dead_letters", "What could not be read, and another try."),
+    "validity": ("alerts.cli.validity", "How late messages arrive, and what validity period suits them."),
     "codes": ("alerts.cli.codes", "Searches and explains the code tables."),
     "decode": ("alerts.cli.decode", "Reads provider records, prints normalised outcomes."),
     "learn": ("alerts.cli.learn", "What is normal, from history, before going live."),

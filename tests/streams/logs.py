@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from streams.fold import failed_recipients, pack
-from streams.records import BUCKET_S, Cells, Partial, Range, SeriesKey
+from streams.records import BUCKET_S, OPTIONAL_COUNTS, Cells, Partial, Range, SeriesKey
 
 T0_S = 1_784_289_600
 """A full hour and so a bucket's start."""
@@ -73,11 +73,13 @@ def everything(table: Cells) -> Counter[tuple[object, ...]]:
     for i, name in enumerate(who):
         out[*name, "finals"] += table.finals[i]
         out[*name, "sends"] += table.sends[i]
-        for column in ("signals", "distinct", "repeats"):
+        for column in (*OPTIONAL_COUNTS, "distinct", "repeats"):
             if getattr(table, column):
                 out[*name, column] += getattr(table, column)[i]
-    for i, column, n in zip(table.latency_cell, table.latency_bin, table.latency_n, strict=True):
-        out[*who[i], "latency", column] += n
+    classes = [table.classes[c] for c in table.latency_class] or [""] * len(table.latency_n)
+    rows = zip(table.latency_cell, table.latency_bin, table.latency_n, classes, strict=True)
+    for i, column, n, traffic_class in rows:
+        out[*who[i], "latency", column, *([traffic_class] if traffic_class else [])] += n
     for i, senders in table.senders.items():
         for sender, n in senders.items():
             out[*who[i], "sender", sender] += n

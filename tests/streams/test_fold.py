@@ -11,8 +11,12 @@ from hypothesis import strategies as st
 from msgspec.json import decode
 
 from streams.fold import (
+    ANSWERED,
+    EXPIRED,
     MAX_SENDER_LENGTH,
     NO_LATENCY,
+    OLD,
+    OWN,
     SEND,
     SIGNAL,
     TOP_SENDERS,
@@ -27,6 +31,7 @@ from streams.fold import (
 from streams.journal import join
 from streams.records import BUCKET_S, LATENCY_BOUNDS_S, Cells, SeriesKey, encode
 from streams.tally import Bucket, add, as_cells
+from streams.traffic_class import MAX_CLASSES
 from tests.streams.logs import BAD, GOOD, KEYS, OTHER, everything
 
 HASHES = st.integers(0, 2**64 - 1)
@@ -52,21 +57,31 @@ def test_a_latency_falls_into_the_column_whose_bound_holds_it(latency_ms: int, c
         st.tuples(
             st.integers(0, 2),
             st.one_of(st.integers(0, 60), st.integers(1_784_289_600, 1_784_289_700), st.just(2**31)),
-            st.sampled_from([0, 3, len(LATENCY_BOUNDS_S), NO_LATENCY, SEND, SIGNAL]),
+            st.sampled_from([0, 3, len(LATENCY_BOUNDS_S), NO_LATENCY, SEND, SIGNAL, OWN]),
+            st.sampled_from([0, ANSWERED, OLD, EXPIRED, ANSWERED | EXPIRED, OLD | EXPIRED]),
+            st.sampled_from([None, "time_critical", "otp"]),
         ),
         max_size=60,
     ),
     st.integers(1, 7),
 )
-def test_cells_add_up_to_what_was_added(entries: list[tuple[int, int, int]], batches: int) -> None:
+def test_cells_add_up_to_what_was_added(
+    entries: list[tuple[int, int, int, int, str | None]], batches: int
+) -> None:
     fold, want = Fold(), Counter[tuple[object, ...]]()
-    for some in np.array_split(np.array(entries, np.int64).reshape(-1, 3), batches):
-        fold.add(some[:, 0], some[:, 1], some[:, 2])
-    for row, second, column in entries:
+    rows = [(row, s, column | flags, fold.class_number(name)) for row, s, column, flags, name in entries]
+    for some in np.array_split(np.array(rows, np.int64).reshape(-1, 4), batches):
+        fold.add(some[:, 0], some[:, 1], some[:, 2], some[:, 3])
+    for row, second, column, flags, traffic_class in entries:
         name = KEYS[row], second // BUCKET_S * BUCKET_S
-        want[*name, {SEND: "sends", SIGNAL: "signals"}.get(column, "finals")] += 1
-        if column < SIGNAL:
-            want[*name, "latency", column] += 1
+        kind = {SEND: "sends", SIGNAL: "signals", OWN: "own"}.get(column, "finals")
+        want[*name, kind] += 1
+        want[*name, "answered"] += flags & ANSWERED == ANSWERED
+        want[*name, "old"] += flags & OLD == OLD
+        want[*name, "expired"] += kind == "finals" and flags & EXPIRED == EXPIRED
+        want[*name, "unsent"] += kind == "own" and flags & EXPIRED == EXPIRED
+        if column < OWN:
+            want[*name, "latency", column, *([traffic_class] if traffic_class else [])] += 1
     cells = fold.cells(KEYS)
     assert everything(cells) == want
     assert len(set(zip(cells.key, cells.bucket_s, strict=True))) == len(cells.key)
@@ -145,6 +160,39 @@ def test_cells_of_before_have_no_time_critical_column_and_are_read() -> None:
     assert decode(old, type=Cells).time_critical == {}
 
 
+LABELS = st.lists(st.sampled_from(["time_critical", "otp", *(f"c{i:02}" for i in range(30))]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(LABELS, LABELS)
+def test_of_many_traffic_classes_few_are_kept_and_none_is_lost(first: list[str], second: list[str]) -> None:
+    """By one flush those that came first, by a bucket those with most messages; the rest is `other`."""
+    open_buckets: dict[int, Bucket] = {}
+    for labels in (first, second):
+        fold = Fold()
+        for label in labels:
+            fold.add(np.array([0]), np.array([0]), np.array([3]), fold.class_number(label))
+        cells = fold.cells([GOOD])
+        assert len(cells.classes) <= MAX_CLASSES
+        add(open_buckets, cells)
+    whole = as_cells(open_buckets)
+    assert len(whole.classes) <= MAX_CLASSES and whole.classes == sorted(whole.classes)
+    kept = Counter[str]()
+    for which, n in zip(whole.latency_class, whole.latency_n, strict=True):
+        kept[whole.classes[which]] += n
+    all_labels = Counter(first + second)
+    assert kept.total() == all_labels.total()
+    assert kept["time_critical"] == all_labels["time_critical"]
+    assert all(kept[label] <= n for label, n in all_labels.items())
+
+
+def test_a_traffic_class_that_is_a_phone_number_or_can_not_be_printed_is_no_label() -> None:
+    fold = Fold()
+    numbers = [fold.class_number(label) for label in ("+12025550123", "a\nb", " otp ", "otp", "", None)]
+    fold.add(np.zeros(6, np.int64), np.zeros(6, np.int64), np.zeros(6, np.int64), np.array(numbers))
+    assert fold.cells([GOOD]).classes == ["", "other", "a?b", "otp"]
+
+
 @given(st.lists(HASHES))
 def test_hashes_come_back_as_they_were_packed(hashes: list[int]) -> None:
     assert unpack(pack(hashes)).tolist() == hashes
@@ -159,7 +207,11 @@ ROWS = st.tuples(
     st.integers(0, 10**9),
     st.integers(0, 10**9),
     st.lists(HASHES, max_size=6, unique=True),
-    st.dictionaries(st.integers(0, 11), st.integers(1, 10**6), max_size=3),
+    st.dictionaries(
+        st.tuples(st.integers(0, 11), st.sampled_from(["", "otp", "time_critical"])),
+        st.integers(1, 10**6),
+        max_size=3,
+    ),
     st.dictionaries(NAMES, st.integers(1, 10**6), max_size=3),
 )
 
@@ -168,7 +220,9 @@ ROWS = st.tuples(
 def tables(draw: st.DrawFn) -> Cells:
     rows = draw(st.lists(ROWS, max_size=25))
     keys = [SeriesKey("s", draw(NAMES), draw(NAMES), "c", draw(st.sampled_from(["", "1"]))) for _ in range(3)]
-    latency = [(i, column, n) for i, r in enumerate(rows) for column, n in r[5].items()]
+    latency = [(i, column, n, c) for i, r in enumerate(rows) for (column, c), n in r[5].items()]
+    classes = sorted({c for _, _, _, c in latency})
+    told = classes not in ([], [""])
     return Cells(
         keys=keys,
         key=[r[0] for r in rows],
@@ -176,9 +230,16 @@ def tables(draw: st.DrawFn) -> Cells:
         finals=[r[2] for r in rows],
         sends=[r[3] for r in rows],
         signals=[r[3] // 3 for r in rows],
-        latency_cell=[i for i, _, _ in latency],
-        latency_bin=[column for _, column, _ in latency],
-        latency_n=[n for _, _, n in latency],
+        own=[r[2] // 5 for r in rows],
+        unsent=[r[2] // 9 for r in rows],
+        expired=[r[2] // 4 for r in rows],
+        answered=[r[2] // 2 for r in rows],
+        old=[r[2] // 3 for r in rows],
+        latency_cell=[i for i, _, _, _ in latency],
+        latency_bin=[column for _, column, _, _ in latency],
+        latency_n=[n for _, _, n, _ in latency],
+        classes=classes if told else [],
+        latency_class=[classes.index(c) for _, _, _, c in latency] if told else [],
         senders={i: r[6] for i, r in enumerate(rows) if r[6]},
         recipients_n=[len(r[4]) for r in rows],
         recipients=pack([h for r in rows for h in r[4]]),
