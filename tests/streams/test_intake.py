@@ -479,3 +479,72 @@ def test_the_final_after_a_signal_decides(final: Record) -> None:
     b = Bench().read(smpp("BUFFRED", "001"), final)
     assert b.results == {"in_flight": 1, "counted": 1}
     assert signals(b) == (1, 1, 1)
+
+
+# -- ends of messages ---------------------------------------------------------------------------
+
+REFUSED = {"code": "30034"}
+
+
+def ends(b: Bench) -> dict[str, int]:
+    cells = b.intake.fold.cells(b.intake.keys)
+    names = ("sends", "finals", "own", "unsent", "expired", "answered", "old")
+    return {name: sum(getattr(cells, name)) for name in names if sum(getattr(cells, name))}
+
+
+@pytest.mark.parametrize(
+    ("records", "counted"),
+    [
+        ([record("m", SENT), record("m")], {"sends": 1, "finals": 1, "answered": 1}),
+        ([record("m")], {"finals": 1, "old": 1}),
+        ([record("m"), record("m", SENT)], {"finals": 1, "old": 1, "sends": 1, "answered": 1}),
+        ([record("m", SENT), record("m"), record("m")], {"sends": 1, "finals": 1, "answered": 1}),
+        ([record("m", SENT), record("m", BAD_ONE), record("m")], {"sends": 1, "finals": 1, "answered": 1}),
+        ([record("m", SENT), record("m", "unknown")], {"sends": 1}),
+        ([record("m", SENT, at_s=700), record("m", at_s=50)], {"sends": 1, "finals": 1, "old": 1}),
+        ([record("m", "failed", **REFUSED)], {"own": 1}),
+        ([record("m", SENT), record("m", "failed", **REFUSED)], {"sends": 1, "own": 1, "answered": 1}),
+        ([record("m", STOPPED)], {"own": 1}),
+        ([record("m", "failed", code="30003")], {"finals": 1}),
+        ([record("m", "expired", code="30036")], {"own": 1, "unsent": 1, "old": 1}),
+        ([smpp("EXPIRED", "000")], {"finals": 1, "expired": 1, "old": 1}),
+        (
+            [smpp("ENROUTE", "000"), smpp("EXPIRED", "059")],
+            {"sends": 1, "finals": 1, "expired": 1, "answered": 1},
+        ),
+        ([smpp("UNDELIV", "052")], {"finals": 1, "old": 1}),
+    ],
+)
+@pytest.mark.parametrize("at_once", [True, False])
+def test_an_end_answers_the_send_that_is_remembered_or_stands_alone(
+    records: list[Record], counted: dict[str, int], at_once: bool
+) -> None:
+    b = Bench()
+    for some in [records] if at_once else [[r] for r in records]:
+        b.read(*some)
+    assert ends(b) == counted
+
+
+@examples(max_examples=200, deadline=None)
+@given(st.lists(RECORDS, min_size=1, max_size=40))
+def test_an_end_answers_one_send_and_one_send_alone(records: list[Record]) -> None:
+    found = Counter(ends(Bench().read(*records)))
+    assert found["answered"] <= min(found["sends"], found["finals"] + found["own"])
+    assert found["old"] <= found["finals"] + found["own"]
+    assert found["unsent"] <= found["own"] and found["expired"] <= found["finals"]
+
+
+def test_latencies_are_told_by_traffic_class() -> None:
+    sent_ms = NOW_MS - 20_000
+    b = Bench().read(
+        record("a", sent_time_ms=sent_ms, traffic_class="time_critical"),
+        record("b", sent_time_ms=sent_ms, traffic_class="+12025550123"),
+        record("c", sent_time_ms=sent_ms),
+        record("d", traffic_class="otp"),
+    )
+    cells = b.intake.fold.cells(b.intake.keys)
+    assert {(cells.classes[c], n) for c, n in zip(cells.latency_class, cells.latency_n, strict=True)} == {
+        ("", 1),
+        ("other", 1),
+        ("time_critical", 1),
+    }

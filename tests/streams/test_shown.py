@@ -162,6 +162,37 @@ def test_receipts_are_missing_of_sources_that_tell_of_sends() -> None:
     assert f'missing{{carrier="{OTHER.carrier}"' not in role.metrics.render()[0].decode()
 
 
+def test_expiries_are_told_apart_by_where_the_message_was() -> None:
+    role, gave_up = Role1(), OTHER._replace(outcome_class="unknown", code="000")
+    queued = BAD._replace(outcome_class="expired", code="30036")
+    told = partial([reach(0, 0, 9, 5)], [*finals(OTHER, 1, 2), *finals(gave_up, 1), *finals(queued, 1)])
+    keys = [told.cells.keys[k] for k in told.cells.key]
+    told.cells.expired = [int(key in (OTHER, gave_up)) for key in keys]
+    told.cells.own = told.cells.unsent = [4 * (key == queued) for key in keys]
+    role.apply(0, told)
+    role.apply(1, partial([reach(0, 9, 9, 16)]))
+    assert role.value("outcomes_expired_total", expiry="queue", carrier=BAD.carrier) == 4
+    assert role.value("outcomes_expired_total", expiry="absent", carrier=OTHER.carrier) == 2
+    assert role.value("outcomes_expired_total", expiry="network") == 1
+
+
+def test_latencies_by_traffic_class_are_those_of_messages_that_have_one() -> None:
+    for most in (20_000, 1):
+        role = Role1(most)
+        told = partial([reach(0, 0, 9, 5)], finals(GOOD, 1, 2))
+        told.cells.latency_cell, told.cells.latency_bin = [0, 0, 0], [1, 2, 11]
+        told.cells.latency_n, told.cells.latency_class = [5, 3, 2], [1, 0, 2]
+        told.cells.classes = ["", "time_critical", "otp"]
+        role.apply(0, told)
+        role.apply(1, partial([reach(0, 9, 9, 16)]))
+        assert role.sum("class_latency_seconds_count") == 7
+        assert role.sum("receipt_latency_seconds_count") == 10
+        others = 0 if most > 1 else 5
+        assert role.value("class_latency_seconds_count", traffic_class="time_critical") == 5 - others
+        assert role.value("class_latency_seconds_count", traffic_class="other") == others
+        assert role.value("series_limited_total", metric="class_latency_seconds") == (others > 0)
+
+
 def test_over_the_cap_the_sum_with_other_is_the_same() -> None:
     role, capped = Role1(), Role1(most_series=1)
     for one in (role, capped):

@@ -149,3 +149,12 @@ def test_finals_of_a_source_that_tells_of_no_sends_answer_nothing() -> None:
     view = sliding.snapshot()
     of = {pair: view[3, row, list(sliding.sent)].tolist() for pair, row in sliding.pairs.items()}
     assert of == {("310-260", "US"): [9, 2], ("311-480", "US"): [0, 0]}
+
+
+def test_what_ends_on_our_own_side_is_missing_no_more_and_no_outcome() -> None:
+    sliding = Sliding(BOOK)
+    told = bucket({TW_OK: (5, 0), TW_30003._replace(outcome_class="policy", code="30034"): (0, 0)})
+    told.sends, told.own = [9, 0], [0, 3]
+    sliding.add(told)
+    view = sliding.snapshot()
+    assert view[3, sliding.pairs["310-260", "US"], [0, *sliding.sent]].tolist() == [5, 9, 1]
