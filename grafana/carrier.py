@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from grafana import receipts
 from grafana.look import ANY_IS_BAD, CLASS_COLOURS, FLAGS, MEASURED, RATIO, late
 from grafana.panels import (
     COUNT,
@@ -95,6 +96,7 @@ def panels() -> Iterator[Any]:
         ],
         w=THIRD,
     )
+    yield from receipts.panels(PLACE, 'carrier=~"$carrier"')
     yield codes(h=10)
     yield _regions()
 

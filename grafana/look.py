@@ -40,6 +40,9 @@ CLASS_COLOURS = {
 }
 """Outcome classes that matter most to whoever is on call; the others take colours by name."""
 
+EXPIRIES = {"queue": "blue", "absent": "red", "network": "orange"}
+"""Where a validity period ended: our own wait is no carrier's fault."""
+
 Steps = tuple[tuple[float | None, str], ...]
 PLAIN: Steps = ((None, MEASURED),)
 RATIO: Steps = ((None, WELL), (Alerting().warning_ratio, WARNING), (Alerting().critical_ratio, CRITICAL))

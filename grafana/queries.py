@@ -74,6 +74,28 @@ def latency(quantile: float, where: Matchers) -> str:
     return f"histogram_quantile({quantile}, sum by (le) (rate({buckets}[$__rate_interval])))"
 
 
+def class_latency(quantile: float, where: Matchers) -> str:
+    """The same by traffic class."""
+    buckets = f"carrier_health_class_latency_seconds_bucket{{{where}}}"
+    return f"histogram_quantile({quantile}, sum by (le, traffic_class) (rate({buckets}[$__rate_interval])))"
+
+
+def carrier_late(where: Matchers) -> str:
+    """Share of the receipts that took more than four hours."""
+    buckets = "carrier_health_receipt_latency_seconds_bucket"
+    within, all_ = (
+        f'sum(rate({buckets}{{le="{le}", {where}}}[$__rate_interval]))' for le in ("14400.0", "+Inf")
+    )
+    return f"1 - {within} / ({all_} > 0)"
+
+
+def coverage(metric: str, where: Matchers) -> str:
+    """A share of messages that have an end, over several pairs by their messages."""
+    shares = f"max by (carrier, region) (carrier_health_{metric}{{{where}}})"
+    messages = f"max by (carrier, region) (carrier_health_receipt_coverage_messages{{{where}}})"
+    return f"sum({shares} * {messages}) / sum(({messages} and {shares}) > 0)"
+
+
 BLIND = (
     'max(min by (reason) (carrier_health_blind{reason=~"partials_silent|windows_silent"}) '
     'or max by (reason) (carrier_health_blind{reason=~"clock_held|no_outcomes"}))'

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import product
 from typing import NamedTuple
 
-from streams.label_values import Answer, Asked, Beat, Blind, CarrierCheck, Heard, Sent
+from streams.label_values import Answer, Asked, Beat, Blind, CarrierCheck, Expiry, Heard, Sent
 from streams.metrics import METRICS, REQUEST_BOUNDS_S, WINDOW_LABELS
 from streams.records import LATENCY_BOUNDS_S, Result
 
@@ -90,6 +90,7 @@ def outcomes() -> Iterator[Series]:
         yield Series("outcomes_total", (*pair, "destination"), growing(rate * OTHER))
         yield Series("intermediate_absent_total", pair, growing(rate * 0.1))
         yield Series("receipts_missing", pair, _missing(carrier, rate))
+        yield from _receipts(pair, rate)
         yield Series("baseline_failure_ratio", (*pair, RULE), always(NORMAL))
         yield Series("baseline_failure_ratio", (*pair, OTHER_RULE), always(NORMAL))
         yield Series("window_distinct_recipients", (*pair, RULE), _in_window(carrier, rate, 3600))
@@ -111,6 +112,20 @@ def outcomes() -> Iterator[Series]:
         yield from _latency(carrier, rate)
 
 
+def _receipts(pair: tuple[str, str], rate: float) -> Iterator[Series]:
+    """3 % never get a receipt; a little expires."""
+    never = 0.03 * rate
+    for age, hours in (("1h", 23), ("4h", 20), ("12h", 12)):
+        yield Series("receipts_missing_by_age", (*pair, age), always(never * hours * 3600))
+    yield Series("receipts_given_up_total", pair, growing(never))
+    yield Series("receipt_coverage_messages", pair, always(rate * 3600))
+    yield Series("receipt_coverage_ratio", pair, always(0.97))
+    yield Series("receipt_coverage_usual_ratio", pair, always(0.98))
+    yield Series("receipts_expected", pair, always(1))
+    for expiry, share in zip(Expiry, (0.001, 0.004, 0.002), strict=True):
+        yield Series("outcomes_expired_total", (*pair, expiry), growing(rate * share))
+
+
 def _missing(carrier: str, rate: float) -> Value:
     """Receipts take 8 s on average; of the ill carrier a tenth more never comes while it is ill."""
     return lambda at: rate * (8 + (0.1 * overlap(at - 3600, at) if carrier == ILL else 0))
@@ -127,9 +142,12 @@ def _in_window(carrier: str, rate: float, window_s: int) -> Value:
 
 
 def _latency(carrier: str, rate: float) -> Iterator[Series]:
-    """Half of the receipts within 5 s, all within 60 s."""
-    shares = [0.1, 0.5, 0.8, 0.95, *[1.0] * (len(LATENCY_BOUNDS_S) - 4)]
+    """Half of the receipts within 5 s, all but one in 500 within 60 s."""
+    shares = [0.1, 0.5, 0.8, 0.95, *[0.998] * (len(LATENCY_BOUNDS_S) - 4)]
     yield from histogram("receipt_latency_seconds", (carrier,), LATENCY_BOUNDS_S, shares, rate)
+    for name, part in (("time_critical", 0.2), ("marketing", 0.5)):
+        labels = (carrier, name)
+        yield from histogram("class_latency_seconds", labels, LATENCY_BOUNDS_S, shares, rate * part)
 
 
 def histogram(
