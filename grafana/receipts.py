@@ -17,8 +17,8 @@ def panels(place: str, carrier: str) -> Iterator[Any]:
     missing = f"max by ({PAIR}, age) (carrier_health_receipts_missing_by_age{{{place}}})"
     yield lines(
         "Without an end, by age",
-        "Messages sent at least 1, 4 and 12 hours ago, less than a day, that nobody has said the end of. It is an "
-        "estimate (docs/receipts.md).",
+        "Messages sent at least 1, 4 and 12 hours ago, less than a day, that nobody has said the end of: "
+        "an estimate (docs/receipts.md).",
         COUNT,
         [Query(f"sum by (age) ({missing})", "{{age}}")],
         w=THIRD,
@@ -50,8 +50,8 @@ def panels(place: str, carrier: str) -> Iterator[Any]:
     yield coloured(
         stacked(
             "Expired",
-            "Messages whose validity period ended: in the provider's queue, never sent; at an absent phone; in "
-            "the network without a reason.",
+            "Messages whose validity period ended: in the provider's queue, never sent; at an absent phone; "
+            "in the network without a reason.",
             PER_SECOND,
             [Query(f"sum by (expiry) ({expired})", "{{expiry}}")],
             w=THIRD,
