@@ -14,6 +14,11 @@ PAIR = "carrier, region"
 
 def panels(place: str, carrier: str) -> Iterator[Any]:
     """`place` matches carrier and region, `carrier` the carrier alone."""
+    yield from _without_an_end(place)
+    yield from _late(place, carrier)
+
+
+def _without_an_end(place: str) -> Iterator[Any]:
     missing = f"max by ({PAIR}, age) (carrier_health_receipts_missing_by_age{{{place}}})"
     yield lines(
         "Without an end, by age",
@@ -46,6 +51,9 @@ def panels(place: str, carrier: str) -> Iterator[Any]:
         ],
         w=THIRD,
     )
+
+
+def _late(place: str, carrier: str) -> Iterator[Any]:
     expired = f"rate(carrier_health_outcomes_expired_total{{{place}}}[$__rate_interval])"
     yield coloured(
         stacked(
