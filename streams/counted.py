@@ -91,7 +91,9 @@ class Counted:
         self._latency.add(carrier, of_row, cells)
         if cells.latency_class:
             labels = [(key.carrier, name) for key in cells.keys for name in cells.classes]
-            self._class_latency.add(labels, of_row * len(cells.classes) + np.array(cells.latency_class), cells)
+            self._class_latency.add(
+                labels, of_row * len(cells.classes) + np.array(cells.latency_class), cells
+            )
 
     def _add_expired(self, cells: Cells) -> None:
         for column, never_sent in ((cells.unsent, True), (cells.expired, False)):
@@ -128,7 +130,7 @@ class CappedBins:
         self._bins: dict[Key, NDArray[np.int64]] = {}
 
     def add(self, labels: Sequence[Key], of_row: NDArray[np.int64], cells: Cells) -> None:
-        """Latencies of one bucket: row j of `cells` belongs to `labels[of_row[j]]`, to none without a class."""
+        """Latencies of one bucket, row j of which is under `labels[of_row[j]]`; without a class left out."""
         number: dict[Key, int] = {}
         of_label = np.array([number.setdefault(key, len(number)) for key in labels], np.int64)
         flat = of_label[of_row] * COLUMNS + np.array(cells.latency_bin, np.int64)

@@ -132,14 +132,19 @@ def _line(
     limit: Limit,
     suggested: Suggestion,
 ) -> Line:
-    quantiles = (rules.quantile(latencies.all, q) for q in (0.5, 0.9, 0.99))
+    def quantile(q: float) -> float | None:
+        at_s = rules.quantile(latencies.all, q)
+        return None if at_s is None or math.isinf(at_s) else round(at_s, 1)
+
     return Line(
         source,
         format_,
         name,
         int(latencies.all.sum()),
         int(latencies.delivered.sum()),
-        *(None if q is None or math.isinf(q) else round(q, 1) for q in quantiles),
+        quantile(0.5),
+        quantile(0.9),
+        quantile(0.99),
         latencies.late_ratio,
         expired,
         limit.parameter,
