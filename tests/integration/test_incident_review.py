@@ -8,6 +8,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from urllib.error import HTTPError
@@ -170,3 +172,15 @@ def test_the_digest_counts_the_week(desk: Desk) -> None:
     assert told["incidents"] == 1 and told["pages"] == 1
     assert told["times"]["detect"]["median_ms"] < 120_000
     assert "## Worst carriers" in desk.cli("digest", "--to", to_ms)
+
+
+def test_validity_reads_the_same_buckets_up_to_its_end(desk: Desk) -> None:
+    line = [sys.executable, "-m", "alerts.cli", "validity", "--config", str(desk.config), "--json"]
+    ended = []
+    for to_s in (START_S + 600, START_S + 3600):
+        done = subprocess.run([*line, "--to", str(to_s * 1000)], capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        (told,) = map(json.loads, done.stdout.splitlines())
+        assert (told["source"], told["outcomes"], told["suggested_s"]) == ("twilio", 0, 14_400)
+        ended.append(told["expired"]["ended"])
+    assert 0 < ended[0] < ended[1]
