@@ -248,24 +248,25 @@ class Intake:
             latency = latency_column(work.received_ms[counted] - work.sent_ms[counted])
             column = np.where(work.sent_ms[counted] >= 0, latency, NO_LATENCY)
             self.fold.add(work.row[counted], receipt_s[counted], column)
-            self._count_checked(work, counted)
+            if self._kinds.checks:
+                self._count_checked(work, counted)
         canaries = np.flatnonzero(work.live & (work.result == CODE[Result.CANARY]))
-        if len(canaries):
-            self.fold.add(work.row[canaries], receipt_s[canaries], np.full(len(canaries), SEND))
+        self.fold.add(work.row[canaries], receipt_s[canaries], np.full(len(canaries), SEND))
         in_flight = work.live & (work.result == CODE[Result.IN_FLIGHT])
         if in_flight.any():
             for flags, what in ((work.first_send, SEND), (self._kinds.signals[work.row], SIGNAL)):
                 at = np.flatnonzero(in_flight & flags)
                 self.fold.add(work.row[at], receipt_s[at], np.full(len(at), what))
-        for i in counted[self._kinds.fails[work.row[counted]]].tolist():
-            row, receipt_ms = int(work.row[i]), int(work.received_ms[i])
+        fails = self._kinds.fails[work.row[counted]]
+        well = counted[~fails]
+        self.fold.add_delivered(work.row[well], receipt_s[well], work.senders(well))
+        for i in counted[fails].tolist():
+            row, at_ms = int(work.row[i]), int(work.received_ms[i])
             source, reading = self._sources[self._names[int(work.source[i])]], work.readings[i]
-            recipient = self._failures.add(source.account, self._kinds.keys[row], reading, receipt_ms)
-            self.fold.add_failed(row, receipt_ms // 1000, recipient, reading.sender, reading.traffic_class)
+            recipient = self._failures.add(source.account, self._kinds.keys[row], reading, at_ms)
+            self.fold.add_failed(row, at_ms // 1000, recipient, reading.sender, source.traffic_class(reading))
 
     def _count_checked(self, work: Work, counted: I64) -> None:
-        if not self._kinds.checks:
-            return
         checked = self._kinds.checked[work.row[counted]]
         flat = np.bincount(work.source[counted] * len(CHECKED) + checked)
         for i in np.flatnonzero(flat).tolist():

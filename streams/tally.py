@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from streams.fold import failed_recipients, pack, top
-from streams.records import LATENCY_BOUNDS_S, Cells, SeriesKey
+from streams.fold import TOP_DELIVERED, TOP_SENDERS, failed_recipients, pack, top
+from streams.records import DELIVERED, LATENCY_BOUNDS_S, Cells, SeriesKey
 
 COLUMNS = len(LATENCY_BOUNDS_S) + 1
 
@@ -77,12 +77,19 @@ def _add_failed(cells: Cells, at: Mapping[int, CellSum]) -> None:
                 known.update(hashes)
     for i, senders in cells.senders.items():
         if i in at:
-            cell = at[i]
-            cell.senders = cell.senders or Counter()
-            cell.senders.update(senders)
+            _add_senders(at[i], senders)
     for i, n in cells.time_critical.items():
         if i in at:
             at[i].time_critical += n
+
+
+def _add_senders(cell: CellSum, senders: Mapping[str, int]) -> None:
+    known = cell.senders
+    if known is None:
+        cell.senders = Counter(senders)
+        return
+    for sender, n in senders.items():
+        known[sender] = known.get(sender, 0) + n
 
 
 def as_cells(buckets: Mapping[int, Bucket]) -> Cells:
@@ -97,14 +104,16 @@ def as_cells(buckets: Mapping[int, Bucket]) -> Cells:
         cells.bucket_s += [bucket_s] * len(order)
         for name in order:
             cells.key.append(number[name])
-            _append(cells, bucket[name], hashes)
+            _append(
+                cells, bucket[name], hashes, TOP_DELIVERED if name.outcome_class == DELIVERED else TOP_SENDERS
+            )
     cells.recipients = pack(hashes)
     if not any(cells.signals):
         cells.signals = []
     return cells
 
 
-def _append(cells: Cells, cell: CellSum, hashes: list[int]) -> None:
+def _append(cells: Cells, cell: CellSum, hashes: list[int], most_senders: int) -> None:
     i = len(cells.finals)
     cells.finals.append(cell.finals)
     cells.sends.append(cell.sends)
@@ -113,7 +122,7 @@ def _append(cells: Cells, cell: CellSum, hashes: list[int]) -> None:
     if cell.recipients:
         hashes.extend(sorted(cell.recipients))
     if cell.senders:
-        cells.senders[i] = top(cell.senders)
+        cells.senders[i] = top(cell.senders, most_senders)
     if cell.time_critical:
         cells.time_critical[i] = cell.time_critical
     for column, n in enumerate(cell.latency or ()):

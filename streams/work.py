@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from streams.records import Malformed, Reading
 
 Where = slice | NDArray[np.int64]
 """Places in a batch: all of them, or those listed."""
+_SENDER = attrgetter("sender")
 
 
 def places(indices: NDArray[np.int64]) -> Where:
@@ -46,6 +48,12 @@ class Work:
         self.readings = self.readings or [None] * self.n
         for i, reading in zip(at.tolist(), readings, strict=True):
             self.readings[i] = reading
+
+    def senders(self, at: NDArray[np.int64]) -> Iterator[str | None]:
+        """Who sent the messages of some rising places."""
+        if len(at) == self.n:
+            return map(_SENDER, self.readings)
+        return map(_SENDER, map(self.readings.__getitem__, at.tolist()))
 
 
 def only_readings(
