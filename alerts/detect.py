@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from alerts import charts as bank
 from alerts import list_quality
 from alerts.baseline import moved_to
+from alerts.by_sender import SenderRow, forgotten, remembered
 from alerts.charts import Alarms, Charts
 from alerts.counts import LeafCounts, Table, Tally
 from alerts.doubt import few_leaves, summed
@@ -37,6 +38,9 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 NOTHING: Mapping[Scope, int] = MappingProxyType({})
+
+
+AnyRow = TypeVar("AnyRow", "Row", SenderRow)
 
 
 class Row(NamedTuple):
@@ -71,6 +75,8 @@ class RuleState:
     persistent: Persistent = field(default_factory=Persistent.empty)
     ring: tuple[Row, ...] = ()
     """The last hour, oldest first."""
+    senders: tuple[SenderRow, ...] = ()
+    """The same by sender, of series under suspicion alone, as far as there is room."""
 
 
 @dataclass(frozen=True)
@@ -143,10 +149,15 @@ def step(
         learned = learn(learned, index, policy, charts, seen, ill)
         receipts = learn_receipts(receipts, policy, due, table, where, ill > 0, bucket_s)
     ring = (*_kept(state.ring, bucket_s - policy.ring_s), row)
+    suspect = index.inside((charts.w.max(axis=0) > policy.suspect_evidence) | (charts.flagged_s > 0))
+    senders = remembered(
+        _kept(state.senders, bucket_s - policy.ring_s), table.by_sender, where, suspect, bucket_s
+    )
     quality = state.quality
     if list_quality.is_due(bucket_s):
         quality = list_quality.hourly(quality, index, policy, learned, bucket_s + BUCKET_S)
-    after = replace(state, charts=charts, receipts=receipts, quality=quality, learned=learned, ring=ring)
+    kept = replace(state, ring=ring, senders=senders)
+    after = replace(kept, charts=charts, receipts=receipts, quality=quality, learned=learned)
     watched = watch(state.persistent, policy, learned.baseline, partial(_late, after), bucket_s)
     after = after if watched is state.persistent else replace(after, persistent=watched)
     return after, Step(hits, overdue, llr, pi, norms)
@@ -210,7 +221,7 @@ def recent(state: RuleState, from_s: int, leaves: Ints) -> Recent:
 
 
 def everything(state: RuleState, from_s: int) -> tuple[int, int]:
-    """Outcomes and failures of all leaves in the kept buckets at or after `from_s`."""
+    """Outcomes and failures of all leaves since `from_s`."""
     n, k = sum((row.counts[:2].sum(axis=1) for row in _since(state.ring, from_s)), np.zeros(2, dtype=int))
     return int(n), int(k)
 
@@ -253,7 +264,7 @@ def forget(state: RuleState, scope: Scope) -> RuleState:
     members = state.index.members(scope)
     charts = state.charts.reset(state.index.touching(members))
     ring = tuple(_without(row, members) for row in state.ring)
-    return replace(state, charts=charts, ring=ring)
+    return replace(state, charts=charts, ring=ring, senders=forgotten(state.senders, members))
 
 
 def _without(row: Row, members: Bools) -> Row:
@@ -283,7 +294,7 @@ def _since(ring: tuple[Row, ...], from_s: int) -> Iterator[Row]:
         yield row
 
 
-def _kept(ring: tuple[Row, ...], after_s: int) -> tuple[Row, ...]:
+def _kept(ring: tuple[AnyRow, ...], after_s: int) -> tuple[AnyRow, ...]:
     """The rows later than `after_s`."""
     first = next((i for i, row in enumerate(ring) if row.bucket_s > after_s), len(ring))
     return ring[first:]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from alerts import charts as bank
 from alerts.baseline import HOUR_S
+from alerts.blame import words
 from alerts.detect import Recent, RuleState, Step, everything, recent
 from alerts.explain import Numbers, interval, missing_words, why_isolated
 from alerts.list_quality import tickets
+from alerts.measure import scope_of
 from alerts.persistent import LONG_S, above
 from alerts.policy import Policy
-from alerts.records import Severity
+from alerts.records import Incident, Severity, State
 from streams.records import BUCKET_S
 
 Floats = NDArray[np.float64]
@@ -29,6 +31,8 @@ class Nature(StrEnum):
     SYSTEMIC = "systemic"
     ISOLATED = "isolated"
     """Few recipients, or few that fail again and again: no outage."""
+    SENDER = "sender"
+    """One or few senders fail and the others do not: the carrier is well."""
     OVERDUE = "overdue"
     """Successes do not come: an outage whose failures are still to come, or late receipts."""
     PERSISTENT = "persistent"
@@ -71,6 +75,16 @@ def last_flagged(before: Mapping[Labels, int], now: Iterable[Flag], bucket_s: in
     last hour and its last weeks."""
     kept = {labels: at_s for labels, at_s in before.items() if bucket_s - at_s <= SHOWN_AFTER_END_S}
     return kept | {(f.rule, f.carrier, f.region, f.severity.value): bucket_s for f in now}
+
+
+def by_cause(flags: Iterable[Flag], incidents: Iterable[Incident]) -> Iterator[Flag]:
+    """The flags of a rule; those within an open incident of some senders say that it is them."""
+    of_senders = [i for i in incidents if i.state is State.OPEN and i.senders and i.senders.bad]
+    for flag in flags:
+        inside = (i for i in of_senders if scope_of(i).covers(flag.carrier, flag.region))
+        one = next(inside, None) if flag.nature is Nature.SYSTEMIC else None
+        why = words(one.senders) if one and one.senders else ""
+        yield flag._replace(nature=Nature.SENDER, why=why) if why else flag
 
 
 class Figures(NamedTuple):

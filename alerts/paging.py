@@ -20,6 +20,7 @@ SUMMARY_MAX = 1024
 LATE_MS = 60_000
 """A page that is sent so long after its decision says so."""
 Links = Sequence[tuple[str, str]]
+Details = dict[str, str | int | float]
 Display = Callable[[str], str]
 """What people call a carrier's id."""
 
@@ -105,9 +106,18 @@ def summary(incident: Incident, display: Display = str) -> str:
     if incident.reason is Decision.OVERDUE:
         return _cut(f"Receipts overdue: {incident.rule}, {where}: {incident.explanation}")
     return _cut(
-        f"Reachability anomaly: {incident.rule}, {where}: {incident.ratio:.1%} failing ({normal}); "
+        f"{_what(incident)}: {incident.rule}, {where}: {incident.ratio:.1%} failing ({normal}); "
         f"{counts} since {_clock(incident.onset_ms)} UTC"
     )
+
+
+def _what(incident: Incident) -> str:
+    """What it is: of a carrier, or of a sender and then of no carrier."""
+    if incident.senders is None or not incident.senders.bad:
+        return "Reachability anomaly"
+    names = ", ".join(one.name for one in incident.senders.bad)
+    several = "s" if len(incident.senders.bad) > 1 else ""
+    return f"Sender{several} {names} failing, not the carrier"
 
 
 def normal_words(incident: Incident) -> str:
@@ -174,11 +184,12 @@ def _paged_as(incident: Incident) -> Severity:
     return Severity.CRITICAL if incident.was_critical else Severity.WARNING
 
 
-def _details(incident: Incident, scope: Scope) -> dict[str, str | int | float]:
-    notes = {f"status_page_{n.name}": f"{n.indicator}: {n.words}" for n in incident.status_notes}
+def _details(incident: Incident, scope: Scope) -> Details:
+    notes: Details = {f"status_page_{n.name}": f"{n.indicator}: {n.words}" for n in incident.status_notes}
+    senders = incident.senders.bad if incident.senders else ()
     return notes | {
         "rule": incident.rule,
-        "scope": scope.kind.value,
+        "scope": incident.current_scope or incident.scope,
         "carrier": scope.carrier,
         "region": scope.region,
         "scope_at_opening": f"{incident.scope} {incident.carrier}/{incident.region}",
@@ -195,6 +206,7 @@ def _details(incident: Incident, scope: Scope) -> dict[str, str | int | float]:
         "reopened": incident.reopened,
         "reason": incident.reason.value,
         "explanation": incident.explanation,
+        "senders": ", ".join(one.name for one in senders),
     }
 
 

@@ -135,6 +135,12 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """An incident is one step more severe where so many of the failed, and such a share of them, were
     time-critical."""
 
+    sender_rest_odds: float = 4.0
+    sender_wait_s: int = 60
+    """The others must be proved (as a recovery is) not to fail with odds raised so much, for some senders to
+    be the cause; so long after its onset an incident may wait for that."""
+    senders_most: int = 5
+
     isolated_people: float = 5.0
     isolated_repeating_people: float = 50.0
     isolated_share: float = 0.3
