@@ -1,4 +1,4 @@
-"""What is known of the cause of an incident beside its counts: its senders, status pages."""
+"""What is known of the cause of an incident beside its counts: senders, status pages, Lookup."""
 
 from __future__ import annotations
 
@@ -38,3 +38,18 @@ class Senders(msgspec.Struct, frozen=True):
     """Who sends most, and how much of the outcomes it is."""
     seen: int = 0
     """How many senders are named."""
+
+
+class Verified(msgspec.Struct, frozen=True):
+    """What Lookup said of a sample of the failed numbers. `at_ms` is wall time; kinds are those of
+    `alerts.verification`."""
+
+    at_ms: int
+    looked_up: int
+    found: dict[str, int] = {}
+    """Numbers by kind."""
+    ruled_out: tuple[str, ...] = ()
+    """Kinds that are surely less than half of what failed."""
+    points_to: tuple[str, ...] = ()
+    """Kinds that are surely more than half."""
+    why_fewer: str = ""

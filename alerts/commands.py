@@ -139,6 +139,7 @@ def carried(stored: Incident | None, decided: Incident, held: Iterable[Silence])
             seq=decided.seq + people.changes,
             deliveries=stored.deliveries,
             status_notes=stored.status_notes,
+            verified=stored.verified,
             people=people,
         )
         if decided.reopened > stored.reopened and people.acknowledged_ms:

@@ -14,9 +14,10 @@ import msgspec
 from alerts.ageing import aged
 from alerts.assign import assign
 from alerts.case import RANK, Case, Watch, key_of, level_of, paging
+from alerts.causes import Senders
 from alerts.localise import Finding
 from alerts.measure import Now, counted, explained, in_scope, of_late, ratio_words, scope_of, why_no_outage
-from alerts.records import Decision, Incident, ScopeKind, Senders, Severity, State
+from alerts.records import Decision, Incident, ScopeKind, Severity, State
 from streams.records import BUCKET_S
 
 

@@ -10,11 +10,12 @@ import numpy as np
 
 from alerts import blame, detect
 from alerts import charts as bank
+from alerts.causes import Senders
 from alerts.counts import Tally
 from alerts.detect import RuleState, Step
 from alerts.explain import Numbers, interval, missing_words, why_isolated
 from alerts.policy import Policy
-from alerts.records import EVERYTHING, Decision, Incident, Scope, ScopeKind, Senders
+from alerts.records import EVERYTHING, Decision, Incident, Scope, ScopeKind
 from streams.records import BUCKET_S
 
 FEW = 50

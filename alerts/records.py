@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from alerts.causes import Senders as Senders
-from alerts.causes import StatusNote as StatusNote
+from alerts.causes import Senders, StatusNote, Verified
 from streams.commands import ToldTime
 
 VERSION = 1
@@ -232,6 +231,7 @@ class Incident(msgspec.Struct, frozen=True):
     deliveries: tuple[Delivery, ...] = ()
     status_notes: tuple[StatusNote, ...] = ()
     senders: Senders | None = None
+    verified: Verified | None = None
     team: str | None = None
     """Who is paged, frozen when the first page is wanted; '' the default, None not decided yet."""
     storm: str | None = None

@@ -18,6 +18,8 @@ from alerts.settings_routes import Slack as Slack
 from alerts.settings_routes import Team as Team
 from alerts.settings_routes import Webhook as Webhook
 from alerts.settings_routes import key_id as key_id
+from alerts.settings_verification import Verification as Verification
+from alerts.settings_verification import check_verification
 from streams import settings as base
 from streams.errors import ConfigError
 from streams.gateway import doors
@@ -70,6 +72,7 @@ class Settings(base.Settings, frozen=True):
     alerts: Alerts = Alerts()
     pages: Pages = Pages()
     status_pages: tuple[StatusPage, ...] = ()
+    verification: Verification = Verification()
 
     @property
     def pages_somebody(self) -> bool:
@@ -123,6 +126,7 @@ def check(settings: Settings) -> None:
     )
     check_status_pages(settings.status_pages)
     check_pages(settings.pages)
+    check_verification(settings.verification, settings.lookup)
 
 
 def check_pager(settings: Settings) -> None:

@@ -94,6 +94,26 @@ async def read_some(settings: Settings, topic: str, at_ms: int, most: int) -> As
                 yield value
 
 
+async def read_keyed(
+    settings: Settings, topic: str, keys: frozenset[bytes], around_ms: tuple[int, int], most: int
+) -> AsyncIterator[tuple[bytes, bytes]]:
+    """(key, value) of the committed records with one of `keys` in the topic of that full name, of those that
+    Kafka was given in [from, to) of `around_ms`; at most `most` records are read for it."""
+    async with _consumer(settings) as consumer:
+        consumer.assign([TopicPartition(topic, 0)])
+        await consumer.end_offsets([TopicPartition(topic, 0)])  # which asks for what the topic has
+        for number in sorted(consumer.partitions_for_topic(topic) or {0}):
+            tp = TopicPartition(topic, number)
+            consumer.assign([tp])
+            end = (await consumer.end_offsets([tp]))[tp]
+            start, stop = [await _offset_at(consumer, tp, at_ms, beyond=end) for at_ms in around_ms]
+            stop = min(stop, start + most)
+            most -= stop - start
+            for _, key, value in await read_from(consumer, tp, start, stop):
+                if key in keys and value is not None:
+                    yield key, value
+
+
 async def read_back(settings: Settings, topic: str, span_s: int) -> list[Complete]:
     """The newest complete buckets of the journal, `span_s` of bucket time, oldest first."""
     tp = TopicPartition(settings.topic(topic), 0)

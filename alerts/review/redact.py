@@ -78,6 +78,8 @@ def _evidence(evidence: Evidence, carrier: str) -> Evidence:
         policy={},
         code_version="",
         status_notes=(),
+        senders=None,
+        verified=None,
         silence=None,
         samples=(),
     )
