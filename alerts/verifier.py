@@ -49,7 +49,7 @@ MOST_LOOKED_AT = 2_000
 """Failed messages of each partition that are looked at for a sample."""
 MOST_READ = 100_000
 """Records of `outcomes` that are read for the numbers of a sample."""
-AROUND_MS = 5_000
+AROUND_MS = 15_000
 """So far from its receipt a record may have been given to Kafka."""
 _NUMBER = re.compile(r"\+[1-9]\d{7,14}", re.ASCII)
 _DAY_S = 86_400.0
