@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerts import charts as bank
-from alerts.by_sender import FAILED, TOLD, UNCOUNTED, SenderRow
+from alerts.by_sender import FAILED, TOLD, UNCOUNTED
 from alerts.causes import OfSender, Senders
 from alerts.detect import RuleState, recent
 from alerts.policy import Policy
@@ -27,6 +27,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 CANDIDATES = 10
+LEAST_FAILED, LEAST_OTHERS = 30, 30
+"""With fewer failures, or messages of others, nothing is said of where a ticket points."""
 
 
 class Blame(NamedTuple):
@@ -71,13 +73,10 @@ class Rest(NamedTuple):
 
 def blame(state: RuleState, policy: Policy, pi: Floats, scope: Scope, start_s: int, now_s: int) -> Blame:
     """Who is to blame in `scope` for what happened from bucket `start_s` to bucket `now_s`."""
-    rows = [row for row in state.senders if row.bucket_s >= start_s]
+    kept = since(state, start_s)
     leaves = np.flatnonzero(state.index.members(scope))
-    if not rows or not len(leaves):
-        return NOBODY
-    from_s = rows[0].bucket_s
-    counts = _counts(state, rows, leaves, pi[leaves], from_s)
-    if counts is None:
+    counts = _counts(state, kept, leaves, pi[leaves]) if kept else None
+    if kept is None or counts is None:
         return NOBODY
     chosen, rest = list[int](), Rest(counts.k, counts.n, counts.pi)
     while len(chosen) < min(policy.senders_most, len(counts.names)):
@@ -92,7 +91,7 @@ def blame(state: RuleState, policy: Policy, pi: Floats, scope: Scope, start_s: i
     rest = _rest(counts, suspects)
     shared = bool(_reached(policy, rest) >= policy.further_evidence)
     told = _told(counts, suspects[:0], _rest(counts, suspects[:1]), shared=shared)
-    return Blame(told, bool(chosen) and _may_be_known_soon(policy, counts, chosen, rest, now_s - from_s))
+    return Blame(told, bool(chosen) and _may_be_known_soon(policy, counts, chosen, rest, now_s - kept.from_s))
 
 
 def of_late(state: RuleState, policy: Policy, pi: Floats, scope: Scope, start_s: int, now_s: int) -> Blame:
@@ -116,21 +115,41 @@ def words(senders: Senders) -> str:
     return text.strip()
 
 
-def _counts(
-    state: RuleState, rows: Sequence[SenderRow], leaves: Ints, pi: Floats, from_s: int
-) -> Counts | None:
-    """None where nobody is named. What a leaf has delivered is shared out as those of its deliveries were
-    that are told by sender; where none is told, it counts for nobody."""
-    all_ = recent(state, from_s, leaves)
-    names, place = dict[str, int](), np.full(len(state.index.leaves), -1)
-    place[leaves] = np.arange(len(leaves))
-    parts = []
+class Kept(NamedTuple):
+    """The kept entries of all buckets since some moment, end to end."""
+
+    from_s: int
+    names: tuple[str, ...]
+    sender: Ints
+    leaf: Ints
+    counts: Floats
+    """[3, entries] as in BySender."""
+
+
+def since(state: RuleState, start_s: int) -> Kept | None:
+    """What is kept by sender from bucket `start_s` on; None where there is nothing."""
+    rows = [row for row in state.senders if row.bucket_s >= start_s]
+    if not rows:
+        return None
+    names, senders = dict[str, int](), list[Ints]()
     for _, by in rows:
         number = np.array([names.setdefault(name, len(names)) for name in by.names], dtype=np.int64)
-        mine = place[by.leaf] >= 0
-        parts.append((number[by.sender[mine]], place[by.leaf[mine]], by.counts[:, mine]))
-    sender, leaf = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
-    counts = np.concatenate([part[2] for part in parts], axis=1).astype(np.float64)
+        senders.append(number[by.sender])
+    leaf = np.concatenate([row.by.leaf for row in rows]).astype(np.int64)
+    counts = np.concatenate([row.by.counts for row in rows], axis=1).astype(np.float64)
+    return Kept(rows[0].bucket_s, tuple(names), np.concatenate(senders), leaf, counts)
+
+
+def _counts(state: RuleState, kept: Kept, leaves: Ints, pi: Floats) -> Counts | None:
+    """None where nobody is named. What a leaf has delivered is shared out as those of its deliveries were
+    that are told by sender; where none is told, it counts for nobody."""
+    place = np.full(len(state.index.leaves), -1)
+    place[leaves] = np.arange(len(leaves))
+    mine = place[kept.leaf] >= 0
+    used, sender = np.unique(kept.sender[mine], return_inverse=True)
+    names = {kept.names[i]: number for number, i in enumerate(used.tolist())}
+    leaf, counts = place[kept.leaf[mine]], kept.counts[:, mine]
+    all_ = recent(state, kept.from_s, leaves)
     failures = np.bincount(sender, counts[FAILED], len(names))
     if "" in names:
         failures[names[""]] = 0
@@ -217,3 +236,33 @@ def _told(counts: Counts, bad: Sequence[int], rest: Rest, *, shared: bool) -> Se
     others = round(float(rest.k.sum())), round(float(rest.n.sum()))
     name, share = counts.busiest
     return Senders(each, *others, shared, name, round(share, 4), counts.seen)
+
+
+def pointing(state: RuleState, kept: Kept, scope: Scope) -> str:
+    """Which list or route a ticket points to, in words; '' where too little is told by sender.
+
+    A sender stands out where its odds are at least half as high again as those of all others, four standard
+    errors beyond chance, and a third of the failures are its own.
+    """
+    leaves = np.flatnonzero(state.index.members(scope))
+    counts = _counts(state, kept, leaves, np.zeros(len(leaves)))
+    if counts is None:
+        return ""
+    k, n = float(counts.k.sum()), float(counts.n.sum())
+    own_k, own_n = counts.own_k.sum(axis=1), np.minimum(counts.own_n.sum(axis=1), n)
+    ratio = (k - own_k + 0.5) / (n - own_n + 1)
+    expected = own_n * ratio
+    beyond = (own_k - expected) / np.sqrt(np.maximum(expected * (1 - ratio), 1e-9))
+    worst = int(own_k.argmax())
+    share, sent = own_k[worst] / k, own_n[worst] / n
+    if n - own_n[worst] < LEAST_OTHERS:
+        return f"All but {n - own_n[worst]:.0f} of its messages are from {counts.names[worst]}."
+    odds = (own_k / np.maximum(own_n - own_k, 0.5)) / (ratio / (1 - ratio))
+    if odds[worst] >= 1.5 and beyond[worst] >= 4 and share >= 1 / 3:
+        return (
+            f"It points to the list of sender {counts.names[worst]}: {share:.0%} of the failures on "
+            f"{sent:.0%} of the messages."
+        )
+    if k < LEAST_FAILED or counts.seen < 2:
+        return ""
+    return f"No sender stands out among {counts.seen}: it points to the route, or to a list that all share."

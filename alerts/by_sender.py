@@ -39,6 +39,7 @@ FAILED, UNCOUNTED, TOLD = range(3)
 """Failures of the rule; what else did not arrive; deliveries as far as they were told by sender."""
 _NONE = np.zeros(0, dtype=np.int32)
 NOBODY = BySender((), _NONE, _NONE, np.zeros((3, 0), dtype=np.int32))
+KEPT_S = 3600
 MOST_ENTRIES = 200_000
 """Of all kept buckets; 20 bytes each."""
 
@@ -94,6 +95,7 @@ def remembered(
 ) -> tuple[SenderRow, ...]:
     """The kept buckets with a new one: what nobody suspects [L] is not kept, and the oldest go where room
     is short. `where` are the numbers of the leaves that `by` counts in its own order."""
+    rows = rows[sum(row.bucket_s <= bucket_s - KEPT_S for row in rows) :]
     leaf = where[by.leaf].astype(np.int32)
     wanted = suspect[leaf]
     if not wanted.any():

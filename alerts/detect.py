@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,9 +38,6 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 NOTHING: Mapping[Scope, int] = MappingProxyType({})
-
-
-AnyRow = TypeVar("AnyRow", "Row", SenderRow)
 
 
 class Row(NamedTuple):
@@ -149,10 +146,10 @@ def step(
         learned = learn(learned, index, policy, charts, seen, ill)
         receipts = learn_receipts(receipts, policy, due, table, where, ill > 0, bucket_s)
     ring = (*_kept(state.ring, bucket_s - policy.ring_s), row)
-    suspect = index.inside((charts.w.max(axis=0) > policy.suspect_evidence) | (charts.flagged_s > 0))
-    senders = remembered(
-        _kept(state.senders, bucket_s - policy.ring_s), table.by_sender, where, suspect, bucket_s
-    )
+    doubted = (charts.w.max(axis=0) > policy.suspect_evidence) | (charts.flagged_s > 0)
+    doubted |= state.quality.charts.flagged_s > 0
+    suspect = index.inside(doubted) | (state.persistent.since_s > 0)
+    senders = remembered(state.senders, table.by_sender, where, suspect, bucket_s)
     quality = state.quality
     if list_quality.is_due(bucket_s):
         quality = list_quality.hourly(quality, index, policy, learned, bucket_s + BUCKET_S)
@@ -294,7 +291,7 @@ def _since(ring: tuple[Row, ...], from_s: int) -> Iterator[Row]:
         yield row
 
 
-def _kept(ring: tuple[AnyRow, ...], after_s: int) -> tuple[AnyRow, ...]:
+def _kept(ring: tuple[Row, ...], after_s: int) -> tuple[Row, ...]:
     """The rows later than `after_s`."""
     first = next((i for i, row in enumerate(ring) if row.bucket_s > after_s), len(ring))
     return ring[first:]

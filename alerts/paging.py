@@ -13,10 +13,12 @@ import msgspec
 
 from alerts.measure import scope_of
 from alerts.records import ALL, Decision, Form, Incident, Page, Scope, ScopeKind, Severity, State
+from alerts.verification import CAUSES, Kind, words
 from streams.records import BUCKET_S, UNKNOWN
 
 CRITICAL_SUFFIX = ":critical"
 SUMMARY_MAX = 1024
+MANY_HANDSETS = 50
 LATE_MS = 60_000
 """A page that is sent so long after its decision says so."""
 Links = Sequence[tuple[str, str]]
@@ -105,10 +107,21 @@ def summary(incident: Incident, display: Display = str) -> str:
         counts += f", {incident.time_critical} time-critical"
     if incident.reason is Decision.OVERDUE:
         return _cut(f"Receipts overdue: {incident.rule}, {where}: {incident.explanation}")
+    out = ruled_out(incident) if incident.severity is Severity.CRITICAL else ""
     return _cut(
         f"{_what(incident)}: {incident.rule}, {where}: {incident.ratio:.1%} failing ({normal}); "
-        f"{counts} since {_clock(incident.onset_ms)} UTC"
+        f"{counts} since {_clock(incident.onset_ms)} UTC" + (f". Ruled out: {out}" if out else "")
     )
+
+
+def ruled_out(incident: Incident) -> str:
+    """What is known not to be the cause, for whoever is to escalate it to the carrier."""
+    out = ["a few handsets"] if incident.distinct_recipients >= MANY_HANDSETS else []
+    if incident.senders is not None and incident.senders.shared:
+        out.append("one sender")
+    if incident.verified is not None:
+        out += [CAUSES[Kind(kind)] for kind in incident.verified.ruled_out]
+    return ", ".join(out)
 
 
 def _what(incident: Incident) -> str:
@@ -207,6 +220,8 @@ def _details(incident: Incident, scope: Scope) -> Details:
         "reason": incident.reason.value,
         "explanation": incident.explanation,
         "senders": ", ".join(one.name for one in senders),
+        "ruled_out": ruled_out(incident),
+        "verification": words(incident.verified) if incident.verified else "",
     }
 
 

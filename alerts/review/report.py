@@ -18,6 +18,7 @@ from alerts.review.impact import Impact, figures, healthy
 from alerts.review.series import Series
 from alerts.review.similar import Alike, Mix, Recurrence
 from alerts.review.timeline import Timeline, timeline
+from alerts.verification import words
 from alerts.wording import where
 from streams.records import BUCKET_S
 
@@ -153,7 +154,8 @@ def mixes(events: Iterable[Frozen]) -> dict[str, Mix]:
 def _explanation(incident: Incident, frozen: Sequence[Evidence]) -> str:
     """The words of the opening: those of the end only say that it is over."""
     opened = (e.explanation for e in frozen if e.moment is Moment.OPEN)
-    return next(opened, "") or incident.explanation
+    looked_up = words(incident.verified) if incident.verified else ""
+    return " ".join(filter(None, (next(opened, "") or incident.explanation, looked_up)))
 
 
 def _head(incident: Incident, display: Callable[[str], str], explanation: str) -> Head:
