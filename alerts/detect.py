@@ -146,9 +146,8 @@ def step(
         learned = learn(learned, index, policy, charts, seen, ill)
         receipts = learn_receipts(receipts, policy, due, table, where, ill > 0, bucket_s)
     ring = (*_kept(state.ring, bucket_s - policy.ring_s), row)
-    doubted = (charts.w.max(axis=0) > policy.suspect_evidence) | (charts.flagged_s > 0)
-    doubted |= state.quality.charts.flagged_s > 0
-    suspect = index.inside(doubted) | (state.persistent.since_s > 0)
+    suspect = index.inside(charts.suspected(policy) | (state.quality.charts.flagged_s > 0))
+    suspect |= state.persistent.since_s > 0
     senders = remembered(state.senders, table.by_sender, where, suspect, bucket_s)
     quality = state.quality
     if list_quality.is_due(bucket_s):
