@@ -1,11 +1,13 @@
 """Counts of one closed bucket by sender: what tells a bad sender from a bad carrier (docs/detection.md, 7).
 
-Of failures a cell names 20 senders, of deliveries 8, and these only in the company of failures
-(`streams.fold`); what is left is under ''. Numbers are masked here: from here on nobody knows them.
+Of failures a cell names 20 senders, of deliveries 8, of one in four and in the company of failures alone
+(`streams.intake`, `streams.fold`); what is left is under ''. Numbers are masked here: from here on nobody
+knows them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -91,13 +93,15 @@ def of_rule(cells: Cells, flat: Flat, book: RuleBook, rule: Rule, leaf_of_cell: 
 
 
 def remembered(
-    rows: tuple[SenderRow, ...], by: BySender, where: Ints, suspect: Bools, bucket_s: int
+    rows: tuple[SenderRow, ...], by: BySender, where: Ints, suspect: Callable[[], Bools], bucket_s: int
 ) -> tuple[SenderRow, ...]:
     """The kept buckets with a new one: what nobody suspects [L] is not kept, and the oldest go where room
     is short. `where` are the numbers of the leaves that `by` counts in its own order."""
     rows = rows[sum(row.bucket_s <= bucket_s - KEPT_S for row in rows) :]
+    if not len(by.leaf):
+        return rows
     leaf = where[by.leaf].astype(np.int32)
-    wanted = suspect[leaf]
+    wanted = suspect()[leaf]
     if not wanted.any():
         return rows
     rows = (*rows, SenderRow(bucket_s, _some(by, leaf, wanted)))

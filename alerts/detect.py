@@ -145,18 +145,22 @@ def step(
         seen = Seen(bucket_s, k, n, said.k - said.m, said.q, said.known)
         learned = learn(learned, index, policy, charts, seen, ill)
         receipts = learn_receipts(receipts, policy, due, table, where, ill > 0, bucket_s)
-    ring = (*_kept(state.ring, bucket_s - policy.ring_s), row)
-    suspect = index.inside(charts.suspected(policy) | (state.quality.charts.flagged_s > 0))
-    suspect |= state.persistent.since_s > 0
+    suspect = partial(_suspect, state, policy, charts)
     senders = remembered(state.senders, table.by_sender, where, suspect, bucket_s)
     quality = state.quality
     if list_quality.is_due(bucket_s):
         quality = list_quality.hourly(quality, index, policy, learned, bucket_s + BUCKET_S)
-    kept = replace(state, ring=ring, senders=senders)
+    kept = replace(state, ring=(*_kept(state.ring, bucket_s - policy.ring_s), row), senders=senders)
     after = replace(kept, charts=charts, receipts=receipts, quality=quality, learned=learned)
     watched = watch(state.persistent, policy, learned.baseline, partial(_late, after), bucket_s)
     after = after if watched is state.persistent else replace(after, persistent=watched)
     return after, Step(hits, overdue, llr, pi, norms)
+
+
+def _suspect(state: RuleState, policy: Policy, charts: Charts) -> Bools:
+    """Leaves [L] of which anybody may ask who sent what failed."""
+    scopes = charts.suspected(policy) | (state.quality.charts.flagged_s > 0)
+    return state.index.inside(scopes) | (state.persistent.since_s > 0)
 
 
 def _due(state: RuleState, policy: Policy, table: Table, where: Ints) -> tuple[Receipts, Table, Due]:

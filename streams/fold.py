@@ -18,6 +18,9 @@ TOP_SENDERS = 20
 TOP_DELIVERED = 8
 """Senders that a cell of deliveries names. Whoever is not among them has sent less than a ninth of it, so
 that what the others have sent is known to within that (alerts/senders.py)."""
+TOLD = np.uint64(3)
+"""Deliveries whose fingerprint has none of these bits tell their sender: one in four is enough to share out
+all of them."""
 MAX_SENDER_LENGTH = 64
 _MOST_NAMES = 200_000
 _BOUNDS_MS = np.array(LATENCY_BOUNDS_S, np.int64) * 1000

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from streams.batch import Batch, DeadLetter, sources_and_stamps
 from streams.failures import Failures
-from streams.fold import NO_LATENCY, SEND, SIGNAL, Fold, latency_column
+from streams.fold import NO_LATENCY, SEND, SIGNAL, TOLD, Fold, latency_column
 from streams.kinds import CHECKED, CODE, RESULTS, Kinds
 from streams.partition import PartitionIntake
 from streams.privacy import RecipientHasher
@@ -258,7 +258,7 @@ class Intake:
                 at = np.flatnonzero(in_flight & flags)
                 self.fold.add(work.row[at], receipt_s[at], np.full(len(at), what))
         fails = self._kinds.fails[work.row[counted]]
-        well = counted[~fails]
+        well = counted[~fails & (work.fingerprint[counted] & TOLD == 0)]
         self.fold.add_delivered(work.row[well], receipt_s[well], work.senders(well))
         for i in counted[fails].tolist():
             row, at_ms = int(work.row[i]), int(work.received_ms[i])

@@ -78,7 +78,8 @@ def buckets(
                 k = int(rng.binomial(n, fails(at, carrier, region, sender)))
                 where = np.full(n - k, START_S + at)
                 fold.add(np.full(n - k, row), where, np.full(n - k, NO_LATENCY))
-                fold.add_delivered(np.full(n - k, row), where, [sender] * (n - k))
+                told = int(rng.binomial(n - k, 0.25))
+                fold.add_delivered(np.full(told, row), where[:told], [sender] * told)
                 ill = np.full(k, row + len(LEAVES))
                 fold.add(ill, np.full(k, START_S + at), np.full(k, NO_LATENCY))
                 for recipient in rng.integers(2**60, size=k).tolist():
