@@ -53,6 +53,7 @@ log = logging.getLogger("alerts.app")
 
 BLIND_AFTER_S = 60
 PING_EVERY_S = 2.0
+Moved = Callable[[Incident, str], None]
 _WALL = WallClock(Clock())
 
 
@@ -128,9 +129,7 @@ def run_alerts(settings: Settings) -> None:
         start_worker(app)
 
 
-def _beside(
-    settings: Settings, station: Station, clock: WallClock, metrics: Metrics
-) -> Callable[[Incident, str], None]:
+def _beside(settings: Settings, station: Station, clock: WallClock, metrics: Metrics) -> Moved:
     """What is done of its own whenever an incident has moved: evidence, and Lookup where it is wanted."""
     asked = [Freezer(settings, station.file, clock.now_ms, _WALL.now_ms).ask]
     if settings.verification.enabled:

@@ -48,6 +48,8 @@ class Head(msgspec.Struct, frozen=True):
     team: str
     verdict: str
     verdict_by: str
+    looked_up: str = ""
+    """What Lookup said of the failed numbers; '' where none was asked for."""
 
 
 class Review(msgspec.Struct, frozen=True):
@@ -154,8 +156,7 @@ def mixes(events: Iterable[Frozen]) -> dict[str, Mix]:
 def _explanation(incident: Incident, frozen: Sequence[Evidence]) -> str:
     """The words of the opening: those of the end only say that it is over."""
     opened = (e.explanation for e in frozen if e.moment is Moment.OPEN)
-    looked_up = words(incident.verified) if incident.verified else ""
-    return " ".join(filter(None, (next(opened, "") or incident.explanation, looked_up)))
+    return next(opened, "") or incident.explanation
 
 
 def _head(incident: Incident, display: Callable[[str], str], explanation: str) -> Head:
@@ -178,4 +179,5 @@ def _head(incident: Incident, display: Callable[[str], str], explanation: str) -
         team=incident.team or "",
         verdict=incident.people.verdict,
         verdict_by=incident.people.verdict_by,
+        looked_up=words(incident.verified) if incident.verified else "",
     )
