@@ -19,13 +19,14 @@ from alerts.demo.events import Teller
 from alerts.demo.faults import AFTER_ONSET_S, FAULTS, PAGER_DOWN, PAGER_DOWN_S, PAGER_DOWN_STATUS
 from alerts.demo.past import Past
 from alerts.demo.proof import Proof
+from alerts.demo.recording import Recording
 from alerts.demo.stage import Stage, wall_ms
 from alerts.demo.story import Story
 from alerts.demo.watch import FlagWatch, IncidentWatch, PageWatch, ReadyWatch
 from alerts.supervise import ROLES, Note, What
 from streams.errors import MonitorError
 from streams.simulate import scenario as scenarios
-from streams.simulate.feed import Feeder, Pacer, Progress, feed
+from streams.simulate.feed import Feeder, Pacer, Progress, Sink, feed
 from streams.simulate.parts import Scenario
 from streams.simulate.traffic import new_ledger, records
 from streams.topics import OUTCOMES
@@ -55,6 +56,7 @@ class Options(NamedTuple):
     for_s: float | None = None
     once: bool = False
     fault: str | None = None
+    recording: Recording | None = None
 
     @property
     def span_s(self) -> float:
@@ -81,7 +83,9 @@ def play(options: Options, teller: Teller) -> Outcome:
     progress("history", "starting")
     past = Past(options.scenario, options.seed, clock.now_ms())
     with Stage(scenarios.sources_of(options.scenario), clock, progress) as stage:
-        past.publish(stage.settings)
+        known = past.publish(stage.settings)
+        if options.recording is not None:
+            options.recording.begin(stage.settings.sources, known)
         progress("history", "ready")
         return Play(options, teller, clock, stage, began_s).run(progress)
 
@@ -150,6 +154,8 @@ class Play:
             outcome = Outcome(not self._options.once, "interrupted")
         finally:
             traffic.stop()
+            if self._options.recording is not None:
+                self._options.recording.end(self._story.proof.incidents.values())
             wall_s = time.monotonic() - self._began_s
             self._story.done(*outcome, records=traffic.progress.records, wall_s=wall_s)
         return outcome
@@ -249,7 +255,7 @@ class Traffic:
         # Beyond the span, so that the stream never ends before the story does.
         duration_s = int(options.span_s) + 60
         self._scenario = msgspec.structs.replace(options.scenario, duration_s=duration_s)
-        self._seed, self._start_ms = options.seed, start_ms
+        self._seed, self._start_ms, self._recording = options.seed, start_ms, options.recording
         self._ledger = new_ledger(self._scenario, start_ms, options.seed)
         self._pacer = Pacer(clock.now_ms, options.speed)
         self._kafka, self._topic = stage.addresses.kafka, stage.settings.topic(OUTCOMES)
@@ -275,7 +281,9 @@ class Traffic:
     def _write(self) -> None:
         try:
             emissions = records(self._scenario, self._seed, self._start_ms, self._ledger)
-            feeder = Feeder(self._kafka, self._topic)
+            feeder: Sink = Feeder(self._kafka, self._topic)
+            if self._recording is not None:
+                feeder = self._recording.beside(feeder)
             feed(emissions, feeder, self._pacer, self._note, 0.2, keep_going=lambda: self._go)
         except Exception as e:
             self._failure = e
