@@ -20,12 +20,13 @@ from alerts.baseline import BLOCK_S, Baseline
 from alerts.by_sender import BySender, SenderRow
 from alerts.charts import Charts
 from alerts.decide import Look
-from alerts.detect import Row, RuleState
+from alerts.detect import RuleState
 from alerts.learn import Block, Learned
 from alerts.list_quality import ListQuality
 from alerts.persistent import Persistent
 from alerts.policy import Policy
 from alerts.receipts import Receipts
+from alerts.ring import Row
 from alerts.scopes import Index, Leaf
 from alerts.wobble import Wobble
 

@@ -17,7 +17,7 @@ I64 = NDArray[np.int64]
 TOP_SENDERS = 20
 TOP_DELIVERED = 8
 """Senders that a cell of deliveries names. Whoever is not among them has sent less than a ninth of it, so
-that what the others have sent is known to within that (alerts/senders.py)."""
+that what the others have sent is known to within that (alerts/by_sender.py)."""
 TOLD = np.uint64(3)
 """Deliveries whose fingerprint has none of these bits tell their sender: one in four is enough to share out
 all of them."""

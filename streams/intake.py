@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from streams.batch import Batch, DeadLetter, sources_and_stamps
 from streams.failures import Failures
 from streams.fold import NO_LATENCY, SEND, SIGNAL, TOLD, Fold, latency_column
-from streams.kinds import CHECKED, CODE, RESULTS, Kinds
+from streams.kinds import CODE, RESULTS, Kinds
 from streams.partition import PartitionIntake
 from streams.privacy import RecipientHasher
 from streams.records import UNKNOWN, FailedRecipient, Malformed, Reading, Reason, Result, SeriesKey
@@ -32,7 +32,7 @@ from streams.source import (
 )
 from streams.split import split
 from streams.teller import Teller
-from streams.work import Where, Work, only_readings, places
+from streams.work import Where, Work, only_readings, or_minus_one, places
 
 I64 = NDArray[np.int64]
 
@@ -161,10 +161,10 @@ class Intake:
     def _times(self, at: Where, readings: list[Reading], batch: Batch, work: Work) -> None:
         sent = [r.sent_time_ms for r in readings]
         if any(sent):
-            work.sent_ms[at] = _or_minus_one(sent)
+            work.sent_ms[at] = or_minus_one(sent)
         provider = [r.provider_time_ms for r in readings]
         if any(provider):
-            work.provider_ms[at] = _or_minus_one(provider)
+            work.provider_ms[at] = or_minus_one(provider)
         silent = work.received_ms[at] < 0
         if silent.any():
             places = np.arange(work.n)[at]
@@ -249,8 +249,7 @@ class Intake:
             latency = latency_column(work.received_ms[counted] - work.sent_ms[counted])
             column = np.where(work.sent_ms[counted] >= 0, latency, NO_LATENCY)
             self.fold.add(work.row[counted], receipt_s[counted], column)
-            if self._kinds.checks:
-                self._count_checked(work, counted)
+            self._kinds.count_checked(work.row[counted], work.source[counted], self._names, self.checked)
         canaries = np.flatnonzero(work.live & (work.result == CODE[Result.CANARY]))
         self.fold.add(work.row[canaries], receipt_s[canaries], np.full(len(canaries), SEND))
         in_flight = work.live & (work.result == CODE[Result.IN_FLIGHT])
@@ -266,15 +265,6 @@ class Intake:
             source, reading = self._sources[self._names[int(work.source[i])]], work.readings[i]
             recipient = self._failures.add(source.account, self._kinds.keys[row], reading, at_ms)
             self.fold.add_failed(row, at_ms // 1000, recipient, reading.sender, source.traffic_class(reading))
-
-    def _count_checked(self, work: Work, counted: I64) -> None:
-        checked = self._kinds.checked[work.row[counted]]
-        flat = np.bincount(work.source[counted] * len(CHECKED) + checked)
-        for i in np.flatnonzero(flat).tolist():
-            number, what = divmod(i, len(CHECKED))
-            if what:
-                name = (self._names[number], CHECKED[what].value)
-                self.checked[name] = self.checked.get(name, 0) + int(flat[i])
 
     def _bury(self, batch: Batch, work: Work, partitions: Sequence[PartitionIntake]) -> None:
         for i in np.flatnonzero(work.live & (work.result == CODE[Result.MALFORMED])).tolist():
@@ -292,10 +282,3 @@ class Intake:
                     batch.timestamp_ms[i],
                 )
             )
-
-
-def _or_minus_one(times_ms: list[int | None]) -> I64 | list[int]:
-    try:
-        return np.array(times_ms, np.int64)
-    except TypeError:  # some are unknown
-        return [-1 if t is None else t for t in times_ms]

@@ -16,6 +16,8 @@ from streams.region import Level, RegionOf
 from streams.source import Kind, Source
 from streams.teller import FullLabels, Labels, Teller
 
+I64 = NDArray[np.int64]
+
 MOST = 500_000
 RESULTS = tuple(Result)
 CODE = {result: i for i, result in enumerate(RESULTS)}
@@ -46,6 +48,19 @@ class Kinds:
     def checks(self) -> bool:
         """Whether any carrier is compared with Lookup's."""
         return any(teller.looks_up for teller in self._tellers.values())
+
+    def count_checked(
+        self, rows: I64, sources: I64, names: list[str], into: dict[tuple[str, str], int]
+    ) -> None:
+        """Adds what Lookup says beside records of these kinds, by the source's name."""
+        if not self.checks:
+            return
+        flat = np.bincount(sources * len(CHECKED) + self.checked[rows])
+        for i in np.flatnonzero(flat).tolist():
+            number, what = divmod(i, len(CHECKED))
+            if what:
+                name = (names[number], CHECKED[what].value)
+                into[name] = into.get(name, 0) + int(flat[i])
 
     def rows(self, source: Source, readings: Sequence[Reading]) -> list[int]:
         """The number of each reading's kind; regions that no label tells come from the number."""
