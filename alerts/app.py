@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -26,6 +26,7 @@ from alerts.settings import Settings
 from alerts.station import NoPager, Pages, Station
 from alerts.status_pages import StatusPages
 from alerts.store import RedisStore
+from alerts.verifier import Verifier
 from alerts.vitals import unwell
 from streams.app import start_worker, wait_for_kafka
 from streams.clock import WallClock
@@ -52,6 +53,7 @@ log = logging.getLogger("alerts.app")
 
 BLIND_AFTER_S = 60
 PING_EVERY_S = 2.0
+Moved = Callable[[Incident, str], None]
 _WALL = WallClock(Clock())
 
 
@@ -94,7 +96,7 @@ def run_alerts(settings: Settings) -> None:
     if settings.status_pages:
         station.on_opened = StatusPages(settings.status_pages, station.attach, _WALL.now_ms).ask
     clock = WallClock(settings.clock)
-    station.on_moved = Freezer(settings, station.file, clock.now_ms, _WALL.now_ms).ask
+    station.on_moved = _beside(settings, station, clock, metrics)
     seen = Seen(station, readiness, clock, settings)
     seen.provide(metrics)
     runner = Runner(app, station, readiness, at_once=True)
@@ -125,6 +127,19 @@ def run_alerts(settings: Settings) -> None:
         topics = [WINDOWS, DETECTOR_STATE, INCIDENTS, INCIDENT_EVENTS, INCIDENT_COMMANDS, SILENCES]
         wait_for_kafka(settings, topics, readiness)
         start_worker(app)
+
+
+def _beside(settings: Settings, station: Station, clock: WallClock, metrics: Metrics) -> Moved:
+    """What is done of its own whenever an incident has moved: evidence, and Lookup where it is wanted."""
+    asked = [Freezer(settings, station.file, clock.now_ms, _WALL.now_ms).ask]
+    if settings.verification.enabled:
+        asked.append(Verifier(settings, station.verify, _WALL.now_ms, metrics).ask)
+
+    def moved(incident: Incident, what: str) -> None:
+        for ask in asked:
+            ask(incident, what)
+
+    return moved
 
 
 def _reviews(settings: Settings, clock: WallClock, alike: bool) -> Make:

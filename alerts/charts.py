@@ -76,6 +76,11 @@ class Charts:
             carry(getattr(self, name), array, moves)
         return wide
 
+    def suspected(self, policy: Policy) -> Bools:
+        """Which scopes [S] are flagged, or have some evidence."""
+        suspected: Bools = (self.w.max(axis=0) > policy.suspect_evidence) | (self.flagged_s > 0)
+        return suspected
+
     def reset(self, scopes: Bools) -> Charts:
         """The same with the charts and latches of `scopes` [S] empty. How they jump is kept."""
         evidence = {name: array for name, array in vars(self).items() if name not in ("rise", "last", "jump")}

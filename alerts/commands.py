@@ -128,10 +128,8 @@ def bare(incident: Incident) -> Incident:
 
 
 def carried(stored: Incident | None, decided: Incident, held: Iterable[Silence]) -> Change:
-    """What the detector decided, with deliveries, status notes and people's part as they are stored.
-
-    `decided` is the incident after its last bucket; `held` are all silences.
-    """
+    """What the detector decided in its last bucket, with deliveries, what was looked up and people's part as
+    they are stored. `held` are all silences."""
     if stored is not None:
         people = stored.people
         decided = msgspec.structs.replace(
@@ -139,6 +137,7 @@ def carried(stored: Incident | None, decided: Incident, held: Iterable[Silence])
             seq=decided.seq + people.changes,
             deliveries=stored.deliveries,
             status_notes=stored.status_notes,
+            verified=stored.verified,
             people=people,
         )
         if decided.reopened > stored.reopened and people.acknowledged_ms:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from alerts.by_sender import NOBODY, BySender, Flat, flattened, of_rule
 from alerts.policy import Policy
 from alerts.scopes import Leaf
 from streams.records import LATENCY_BOUNDS_S, Cells
@@ -82,11 +83,13 @@ class Table:
     """[2, 5, leaves] successes and failures by delay, as DELAYS_S; [2, 5, 1] of zeros where not known."""
     urgent: Int32s = field(default_factory=lambda: np.zeros(1, dtype=np.int32))
     """[1] of zeros where not known."""
+    by_sender: BySender = NOBODY
 
     @classmethod
     def of(cls, counts: LeafCounts) -> Table:
         columns = np.array(list(counts.values()), dtype=np.int32).reshape(-1, len(Count._fields)).T
-        return cls(tuple(counts), **dict(zip(Count._fields, columns, strict=True)))
+        n, k, finals, failed, sends, old_n, old_k, urgent = columns
+        return cls(tuple(counts), n, k, finals, failed, sends, old_n, old_k, urgent=urgent)
 
     def without_old(self, leaves: Bools) -> Table:
         """The table without old receipts as evidence of some of its `leaves`; people still see them."""
@@ -104,8 +107,8 @@ class Table:
 
 def tables(cells: Cells, book: RuleBook) -> dict[str, Table]:
     """Counts by rule of one bucket's cells, all parts merged; only leaves with outcomes or sends."""
-    columns = _columns(cells)
-    return {rule.name: _table(cells, columns, book, rule) for rule in book.rules}
+    columns, senders = _columns(cells), flattened(cells)
+    return {rule.name: _table(cells, columns, senders, book, rule) for rule in book.rules}
 
 
 def leaves(cells: Cells, book: RuleBook) -> dict[str, dict[Leaf, Count]]:
@@ -156,7 +159,7 @@ def _columns(cells: Cells) -> _Columns:
     return _Columns(n, k, finals, finals, sends, np.minimum(old, n), np.minimum(old, k), urgent)
 
 
-def _table(cells: Cells, columns: _Columns, book: RuleBook, rule: Rule) -> Table:
+def _table(cells: Cells, columns: _Columns, senders: Flat, book: RuleBook, rule: Rule) -> Table:
     number: dict[Leaf, int] = {}
     leaf_of_key = [
         number.setdefault((key.carrier, key.region), len(number)) if book.eligible(rule, key) else -1
@@ -171,10 +174,13 @@ def _table(cells: Cells, columns: _Columns, book: RuleBook, rule: Rule) -> Table
     }
     present = np.flatnonzero((sums["finals"] > 0) | (sums["sends"] > 0))
     names = list(number)
+    place = np.full(len(number), -1)
+    place[present] = np.arange(len(present))
     return Table(
         tuple(names[i] for i in present.tolist()),
         **{name: own[present] for name, own in sums.items()},
         delays=_delays(cells, leaf, fails, len(number))[..., present],
+        by_sender=of_rule(cells, senders, book, rule, np.append(place, -1)[leaf]),
     )
 
 

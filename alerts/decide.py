@@ -1,6 +1,6 @@
 """The deciding stations as one step: closed bucket in, flags, incidents and transitions out.
 
-    cells -> leaves -> step -> localise -> apply -> Decided
+    cells -> leaves -> step -> localise -> blame -> apply -> Decided
 
 A pure function of state and bucket: the same buckets always decide the same.
 """
@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import NamedTuple
 
-from alerts import detect, incident
+from alerts import blame, detect, incident
 from alerts.case import Case, Watch
 from alerts.charts import Charts
 from alerts.counts import LeafCounts, Table
 from alerts.detect import RuleState
-from alerts.flags import Flag
+from alerts.flags import Flag, by_cause
 from alerts.flags import flags as flags_of
 from alerts.localise import Finding, localise, overdue
 from alerts.measure import Now, scope_of
@@ -128,14 +129,14 @@ def decide(
         rule, said = detect.step(rule, policy, bucket_s, counts.get(rule.rule, {}), held, whole=whole)
         now = Now(rule, said, policy, bucket_s)
         findings, look = _look(now, own, look)
-        findings = (*findings, *_overdue(now, own, findings))
+        findings = (*map(partial(_blamed, now), findings), *_overdue(now, own, findings))
         judged.append(Judged(now, findings))
         after = incident.apply(own, findings, now)
         rule = _forget_resolved(rule, after, now)
         rules.append(rule)
         looks.append(look)
         cases.extend(after)
-        flags.extend(flags_of(rule, policy, said, bucket_s))
+        flags.extend(by_cause(flags_of(rule, policy, said, bucket_s), (c.incident for c in after)))
         expected.append(Expected(rule.rule, rule.index.leaves, said.pi))
     decided = Decided(
         tuple(flags),
@@ -185,6 +186,12 @@ def _look(now: Now, cases: Sequence[Case], look: Look) -> tuple[tuple[Finding, .
     onsets_s = [i.onset_ms // 1000 for i in opened]
     found = localise(now.state, now.policy, now.step.pi, hits, onsets_s, now.bucket_s)
     return _alarming(_unsplit(found, now, opened), now, opened), look._replace(last_s=now.bucket_s)
+
+
+def _blamed(now: Now, finding: Finding) -> Finding:
+    """The finding with what its senders have to do with it."""
+    found = (finding.scope, finding.start_s, now.bucket_s)
+    return finding._replace(blame=blame.of_late(now.state, now.policy, now.step.pi, *found))
 
 
 def _overdue(now: Now, cases: Iterable[Case], findings: Iterable[Finding]) -> tuple[Finding, ...]:

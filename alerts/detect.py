@@ -5,7 +5,7 @@ Pure: time is `bucket_s` and nothing else. Buckets come in order, empty ones too
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from alerts import charts as bank
 from alerts import list_quality
 from alerts.baseline import moved_to
+from alerts.by_sender import SenderRow, forgotten, remembered
 from alerts.charts import Alarms, Charts
 from alerts.counts import LeafCounts, Table, Tally
 from alerts.doubt import Sums, few_leaves, summed
@@ -28,6 +29,7 @@ from alerts.policy import Policy
 from alerts.receipts import Due, Receipts, missing, released, without_old
 from alerts.receipts import learn as learn_receipts
 from alerts.records import Scope
+from alerts.ring import Row, dense, kept, positions, row_of, since, without
 from alerts.scopes import Index, moved
 from streams.records import BUCKET_S
 
@@ -37,25 +39,6 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 NOTHING: Mapping[Scope, int] = MappingProxyType({})
-
-
-class Row(NamedTuple):
-    """One bucket of one rule: leaf numbers, rising, and their counts; only leaves with outcomes."""
-
-    bucket_s: int
-    leaf: Int32s
-    counts: Int32s
-    """[5, leaves] n, k, finals, failed, urgent, as in Count."""
-
-    @property
-    def n(self) -> Int32s:
-        n: Int32s = self.counts[0]
-        return n
-
-    @property
-    def k(self) -> Int32s:
-        k: Int32s = self.counts[1]
-        return k
 
 
 @dataclass(frozen=True)
@@ -71,6 +54,8 @@ class RuleState:
     persistent: Persistent = field(default_factory=Persistent.empty)
     ring: tuple[Row, ...] = ()
     """The last hour, oldest first."""
+    senders: tuple[SenderRow, ...] = ()
+    """The same by sender, of series under suspicion alone, as far as there is room."""
 
 
 @dataclass(frozen=True)
@@ -116,8 +101,8 @@ def step(
     state, where = _located(state, policy, bucket_s, table)
     index, learned = state.index, state.learned
     receipts, table, due = _due(state, policy, table, where)
-    row = _row(bucket_s, where, table)
-    n, k = (_dense(row, values, index) for values in (row.n, row.k))
+    row = row_of(bucket_s, where, table)
+    n, k = (dense(row, values, index) for values in (row.n, row.k))
     hours = learned.baseline.hours(policy, bucket_s)
     pi = learned.baseline.lifted(policy, hours, due.offset)
     llr = index.sums(bank.likelihoods(policy, k, n, pi))
@@ -146,14 +131,23 @@ def step(
         seen = Seen(bucket_s, k, n, said.k - said.m, said.q, said.known)
         learned = learn(learned, index, policy, charts, seen, ill)
         receipts = learn_receipts(receipts, policy, due, table, where, ill > 0, bucket_s)
-    ring = (*_kept(state.ring, bucket_s - policy.ring_s), row)
+    suspect = partial(_suspect, state, policy, charts)
+    senders = remembered(state.senders, table.by_sender, where, suspect, bucket_s)
     quality = state.quality
     if list_quality.is_due(bucket_s):
         quality = list_quality.hourly(quality, index, policy, learned, bucket_s + BUCKET_S)
-    after = replace(state, charts=charts, receipts=receipts, quality=quality, learned=learned, ring=ring)
+    ring = (*kept(state.ring, bucket_s - policy.ring_s), row)
+    state = replace(state, ring=ring, senders=senders)
+    after = replace(state, charts=charts, receipts=receipts, quality=quality, learned=learned)
     watched = watch(state.persistent, policy, learned.baseline, partial(_late, after), bucket_s)
     after = after if watched is state.persistent else replace(after, persistent=watched)
     return after, Step(hits, overdue, llr, pi, norms, said, judged)
+
+
+def _suspect(state: RuleState, policy: Policy, charts: Charts) -> Bools:
+    """Leaves [L] of which anybody may ask who sent what failed."""
+    scopes = charts.suspected(policy) | (state.quality.charts.flagged_s > 0)
+    return state.index.inside(scopes) | (state.persistent.since_s > 0)
 
 
 def _due(state: RuleState, policy: Policy, table: Table, where: Ints) -> tuple[Receipts, Table, Due]:
@@ -204,8 +198,8 @@ class Recent(NamedTuple):
 def recent(state: RuleState, from_s: int, leaves: Ints) -> Recent:
     """Sums of some `leaves`, rising, over the kept buckets at or after `from_s`."""
     sums, numbers = np.zeros((len(Recent._fields), len(leaves))), leaves.astype(np.int32)
-    for row in _since(state.ring, from_s):
-        at, held = _positions(row, numbers)
+    for row in since(state.ring, from_s):
+        at, held = positions(row, numbers)
         if len(at) == len(leaves):
             sums += row.counts[:, at]
         else:
@@ -215,16 +209,8 @@ def recent(state: RuleState, from_s: int, leaves: Ints) -> Recent:
 
 def everything(state: RuleState, from_s: int) -> tuple[int, int]:
     """Outcomes and failures of all leaves in the kept buckets at or after `from_s`."""
-    n, k = sum((row.counts[:2].sum(axis=1) for row in _since(state.ring, from_s)), np.zeros(2, dtype=int))
+    n, k = sum((row.counts[:2].sum(axis=1) for row in since(state.ring, from_s)), np.zeros(2, dtype=int))
     return int(n), int(k)
-
-
-def _positions(row: Row, leaves: Int32s) -> tuple[Ints, Bools]:
-    """Where in a row some `leaves` are, and which of them it holds. Rows are sorted by leaf."""
-    at = np.searchsorted(row.leaf, leaves)
-    held: Bools = at < len(row.leaf)
-    held[held] = row.leaf[at[held]] == leaves[held]
-    return at[held], held
 
 
 def tally(state: RuleState, pi: Floats, scope: Scope, from_s: int) -> Tally:
@@ -235,7 +221,7 @@ def tally(state: RuleState, pi: Floats, scope: Scope, from_s: int) -> Tally:
         n, k, finals, failed, urgent = (int(one.sum()) for one in sums)
         return Tally(n, k, float((sums.n * pi[members]).sum()), finals, failed, urgent)
     whole, m = np.zeros(len(Recent._fields), dtype=np.int64), 0.0
-    for row in _since(state.ring, from_s):
+    for row in since(state.ring, from_s):
         whole += row.counts.sum(axis=1)
         m += float((row.n * pi[row.leaf]).sum())
     n, k, finals, failed, urgent = whole.tolist()
@@ -256,38 +242,5 @@ def forget(state: RuleState, scope: Scope) -> RuleState:
     """The state without the past of `scope`: a resolved incident is no evidence for the next."""
     members = state.index.members(scope)
     charts = state.charts.reset(state.index.touching(members))
-    ring = tuple(_without(row, members) for row in state.ring)
-    return replace(state, charts=charts, ring=ring)
-
-
-def _without(row: Row, members: Bools) -> Row:
-    outside = ~members[row.leaf]
-    return Row(row.bucket_s, row.leaf[outside], row.counts[:, outside])
-
-
-def _row(bucket_s: int, where: Ints, table: Table) -> Row:
-    """Sorted by leaf, so that the order in which a bucket names its series decides nothing."""
-    leaf = where.astype(np.int32)
-    order = np.argsort(leaf, kind="stable")
-    urgent = np.broadcast_to(table.urgent, len(leaf))
-    own = np.stack((table.n, table.k, table.finals, table.failed, urgent))
-    return Row(bucket_s, leaf[order], np.take(own, order, axis=1))
-
-
-def _dense(row: Row, values: Int32s, index: Index) -> Floats:
-    dense = np.zeros(len(index.leaves))
-    dense[row.leaf] = values
-    return dense
-
-
-def _since(ring: tuple[Row, ...], from_s: int) -> Iterator[Row]:
-    for row in reversed(ring):
-        if row.bucket_s < from_s:
-            return
-        yield row
-
-
-def _kept(ring: tuple[Row, ...], after_s: int) -> tuple[Row, ...]:
-    """The rows later than `after_s`."""
-    first = next((i for i, row in enumerate(ring) if row.bucket_s > after_s), len(ring))
-    return ring[first:]
+    ring = tuple(without(row, members) for row in state.ring)
+    return replace(state, charts=charts, ring=ring, senders=forgotten(state.senders, members))

@@ -50,7 +50,7 @@ class Numbers(NamedTuple):
         if self.threshold:
             text += f" Evidence {self.evidence:.0f} nats, {self.threshold:.0f} decide."
         if self.time_critical:
-            text += f" {self.time_critical} of the failed are time-critical: a warning is critical."
+            text += f" {self.time_critical} of the failed are time-critical: lines of their own hold."
         if self.elsewhere:
             share = self.elsewhere_failed / self.elsewhere
             text += f" Elsewhere {share:.1%} of {self.elsewhere} failed."

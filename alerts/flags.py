@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from alerts import charts as bank
 from alerts.baseline import HOUR_S
+from alerts.blame import pointing, since, words
 from alerts.detect import Recent, RuleState, Step, everything, recent
 from alerts.explain import Numbers, interval, missing_words, why_isolated
 from alerts.list_quality import tickets
+from alerts.measure import scope_of
 from alerts.persistent import LONG_S, above
 from alerts.policy import Policy
-from alerts.records import Severity
+from alerts.records import Incident, Scope, Severity, State
 from streams.records import BUCKET_S
 
 Floats = NDArray[np.float64]
@@ -29,6 +31,8 @@ class Nature(StrEnum):
     SYSTEMIC = "systemic"
     ISOLATED = "isolated"
     """Few recipients, or few that fail again and again: no outage."""
+    SENDER = "sender"
+    """One or few senders fail and the others do not: the carrier is well."""
     OVERDUE = "overdue"
     """Successes do not come: an outage whose failures are still to come, or late receipts."""
     PERSISTENT = "persistent"
@@ -43,6 +47,8 @@ TICKETS = frozenset({Nature.PERSISTENT, Nature.LIST_QUALITY})
 
 Labels = tuple[str, str, str, str]
 """Rule, carrier, region, severity."""
+POINTED_S, MOST_POINTED = 1800, 50
+"""What of late tells where a ticket points to, and of how many tickets it is said."""
 SHOWN_AFTER_END_S = 600
 """What has ended is exported as 0 for so long, so that rules see it end."""
 
@@ -73,6 +79,27 @@ def last_flagged(before: Mapping[Labels, int], now: Iterable[Flag], bucket_s: in
     return kept | {(f.rule, f.carrier, f.region, f.severity.value): bucket_s for f in now}
 
 
+def _pointed(state: RuleState, tickets_now: tuple[Flag, ...], bucket_s: int) -> tuple[Flag, ...]:
+    """Tickets with the list or route that they point to, of the last half hour."""
+    kept = since(state, bucket_s - POINTED_S) if tickets_now else None
+    if kept is None:
+        return tickets_now
+    first = tickets_now[:MOST_POINTED]
+    words_of = [pointing(state, kept, Scope.of(f.carrier, f.region)) for f in first]
+    pointed = (f._replace(why=f"{f.why} {said}".rstrip()) for f, said in zip(first, words_of, strict=True))
+    return (*pointed, *tickets_now[MOST_POINTED:])
+
+
+def by_cause(flags: Iterable[Flag], incidents: Iterable[Incident]) -> Iterator[Flag]:
+    """The flags of a rule; those within an open incident of some senders say that it is them."""
+    of_senders = [i for i in incidents if i.state is State.OPEN and i.senders and i.senders.bad]
+    for flag in flags:
+        inside = (i for i in of_senders if scope_of(i).covers(flag.carrier, flag.region))
+        one = next(inside, None) if flag.nature is Nature.SYSTEMIC else None
+        why = words(one.senders) if one and one.senders else ""
+        yield flag._replace(nature=Nature.SENDER, why=why) if why else flag
+
+
 class Figures(NamedTuple):
     """By flagged leaf: the winning segment, or the last 5 min once it is older."""
 
@@ -91,6 +118,7 @@ def flags(state: RuleState, policy: Policy, said: Step, bucket_s: int) -> tuple[
     leaves = np.flatnonzero(state.charts.flagged_s[state.index.first_leaf :])
     spikes = _spikes(state, policy, said, leaves, bucket_s) if len(leaves) else ()
     tickets_now = _persistent(state, policy, said, bucket_s) + _risen(state, policy, bucket_s)
+    tickets_now = _pointed(state, tickets_now, bucket_s)
     return spikes + _overdue(state, policy, said, bucket_s) + tickets_now
 
 

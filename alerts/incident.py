@@ -14,9 +14,10 @@ import msgspec
 from alerts.ageing import aged
 from alerts.assign import assign
 from alerts.case import RANK, Case, Watch, key_of, level_of, paging
+from alerts.causes import Senders
 from alerts.localise import Finding
 from alerts.measure import Now, counted, explained, in_scope, of_late, ratio_words, scope_of, why_no_outage
-from alerts.records import Decision, Incident, Scope, Severity, State
+from alerts.records import Decision, Incident, ScopeKind, Severity, State
 from streams.records import BUCKET_S
 
 
@@ -50,9 +51,11 @@ def _opened(finding: Finding, now: Now) -> Case | None:
     severity, reason = level_of(recent, ratio, now.policy)
     sure = now.policy.level(ratio) is Severity.CRITICAL and recent.n >= now.policy.confirm_events
     thin = (finding.start_s >= now.bucket_s and not sure) or _may_be_renamed(finding, now)
+    thin |= finding.blame.waits
     if not finding.overdue and (thin or why_no_outage(now, finding.scope, finding.start_s)):
         return None
-    scope = finding.scope
+    senders = finding.blame.senders
+    scope = finding.scope._replace(kind=ScopeKind.SENDER) if senders and senders.bad else finding.scope
     severity, reason = _judged(finding, severity, reason)
     incident = Incident(
         key=key_of(now.state.rule, scope, now.bucket_s),
@@ -69,7 +72,7 @@ def _opened(finding: Finding, now: Now) -> Case | None:
         reason=reason,
         onset_ms=finding.start_s * 1000,
     )
-    incident = counted(in_scope(incident, scope), now, ratio)
+    incident = counted(in_scope(incident, finding.scope, senders), now, ratio)
     watch = Watch(now.bucket_s, now.policy.mirror_chart(finding.theta), overdue=finding.overdue)
     case = Case(incident, watch).moved(now, "opened", reason, ratio_words(recent, ratio))
     return replace(case, incident=paging(case.incident, now.bucket_s))
@@ -94,14 +97,25 @@ def _attached(case: Case, finding: Finding, now: Now) -> Case:
         return case
     if case.incident.state is State.RESOLVED:
         return _reopened(case, finding, now)
-    was = scope_of(case.incident)
-    if was == finding.scope or _well(case, now):
+    if _well(case, now):
         return case
-    changed = in_scope(case.incident, finding.scope)
+    was, senders = case.incident, _senders(case.incident, finding)
+    changed = in_scope(was, finding.scope, senders)
+    if (changed.current_scope, scope_of(changed)) == (was.current_scope, scope_of(was)):
+        return replace(case, incident=changed)
     changed = counted(changed, now, changed.ratio)
-    detail = f"{_plain(was)} -> {_plain(finding.scope)}"
+    detail = f"{_plain(was)} -> {_plain(changed)}"
     moved = replace(case, incident=changed).moved(now, "scope_changed", Decision.SCOPE_CHANGED, detail)
+    if scope_of(changed) == scope_of(was):
+        return moved
     return replace(moved, watch=msgspec.structs.replace(case.watch, mirror=0.0, quiet_s=0, below_s=0))
+
+
+def _senders(incident: Incident, finding: Finding) -> Senders | None:
+    """What is known of its senders by now. Whoever was blamed stays so until the others fail as well."""
+    known, new = incident.senders, finding.blame.senders
+    undecided = new is None or not (new.bad or new.shared)
+    return known if known is not None and known.bad and undecided else new or known
 
 
 def _well(case: Case, now: Now) -> bool:
@@ -115,7 +129,8 @@ def _reopened(case: Case, finding: Finding, now: Now) -> Case:
     severity, _ = _judged(finding, *level_of(recent, recent.ratio(now.policy), now.policy))
     last = case.incident.repaged_s
     due = max(now.bucket_s, last + now.policy.reopen_s) if last else now.bucket_s
-    moved = replace(case, incident=in_scope(case.incident, finding.scope)).moved(
+    placed = in_scope(case.incident, finding.scope, finding.blame.senders)
+    moved = replace(case, incident=placed).moved(
         now,
         "reopened",
         Decision.REOPENED,
@@ -138,5 +153,5 @@ def _forgotten(incident: Incident, now: Now) -> bool:
     return ended is not None and now.bucket_s - ended > now.policy.reopen_s
 
 
-def _plain(scope: Scope) -> str:
-    return f"{scope.kind.value} {scope.carrier}/{scope.region}"
+def _plain(incident: Incident) -> str:
+    return f"{incident.current_scope} {incident.current_carrier}/{incident.current_region}"

@@ -12,10 +12,12 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from alerts import audience, commands
+from alerts.causes import StatusNote, Verified
 from alerts.commands import Change
-from alerts.records import Delivery, Incident, StatusNote, Transition
+from alerts.records import Delivery, Incident, Transition
 from alerts.review.evidence import Frozen
 from alerts.settings import Team
+from alerts.verification import words
 from streams.commands import Ask, Command, Silence
 from streams.label_values import Heard
 from streams.records import encode
@@ -93,6 +95,19 @@ class Ledger:
         for note in notes:
             detail = f"{note.name}: {note.words}"
             await self.event(Transition(key, merged.seq, note.at_ms, "status_page", note.indicator, detail))
+
+    async def verify(self, key: str, found: Verified) -> Incident | None:
+        """What Lookup says of an incident's numbers; None where the incident is known no more. It is told
+        to those who are told of changes, so it counts as one."""
+        async with self._writing:
+            known = self.incidents.get(key)
+            if known is None:
+                return None
+            people = msgspec.structs.replace(known.people, changes=known.people.changes + 1)
+            merged = msgspec.structs.replace(known, seq=known.seq + 1, people=people, verified=found)
+            await self._put(merged)
+        await self.event(Transition(key, merged.seq, found.at_ms, "verified", "looked_up", words(found)))
+        return merged
 
     async def ask(self, value: bytes | None, bucket_s: int) -> tuple[Heard, Sequence[Change]]:
         """Takes a command after bucket `bucket_s`; taken twice it changes nothing."""

@@ -1,4 +1,4 @@
-"""A slow rise is a matter of list quality: the charts once more, by the hour (docs/detection.md, 7).
+"""A slow rise is a matter of list quality: the charts once more, by the hour (docs/detection.md, 8).
 
 Hourly counts against a baseline of 28 days, odds ratios of 1.25 and 1.5, evidence limited by how far
 the scope wanders from day to day. What the guard against blasts leaves unsaid ends here too. Decided

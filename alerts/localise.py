@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerts import charts as bank
+from alerts.blame import NOBODY, Blame
 from alerts.charts import Alarms
 from alerts.detect import RuleState
 from alerts.policy import Policy
@@ -43,6 +44,7 @@ class Finding(NamedTuple):
     """Nats by which it is better than the next scope that contains it or lies in it."""
     overdue: bool = False
     """Successes are missing; failures may follow."""
+    blame: Blame = NOBODY
 
 
 class Pick(NamedTuple):
@@ -261,4 +263,5 @@ def _lead(ev: Evidence, policy: Policy, picks: list[Pick], i: int) -> float:
 
 def _of_kind(index: Index, kind: ScopeKind) -> Bools:
     counts = (1, len(index.carriers), len(index.regions), len(index.leaves))
-    return np.repeat([k is kind for k in ScopeKind], counts)
+    kinds = (ScopeKind.GLOBAL, ScopeKind.CARRIER, ScopeKind.REGION, ScopeKind.PAIR)
+    return np.repeat([k is kind for k in kinds], counts)

@@ -8,8 +8,9 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from alerts import blame, detect
 from alerts import charts as bank
-from alerts import detect
+from alerts.causes import Senders
 from alerts.counts import Tally
 from alerts.detect import RuleState, Step
 from alerts.explain import Numbers, interval, missing_words, why_isolated
@@ -36,10 +37,9 @@ class Now(NamedTuple):
 
 
 def scope_of(incident: Incident) -> Scope:
-    """The scope as it is now."""
-    kind = ScopeKind(incident.current_scope or incident.scope)
+    """Where it is now, whoever is to blame: the scope of the detector, never that of a sender."""
     carrier = incident.current_carrier or incident.carrier
-    return Scope(kind, carrier, incident.current_region or incident.region)
+    return Scope.of(carrier, incident.current_region or incident.region)
 
 
 def of_late(now: Now, scope: Scope, onset_s: int) -> Tally:
@@ -118,7 +118,8 @@ def explained(incident: Incident, now: Now) -> Incident:
         elsewhere=whole.finals - own.finals,
         time_critical=own.urgent if now.policy.urgent(own.urgent, own.failed) else 0,
     )
-    return msgspec.structs.replace(incident, explanation=numbers.words())
+    said = (numbers.words(), blame.words(incident.senders) if incident.senders else "")
+    return msgspec.structs.replace(incident, explanation=" ".join(filter(None, said)))
 
 
 def added(incident: Incident, now: Now) -> Incident:
@@ -133,10 +134,13 @@ def added(incident: Incident, now: Now) -> Incident:
     )
 
 
-def in_scope(incident: Incident, scope: Scope) -> Incident:
+def in_scope(incident: Incident, scope: Scope, senders: Senders | None) -> Incident:
+    """The incident as one of `scope`, or of some senders in it."""
+    kind = ScopeKind.SENDER if senders and senders.bad else scope.kind
     return msgspec.structs.replace(
         incident,
-        current_scope=scope.kind.value,
+        senders=senders,
+        current_scope=kind.value,
         current_carrier=scope.carrier,
         current_region=scope.region,
     )

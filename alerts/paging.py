@@ -13,13 +13,16 @@ import msgspec
 
 from alerts.measure import scope_of
 from alerts.records import ALL, Decision, Form, Incident, Page, Scope, ScopeKind, Severity, State
+from alerts.verification import CAUSES, Kind, words
 from streams.records import BUCKET_S, UNKNOWN
 
 CRITICAL_SUFFIX = ":critical"
 SUMMARY_MAX = 1024
+MANY_HANDSETS = 50
 LATE_MS = 60_000
 """A page that is sent so long after its decision says so."""
 Links = Sequence[tuple[str, str]]
+Details = dict[str, str | int | float]
 Display = Callable[[str], str]
 """What people call a carrier's id."""
 
@@ -104,10 +107,30 @@ def summary(incident: Incident, display: Display = str) -> str:
         counts += f", {incident.time_critical} time-critical"
     if incident.reason is Decision.OVERDUE:
         return _cut(f"Receipts overdue: {incident.rule}, {where}: {incident.explanation}")
+    out = ruled_out(incident) if incident.severity is Severity.CRITICAL else ""
     return _cut(
-        f"Reachability anomaly: {incident.rule}, {where}: {incident.ratio:.1%} failing ({normal}); "
-        f"{counts} since {_clock(incident.onset_ms)} UTC"
+        f"{_what(incident)}: {incident.rule}, {where}: {incident.ratio:.1%} failing ({normal}); "
+        f"{counts} since {_clock(incident.onset_ms)} UTC" + (f". Ruled out: {out}" if out else "")
     )
+
+
+def ruled_out(incident: Incident) -> str:
+    """What is known not to be the cause, for whoever is to escalate it to the carrier."""
+    out = ["a few handsets"] if incident.distinct_recipients >= MANY_HANDSETS else []
+    if incident.senders is not None and incident.senders.shared:
+        out.append("one sender")
+    if incident.verified is not None:
+        out += [CAUSES[Kind(kind)] for kind in incident.verified.ruled_out]
+    return ", ".join(out)
+
+
+def _what(incident: Incident) -> str:
+    """What it is: of a carrier, or of a sender and then of no carrier."""
+    if incident.senders is None or not incident.senders.bad:
+        return "Reachability anomaly"
+    names = ", ".join(one.name for one in incident.senders.bad)
+    several = "s" if len(incident.senders.bad) > 1 else ""
+    return f"Sender{several} {names} failing, not the carrier"
 
 
 def normal_words(incident: Incident) -> str:
@@ -174,11 +197,12 @@ def _paged_as(incident: Incident) -> Severity:
     return Severity.CRITICAL if incident.was_critical else Severity.WARNING
 
 
-def _details(incident: Incident, scope: Scope) -> dict[str, str | int | float]:
-    notes = {f"status_page_{n.name}": f"{n.indicator}: {n.words}" for n in incident.status_notes}
+def _details(incident: Incident, scope: Scope) -> Details:
+    notes: Details = {f"status_page_{n.name}": f"{n.indicator}: {n.words}" for n in incident.status_notes}
+    senders = incident.senders.bad if incident.senders else ()
     return notes | {
         "rule": incident.rule,
-        "scope": scope.kind.value,
+        "scope": incident.current_scope or incident.scope,
         "carrier": scope.carrier,
         "region": scope.region,
         "scope_at_opening": f"{incident.scope} {incident.carrier}/{incident.region}",
@@ -195,6 +219,9 @@ def _details(incident: Incident, scope: Scope) -> dict[str, str | int | float]:
         "reopened": incident.reopened,
         "reason": incident.reason.value,
         "explanation": incident.explanation,
+        "senders": ", ".join(one.name for one in senders),
+        "ruled_out": ruled_out(incident),
+        "verification": words(incident.verified) if incident.verified else "",
     }
 
 

@@ -1,4 +1,4 @@
-"""Series whose normal is above the warning line: no spike, one ticket (docs/detection.md, 7).
+"""Series whose normal is above the warning line: no spike, one ticket (docs/detection.md, 8).
 
 The shape of two windows: it begins when the last 5 min and the last hour are both surely above the
 line, and ends when the last 5 min are surely below it for two minutes. Beta posteriors instead of a

@@ -132,8 +132,16 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     time_critical_share: float = 0.2
     time_critical_least: int = 5
-    """An incident is one step more severe where so many of the failed, and such a share of them, were
-    time-critical."""
+    """Where so many of the failed, and such a share of them, were time-critical, its own lines hold."""
+    time_critical_warning: float = 0.0
+    time_critical_critical: float = 0.0
+    """0: that of `warning`, for both: what would be a warning is critical."""
+
+    sender_rest_odds: float = 4.0
+    sender_wait_s: int = 60
+    """The others must be proved (as a recovery is) not to fail with odds raised so much, for some senders to
+    be the cause; so long after its onset an incident may wait for that."""
+    senders_most: int = 5
 
     isolated_people: float = 5.0
     isolated_repeating_people: float = 50.0
@@ -167,6 +175,10 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             warning=alerting.warning_ratio,
             critical=alerting.critical_ratio,
             false_pages_per_week=alerting.false_pages_per_week / max(len(settings.rules), 1),
+            time_critical_share=settings.time_critical.share,
+            time_critical_least=settings.time_critical.least_failed,
+            time_critical_warning=settings.time_critical.warning_ratio,
+            time_critical_critical=settings.time_critical.critical_ratio,
         )
 
     def urgent(self, time_critical: float, failed: float) -> bool:
@@ -179,16 +191,18 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         return msgspec.convert({n: v for n, v in fields.items() if n in cls.__struct_fields__}, cls)
 
     def level(self, ratio: float, *, urgent: bool = False) -> Severity:
-        """Severity of a failure ratio; where it is `urgent`, what would be a warning is critical."""
+        """Severity of a failure ratio; where it is `urgent`, by the lines of time-critical traffic."""
         if ratio > self.line(Severity.CRITICAL, urgent=urgent):
             return Severity.CRITICAL
-        return Severity.WARNING if ratio > self.warning else Severity.INFO
+        return Severity.WARNING if ratio > self.line(Severity.WARNING, urgent=urgent) else Severity.INFO
 
     def line(self, severity: Severity, *, urgent: bool = False) -> float:
         """The ratio above which `severity` begins; 0 for INFO."""
-        critical = self.warning if urgent else self.critical
-        lines = {Severity.WARNING: self.warning, Severity.CRITICAL: critical}
-        return lines.get(severity, 0.0)
+        warning, critical = self.warning, self.critical
+        if urgent:
+            warning = self.time_critical_warning or self.warning
+            critical = self.time_critical_critical or self.warning
+        return {Severity.WARNING: warning, Severity.CRITICAL: critical}.get(severity, 0.0)
 
     def mirror_chart(self, theta: float) -> int:
         """Index of the chart that tests recovery from odds ratio `theta`: max(2, sqrt(theta)) (detection, 5).

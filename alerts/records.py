@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from alerts.causes import Senders, StatusNote, Verified
 from streams.commands import ToldTime
 
 VERSION = 1
@@ -27,6 +28,8 @@ class ScopeKind(StrEnum):
     CARRIER = "carrier"
     REGION = "region"
     PAIR = "pair"
+    SENDER = "sender"
+    """One or few senders fail, and the others do not: carrier and region say where."""
 
 
 class Scope(NamedTuple):
@@ -35,6 +38,13 @@ class Scope(NamedTuple):
     kind: ScopeKind
     carrier: str
     region: str
+
+    @classmethod
+    def of(cls, carrier: str, region: str) -> Scope:
+        """The scope of a carrier and region, either of which may be ALL; never that of a sender."""
+        if carrier == ALL:
+            return cls(ScopeKind.GLOBAL if region == ALL else ScopeKind.REGION, carrier, region)
+        return cls(ScopeKind.CARRIER if region == ALL else ScopeKind.PAIR, carrier, region)
 
     def covers(self, carrier: str, region: str) -> bool:
         return self.carrier in (ALL, carrier) and self.region in (ALL, region)
@@ -160,15 +170,6 @@ class Wake(NamedTuple):
     scope: ScopeKind
 
 
-class StatusNote(msgspec.Struct, frozen=True):
-    """What a status page said when the incident opened. `at_ms` is wall time; `words` are its own."""
-
-    name: str
-    at_ms: int
-    indicator: str
-    words: str
-
-
 class Incident(msgspec.Struct, frozen=True):
     """The newest whole state of an incident: what the compacted `incidents` topic holds.
 
@@ -229,6 +230,8 @@ class Incident(msgspec.Struct, frozen=True):
     """The pages that were to wake somebody, sent or not."""
     deliveries: tuple[Delivery, ...] = ()
     status_notes: tuple[StatusNote, ...] = ()
+    senders: Senders | None = None
+    verified: Verified | None = None
     team: str | None = None
     """Who is paged, frozen when the first page is wanted; '' the default, None not decided yet."""
     storm: str | None = None

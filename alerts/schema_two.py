@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from alerts.baseline import Baseline
 from alerts.charts import Charts
 from alerts.decide import Look
-from alerts.detect import Row, RuleState
+from alerts.detect import RuleState
 from alerts.learn import Block, Learned
 from alerts.list_quality import ListQuality
 from alerts.packing import Array, unpacked
 from alerts.persistent import Persistent
 from alerts.policy import Policy
 from alerts.receipts import Receipts
+from alerts.ring import Row
 from alerts.scopes import Index, Leaf
 from alerts.wobble import Wobble
 

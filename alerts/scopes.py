@@ -151,6 +151,13 @@ class Index:
         """Which scopes [S] share a leaf with `leaves` [L]."""
         return self.sums(leaves.astype(np.float64)) > 0
 
+    def inside(self, scopes: Bools) -> Bools:
+        """Which leaves [L] lie in any of `scopes` [S]."""
+        region = 1 + len(self.carriers)
+        wide = scopes[1:region][self.carrier_of] | scopes[region : self.first_leaf][self.region_of]
+        inside: Bools = scopes[0] | wide | scopes[self.first_leaf :]
+        return inside
+
     @cached_property
     def penalties(self) -> Floats:
         """ln(number of scopes of that kind) [S]: the price of having looked at so many (detection, 4)."""

@@ -18,6 +18,8 @@ from alerts.settings_routes import Slack as Slack
 from alerts.settings_routes import Team as Team
 from alerts.settings_routes import Webhook as Webhook
 from alerts.settings_routes import key_id as key_id
+from alerts.settings_verification import Verification as Verification
+from alerts.settings_verification import check_verification
 from streams import settings as base
 from streams.errors import ConfigError
 from streams.gateway import doors
@@ -53,6 +55,18 @@ class Alerting(Section, frozen=True):
     """So long without any outcome, and nobody can say how carriers do; 0: however long."""
 
 
+class TimeCritical(Section, frozen=True):
+    """When traffic of the class `time_critical` is severe, where a notable part of what failed is of it."""
+
+    warning_ratio: float = 0.0
+    """0: as `alerting.warning_ratio`."""
+    critical_ratio: float = 0.0
+    """0: as `alerting.warning_ratio`, so that what would be a warning is critical."""
+    share: float = 0.2
+    least_failed: int = 5
+    """A notable part: such a share of what failed, and so many messages at least."""
+
+
 class Alerts(Section, frozen=True):
     instance: str = "alerts-0"
     group: str = "carrier-health-alerts"
@@ -62,6 +76,7 @@ class Settings(base.Settings, frozen=True):
     """Everything that the product can be told."""
 
     alerting: Alerting = Alerting()
+    time_critical: TimeCritical = TimeCritical()
     pagerduty: PagerDuty = PagerDuty()
     alertmanager: Alertmanager = Alertmanager()
     slack: Slack = Slack()
@@ -70,6 +85,7 @@ class Settings(base.Settings, frozen=True):
     alerts: Alerts = Alerts()
     pages: Pages = Pages()
     status_pages: tuple[StatusPage, ...] = ()
+    verification: Verification = Verification()
 
     @property
     def pages_somebody(self) -> bool:
@@ -105,6 +121,7 @@ def check(settings: Settings) -> None:
     """Refuses what can not work whatever the role. Raises ConfigError."""
     _check_choices(settings.alerting)
     _check_ratios(settings.alerting)
+    _check_time_critical(settings.time_critical, settings.alerting.warning_ratio)
     for key, url in (
         ("alerting.public_url", settings.alerting.public_url),
         ("alerting.runbook_url", settings.alerting.runbook_url),
@@ -123,6 +140,7 @@ def check(settings: Settings) -> None:
     )
     check_status_pages(settings.status_pages)
     check_pages(settings.pages)
+    check_verification(settings.verification, settings.lookup)
 
 
 def check_pager(settings: Settings) -> None:
@@ -161,4 +179,20 @@ def _check_ratios(alerting: Alerting) -> None:
         raise ConfigError(
             f"alerting.critical_ratio = {alerting.critical_ratio}: "
             f"must be above alerting.warning_ratio = {alerting.warning_ratio}"
+        )
+
+
+def _check_time_critical(own: TimeCritical, warning_ratio: float) -> None:
+    for name in ("warning_ratio", "critical_ratio", "share"):
+        value = getattr(own, name)
+        least = "0 to 1" if name != "share" else "above 0 and at most 1"
+        if not 0 <= value <= 1 or (name == "share" and not value):
+            raise ConfigError(f"time_critical.{name} = {value}: must be {least}")
+    if own.least_failed < 1:
+        raise ConfigError(f"time_critical.least_failed = {own.least_failed}: must be 1 or more")
+    warning, critical = own.warning_ratio or warning_ratio, own.critical_ratio or warning_ratio
+    if critical < warning:
+        raise ConfigError(
+            f"time_critical.critical_ratio = {critical}: must not be below time_critical.warning_ratio "
+            f"= {warning}"
         )

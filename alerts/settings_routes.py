@@ -77,6 +77,10 @@ class Team(Section, frozen=True):
     regions: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
     severities: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
+    """At opening: `sender`, `pair`, `carrier`, `region`, `global`."""
+    time_critical_share: float = 0.0
+    """Where at least such a share of what failed is time-critical."""
 
 
 def key_id(routing_key: Secret) -> str:
@@ -184,6 +188,10 @@ def _check_teams(teams: Sequence[Team]) -> None:
             raise ConfigError(f"teams: '{team.name}' has an empty routing_key: set its integration key")
         _check_key(f"teams: routing_key of '{team.name}'", team.routing_key)
         _check_key(f"teams: previous_routing_key of '{team.name}'", team.previous_routing_key)
+        if not 0 <= team.time_critical_share <= 1:
+            raise ConfigError(
+                f"teams: '{team.name}' has time_critical_share = {team.time_critical_share}: must be 0 to 1"
+            )
         wrong = [s for s in team.severities if s not in SEVERITIES]
         if wrong:
             raise ConfigError(

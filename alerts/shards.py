@@ -1,7 +1,8 @@
 """A rule's state cut into documents by how often they change, so that a snapshot writes little.
 
-`now` changes in every bucket, `settled`, `hour/…` and `block/…` after a block of 10 min, `ring/…` with
-its minute, `tickets` after an hour or when one of them begins or ends, `leaves` when a series appears.
+`now` changes in every bucket, `settled`, `hour/…` and `block/…` after a block of 10 min, `ring/…` and
+`senders/…` with their minute, `tickets` after an hour or when one of them begins or ends, `leaves` when a
+series appears.
 Documents are named arrays; put together they are the state, bit for bit.
 """
 
@@ -16,20 +17,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerts.baseline import BLOCK_S, Baseline
+from alerts.by_sender import BySender, SenderRow
 from alerts.charts import Charts
 from alerts.decide import Look
-from alerts.detect import Row, RuleState
+from alerts.detect import RuleState
 from alerts.learn import Block, Learned
 from alerts.list_quality import ListQuality
 from alerts.outstanding import Outstanding
 from alerts.persistent import Persistent
 from alerts.policy import Policy
 from alerts.receipts import Receipts
+from alerts.ring import Row
 from alerts.scopes import Index, Leaf
 from alerts.wobble import Wobble
 
 Arrays = Mapping[str, NDArray[Any]]
-Document = Arrays | tuple[Row, ...]
+Document = Arrays | tuple[Row, ...] | tuple[SenderRow, ...]
 """Named arrays, or the rows of one minute."""
 Int32s = NDArray[np.int32]
 
@@ -54,7 +57,7 @@ def documents(rule: RuleState, look: Look, policy: Policy) -> dict[str, Document
         "settled": {name: array for name, array in every.items() if name.startswith(AFTER_A_BLOCK)},
         **_hours(rule.learned.baseline),
         **_blocks(rule.learned.blocks, policy),
-        **_minutes(rule.ring, policy),
+        **_minutes(rule, policy),
         "tickets": _tickets(rule),
         "now": {name: array for name, array in every.items() if not name.startswith(AFTER_A_BLOCK)},
     }
@@ -62,7 +65,10 @@ def documents(rule: RuleState, look: Look, policy: Policy) -> dict[str, Document
 
 def arrays(document: Document) -> Arrays:
     """What is written of a document."""
-    return _of_rows(document) if isinstance(document, tuple) else document
+    if not isinstance(document, tuple):
+        return document
+    rows = [row for row in document if isinstance(row, Row)]
+    return _of_rows(rows) if rows else _of_sender_rows([r for r in document if isinstance(r, SenderRow)])
 
 
 def same(one: Document, other: Document) -> bool:
@@ -85,11 +91,13 @@ def rule_of(name: str, found: Mapping[str, Arrays]) -> tuple[RuleState, Look]:
         tuple(sorted(blocks, key=lambda block: block.start_s)),
         **_under("learned.", every),
     )
-    ring = sorted((row for own in _starting("ring/", found) for row in _rows(own)), key=lambda r: r.bucket_s)
+    ring = sorted((row for own in _starting("ring/", found) for row in _rows(own)), key=_bucket)
+    senders = sorted((row for own in _starting("senders/", found) for row in _sender_rows(own)), key=_bucket)
     charts, receipts = Charts.of(_under("charts.", every)), _receipts(_under("receipts.", every))
     until_s, last_s = every["look"].tolist()
     quality, persistent = _tickets_of(found.get("tickets", {}), index)
-    state = RuleState(name, charts, receipts, quality, index, learned, persistent, tuple(ring))
+    kept = tuple(ring), tuple(senders)
+    state = RuleState(name, charts, receipts, quality, index, learned, persistent, *kept)
     return state, Look(until_s, last_s)
 
 
@@ -169,10 +177,18 @@ def _blocks(blocks: Sequence[Block], policy: Policy) -> dict[str, Document]:
     }
 
 
-def _minutes(ring: Sequence[Row], policy: Policy) -> dict[str, Document]:
+def _minutes(rule: RuleState, policy: Policy) -> dict[str, Document]:
     names = _names(policy.ring_s // 60 + 2, 60)
-    by_minute = groupby(ring, key=lambda row: row.bucket_s // 60)
-    return {f"ring/{minute % names}": tuple(rows) for minute, rows in by_minute}
+    found: dict[str, Document] = {}
+    for minute, rows in groupby(rule.ring, key=lambda row: row.bucket_s // 60):
+        found[f"ring/{minute % names}"] = tuple(rows)
+    for minute, by_sender in groupby(rule.senders, key=lambda row: row.bucket_s // 60):
+        found[f"senders/{minute % names}"] = tuple(by_sender)
+    return found
+
+
+def _bucket(row: Row | SenderRow) -> int:
+    return row.bucket_s
 
 
 def _names(least: int, each_s: int) -> int:
@@ -206,6 +222,27 @@ def _rows(own: Arrays) -> Iterator[Row]:
     columns = (np.split(column, cuts) for column in whole)
     for bucket_s, leaf, *counts in zip(own["bucket_s"].tolist(), *columns, strict=True):
         yield Row(bucket_s, leaf, np.stack(counts))
+
+
+def _of_sender_rows(rows: Sequence[SenderRow]) -> Arrays:
+    """The same; senders are numbered within their bucket, and their names apart."""
+    names = msgspec.json.encode([row.by.names for row in rows])
+    return {
+        "bucket_s": np.array([row.bucket_s for row in rows]),
+        "length": np.array([len(row.by.leaf) for row in rows]),
+        "names": np.frombuffer(names, dtype=np.uint8),
+        "leaf": np.concatenate([row.by.leaf for row in rows]),
+        "sender": np.concatenate([row.by.sender for row in rows]),
+        "counts": np.concatenate([row.by.counts for row in rows], axis=1),
+    }
+
+
+def _sender_rows(own: Arrays) -> Iterator[SenderRow]:
+    names = msgspec.json.decode(own["names"].tobytes(), type=list[tuple[str, ...]])
+    cuts = np.cumsum(own["length"])[:-1]
+    columns = (np.split(own[name], cuts, axis=-1) for name in ("leaf", "sender", "counts"))
+    for bucket_s, *by in zip(own["bucket_s"].tolist(), names, *columns, strict=True):
+        yield SenderRow(bucket_s, BySender(*by))
 
 
 def _of_wobble(wobble: Wobble) -> dict[str, NDArray[Any]]:

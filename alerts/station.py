@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from alerts import audience, commands, decide, observe, snapshot
+from alerts.causes import StatusNote, Verified
 from alerts.commands import Change
 from alerts.counts import tables
 from alerts.decide import Decided, DetectorState, Expected
@@ -23,7 +24,7 @@ from alerts.inbox import Take
 from alerts.ledger import Ledger, ReadTopic, Send
 from alerts.outstanding import Outstanding
 from alerts.policy import Policy
-from alerts.records import Delivery, Form, Incident, Page, StatusNote, Transition
+from alerts.records import Delivery, Form, Incident, Page, Transition
 from alerts.review.evidence import Frozen
 from alerts.settings import Settings
 from alerts.sight import Sight
@@ -241,6 +242,13 @@ class Station:
         """What status pages say of an incident: for its page, and for what its pager is told next."""
         await self._ledger.attach(key, notes)
         self._show(None)
+
+    async def verify(self, key: str, found: Verified) -> None:
+        """What Lookup says of an incident's numbers: for its page, and for who is told of changes."""
+        incident = await self._ledger.verify(key, found)
+        if incident is not None:
+            self._page(Change(incident))
+            self._show(None)
 
     async def file(self, frozen: Frozen) -> None:
         """Evidence that was frozen."""

@@ -15,7 +15,8 @@ from collections.abc import Awaitable, Callable, Sequence
 import aiohttp
 import msgspec
 
-from alerts.records import ALL, Incident, StatusNote
+from alerts.causes import StatusNote
+from alerts.records import ALL, Incident
 from alerts.settings import StatusPage
 from streams.proxy import proxy_of
 

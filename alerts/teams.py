@@ -12,7 +12,8 @@ DEFAULT = ""
 
 
 def team_of(incident: Incident, teams: Sequence[Team]) -> str:
-    """By rule, carrier and region as they were at opening, and the severity of now.
+    """By rule, scope, carrier and region as they were at opening, severity and share of time-critical
+    traffic as they are now.
 
     The caller asks once and keeps the answer: a resolve by another key would be dropped silently.
     """
@@ -25,5 +26,8 @@ def _fits(incident: Incident, team: Team) -> bool:
         (team.regions, incident.region),
         (team.rules, incident.rule),
         (team.severities, incident.severity.value),
+        (team.scopes, incident.scope),
     )
+    if incident.time_critical < team.time_critical_share * max(incident.failed, 1):
+        return False
     return all(not patterns or any(fnmatchcase(value, p) for p in patterns) for patterns, value in asked)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -25,7 +25,14 @@ from streams.traffic_class import MAX_CLASSES, TrafficClasses
 I64 = NDArray[np.int64]
 
 TOP_SENDERS = 20
+TOP_DELIVERED = 8
+"""Senders that a cell of deliveries names. Whoever is not among them has sent less than a ninth of it, so
+that what the others have sent is known to within that (alerts/by_sender.py)."""
+TOLD = np.uint64(3)
+"""Deliveries whose fingerprint has none of these bits tell their sender: one in four is enough to share out
+all of them."""
 MAX_SENDER_LENGTH = 64
+_MOST_NAMES = 200_000
 _BOUNDS_MS = np.array(LATENCY_BOUNDS_S, np.int64) * 1000
 
 # What an outcome counts as: a column, with flags added to it.
@@ -38,7 +45,8 @@ OLD = 1 << 5
 EXPIRED = 1 << 6
 
 _COLUMN, _CLASS_SHIFT, _BITS, _ROW_BITS = 15, 7, 11, 23  # of an entry: 28 more for the bucket
-_CELL_BYTES, _COUNT_BYTES, _LATENCY_BYTES, _RECIPIENT_BYTES = 90, 11, 27, 11  # at most, as JSON
+# At most, as JSON.
+_CELL_BYTES, _COUNT_BYTES, _LATENCY_BYTES, _RECIPIENT_BYTES, _SENDER_BYTES = 90, 11, 27, 11, 12
 
 
 def latency_column(latency_ms: I64) -> I64:
@@ -54,6 +62,8 @@ class Fold:
         self._failed: dict[tuple[int, int], tuple[set[int], Counter[str]]] = {}
         self._urgent: Counter[tuple[int, int]] = Counter()
         self._classes = TrafficClasses()
+        self._names = _Names()
+        self._delivered: list[tuple[I64, I64, I64]] = []
 
     def add(self, rows: I64, receipt_s: I64, columns: I64, classes: I64 | int = 0) -> None:
         """One entry an outcome: series row, receipt second, column with its flags, and traffic class.
@@ -61,13 +71,20 @@ class Fold:
         Columns are those of latency, OWN, NO_LATENCY, SEND or SIGNAL; a message that is sent and signals
         at once has two entries. Classes are `class_number`s.
         """
-        bucket = receipt_s // BUCKET_S
-        what = (classes << _CLASS_SHIFT) | columns
-        self._entries.append((((bucket << _ROW_BITS) | rows) << _BITS) | what)
+        if len(rows):
+            bucket = receipt_s // BUCKET_S
+            what = (classes << _CLASS_SHIFT) | columns
+            self._entries.append((((bucket << _ROW_BITS) | rows) << _BITS) | what)
 
     def class_number(self, label: str | None) -> int:
         """The number of a traffic class until the next flush; 0 for none."""
         return self._classes.number(label)
+
+    def add_delivered(self, rows: I64, receipt_s: I64, senders: Iterable[str | None]) -> None:
+        """Who sent what was delivered: of outcomes already added, none of which failed."""
+        if len(rows):
+            numbers = np.fromiter(map(self._names.__getitem__, senders), np.int64, len(rows))
+            self._delivered.append((rows, receipt_s // BUCKET_S, numbers))
 
     def add_failed(
         self, row: int, receipt_s: int, recipient: int, sender: str | None, traffic_class: str | None = None
@@ -112,8 +129,11 @@ class Fold:
         classes = (entries[known] & ((1 << _BITS) - 1)) >> _CLASS_SHIFT
         self._attach_latency(cells, cell_of[known], column[known], classes, counts[known])
         self._attach_failed(cells, {code: i for i, code in enumerate(cell_code.tolist())})
-        self._entries, self._failed, self._urgent = [], {}, Counter()
+        self._attach_delivered(cells, cell_code)
+        self._entries, self._failed, self._urgent, self._delivered = [], {}, Counter(), []
         self._classes = TrafficClasses()
+        if len(self._names) > _MOST_NAMES:
+            self._names = _Names()
         return cells
 
     def _attach_latency(self, cells: Cells, cell: I64, column: I64, classes: I64, counts: I64) -> None:
@@ -126,6 +146,35 @@ class Fold:
             used, of_row = np.unique((rows >> _CLASS_SHIFT) % MAX_CLASSES, return_inverse=True)
             cells.classes = [self._classes.names[i] for i in used.tolist()]
             cells.latency_class = of_row.tolist()
+
+    def _attach_delivered(self, cells: Cells, cell_code: I64) -> None:
+        """By cell, the senders with most deliveries, of series in which something failed in that bucket: what
+        comes in the company of failures is a sample of all, and costs little where nothing is wrong.
+
+        One sort of numbers in place of a count by name: (bucket, row, sender) fit into 63 bits once buckets
+        begin at 0.
+        """
+        if not self._delivered or not self._failed:
+            return
+        rows, buckets, numbers = (np.concatenate(column) for column in zip(*self._delivered, strict=True))
+        names, first, most = self._names.in_order, int(buckets.min()), int(rows.max()) + 1
+        flat = ((buckets - first) * most + rows) * len(names) + numbers
+        flat, counts = np.unique(flat, return_counts=True)
+        cell, number = np.divmod(flat, len(names))
+        bucket, row = np.divmod(cell, most)
+        at = np.searchsorted(cell_code, (bucket + first) << _ROW_BITS | row)
+        told = _company(cells)[at]
+        at, number, counts = at[told], number[told], counts[told]
+        order = np.lexsort((-counts, at))
+        at, number, counts = at[order], number[order], counts[order]
+        begins = np.flatnonzero(np.diff(at, prepend=-1))
+        rank = np.arange(len(at)) - np.repeat(begins, np.diff(begins, append=len(at)))
+        named = (rank < TOP_DELIVERED) & (number != 0)
+        rest = np.bincount(at[~named], counts[~named], len(cell_code)).astype(np.int64)
+        for i, who, n in zip(at[named].tolist(), number[named].tolist(), counts[named].tolist(), strict=True):
+            cells.senders.setdefault(i, {})[names[who]] = n
+        for i in np.flatnonzero(rest).tolist():
+            cells.senders.setdefault(i, {})[""] = int(rest[i])
 
     def _attach_failed(self, cells: Cells, index: dict[int, int]) -> None:
         at = {index[(bucket << _ROW_BITS) | row]: both for (row, bucket), both in self._failed.items()}
@@ -141,15 +190,40 @@ class Fold:
         cells.time_critical = dict(sorted(urgent.items()))
 
 
+def _company(cells: Cells) -> NDArray[np.bool_]:
+    """Which cells are of a series and bucket in which something failed."""
+    number: dict[tuple[str, ...], int] = {}
+    series = np.array([number.setdefault(key[:3], len(number)) for key in cells.keys], np.int64)
+    where = series[np.array(cells.key)] << 28 | np.array(cells.bucket_s, np.int64) // BUCKET_S
+    return np.isin(where, where[np.array(cells.recipients_n) > 0])
+
+
+class _Names(dict[str | None, int]):
+    """Numbers of senders in order of first sight; 0 is nobody. Several spellings may share a name."""
+
+    def __init__(self) -> None:
+        super().__init__({None: 0, "": 0})
+        self._known = {"": 0}
+
+    def __missing__(self, sender: str | None) -> int:
+        name = (sender or "")[:MAX_SENDER_LENGTH]
+        number = self[sender] = self._known.setdefault(name, len(self._known))
+        return number
+
+    @property
+    def in_order(self) -> list[str]:
+        return list(self._known)
+
+
 def _sums(cell: I64, counts: I64, cells: int) -> list[int]:
     sums: list[int] = np.bincount(cell, counts, cells).astype(np.int64).tolist()
     return sums
 
 
-def top(senders: Counter[str]) -> dict[str, int]:
-    """The 20 senders with most failures; '' holds the rest and those without a sender."""
+def top(senders: Counter[str], most: int = TOP_SENDERS) -> dict[str, int]:
+    """The senders with most of a cell's outcomes; '' holds the rest and those without a sender."""
     ranked = senders.most_common()
-    named = [(s, n) for s, n in ranked if s][:TOP_SENDERS]
+    named = [(s, n) for s, n in ranked if s][:most]
     rest = senders.total() - sum(n for _, n in named)
     return dict(named) | ({"": rest} if rest else {})
 
@@ -178,6 +252,14 @@ def split(cells: Cells, most_bytes: int) -> list[Cells]:
     return [take(cells, a, b) for a, b in pairwise(bounds)]
 
 
+class _Lengths(dict[str, int]):
+    """Bytes of JSON that a sender and its count take at most."""
+
+    def __missing__(self, sender: str) -> int:
+        length = self[sender] = len(encode(sender)) + _SENDER_BYTES
+        return length
+
+
 def _weights(cells: Cells) -> I64:
     """Bytes of JSON that each cell takes at most, its key included."""
     keys = np.array([len(encode(k)) + 1 for k in cells.keys], np.int64)
@@ -185,8 +267,9 @@ def _weights(cells: Cells) -> I64:
     weights: I64 = _CELL_BYTES + _COUNT_BYTES * filled + keys[np.array(cells.key, np.int64)]
     weights += _RECIPIENT_BYTES * np.array(cells.recipients_n or [0] * len(weights), np.int64)
     np.add.at(weights, np.array(cells.latency_cell, np.int64), _LATENCY_BYTES)
+    lengths = _Lengths()
     for i, senders in cells.senders.items():
-        weights[i] += 12 + len(encode(senders))
+        weights[i] += 12 + sum(map(lengths.__getitem__, senders))
     for i, n in cells.time_critical.items():
         weights[i] += 12 + len(str(n))
     return weights

@@ -18,7 +18,7 @@ from streams import answered
 from streams.answered import IN_FLIGHT_BITS
 from streams.batch import Batch, DeadLetter, sources_and_stamps
 from streams.failures import Failures
-from streams.fold import ANSWERED, EXPIRED, NO_LATENCY, OWN, SEND, SIGNAL, Fold, latency_column
+from streams.fold import ANSWERED, EXPIRED, NO_LATENCY, OWN, SEND, SIGNAL, TOLD, Fold, latency_column
 from streams.kinds import CODE, RESULTS, Kinds
 from streams.partition import PartitionIntake
 from streams.privacy import RecipientHasher
@@ -158,7 +158,8 @@ class Intake:
         self._times(at, readings, batch, work)
         labels = [r.traffic_class for r in readings]
         if any(labels):
-            work.traffic_class[at] = [self.fold.class_number(label) for label in labels]
+            named = source.config.traffic_classes
+            work.traffic_class[at] = [self.fold.class_number(named.get(x, x) if x else x) for x in labels]
         work.keep(at, readings)
 
     def _times(self, at: Where, readings: list[Reading], batch: Batch, work: Work) -> None:
@@ -254,26 +255,25 @@ class Intake:
             latency = latency_column(work.received_ms[counted] - work.sent_ms[counted])
             column = np.where(work.sent_ms[counted] >= 0, latency, NO_LATENCY)
             self._fold_ends(work, counted, receipt_s, column)
-            for (number, said), n in self._kinds.checked_of(work.source[counted], work.row[counted]).items():
-                name = (self._names[number], said)
-                self.checked[name] = self.checked.get(name, 0) + n
+            self._kinds.count_checked(work.row[counted], work.source[counted], self._names, self.checked)
         own = np.flatnonzero(work.live & (work.result == CODE[Result.OWN_SIDE]))
-        if len(own):
-            self._fold_ends(work, own, receipt_s, np.full(len(own), OWN))
+        self._fold_ends(work, own, receipt_s, np.full(len(own), OWN))
         canaries = np.flatnonzero(work.live & (work.result == CODE[Result.CANARY]))
-        if len(canaries):
-            self.fold.add(work.row[canaries], receipt_s[canaries], np.full(len(canaries), SEND))
+        self.fold.add(work.row[canaries], receipt_s[canaries], np.full(len(canaries), SEND))
         in_flight = work.live & (work.result == CODE[Result.IN_FLIGHT])
         if in_flight.any():
             sent = np.flatnonzero(in_flight & work.first_send)
             self.fold.add(work.row[sent], receipt_s[sent], SEND | work.flags[sent] & ANSWERED)
             signals = np.flatnonzero(in_flight & self._kinds.signals[work.row])
             self.fold.add(work.row[signals], receipt_s[signals], np.full(len(signals), SIGNAL))
-        for i in counted[self._kinds.fails[work.row[counted]]].tolist():
-            row, receipt_ms = int(work.row[i]), int(work.received_ms[i])
+        fails = self._kinds.fails[work.row[counted]]
+        well = counted[~fails & (work.fingerprint[counted] & TOLD == 0)]
+        self.fold.add_delivered(work.row[well], receipt_s[well], work.senders(well))
+        for i in counted[fails].tolist():
+            row, at_ms = int(work.row[i]), int(work.received_ms[i])
             source, reading = self._sources[self._names[int(work.source[i])]], work.readings[i]
-            recipient = self._failures.add(source.account, self._kinds.keys[row], reading, receipt_ms)
-            self.fold.add_failed(row, receipt_ms // 1000, recipient, reading.sender, reading.traffic_class)
+            recipient = self._failures.add(source.account, self._kinds.keys[row], reading, at_ms)
+            self.fold.add_failed(row, at_ms // 1000, recipient, reading.sender, source.traffic_class(reading))
 
     def _fold_ends(self, work: Work, at: I64, receipt_s: I64, column: I64) -> None:
         """Ends of messages: what they count as, whether they have expired, and what is known of the send."""

@@ -16,6 +16,8 @@ from streams.region import Level, RegionOf
 from streams.source import Kind, Source
 from streams.teller import FullLabels, Labels, Teller
 
+I64 = NDArray[np.int64]
+
 MOST = 500_000
 RESULTS = tuple(Result)
 CODE = {result: i for i, result in enumerate(RESULTS)}
@@ -47,6 +49,19 @@ class Kinds:
         """Whether any carrier is compared with Lookup's."""
         return any(teller.looks_up for teller in self._tellers.values())
 
+    def count_checked(
+        self, rows: I64, sources: I64, names: list[str], into: dict[tuple[str, str], int]
+    ) -> None:
+        """Adds what Lookup says beside records of these kinds, by the source's name."""
+        if not self.checks:
+            return
+        flat = np.bincount(sources * len(CHECKED) + self.checked[rows])
+        for i in np.flatnonzero(flat).tolist():
+            number, what = divmod(i, len(CHECKED))
+            if what:
+                name = (names[number], CHECKED[what].value)
+                into[name] = into.get(name, 0) + int(flat[i])
+
     def rows(self, source: Source, readings: Sequence[Reading]) -> list[int]:
         """The number of each reading's kind; regions that no label tells come from the number."""
         labels: list[Labels] = list(map(_LABELS, readings))
@@ -72,14 +87,6 @@ class Kinds:
             return labels
         homes = self._region_of[source.config.region_level].many([n or "" for n in numbers])
         return [t if t[3] else (*t[:3], home) for t, home in zip(labels, homes, strict=True)]
-
-    def checked_of(self, source: NDArray[np.int64], row: NDArray[np.int64]) -> dict[tuple[int, str], int]:
-        """Outcomes by number of the source and what Lookup says beside the record."""
-        if not self.checks:
-            return {}
-        flat = np.bincount(source * len(CHECKED) + self.checked[row])
-        found = ((*divmod(i, len(CHECKED)), int(flat[i])) for i in np.flatnonzero(flat).tolist())
-        return {(number, CHECKED[what].value): n for number, what, n in found if what}
 
     def forget(self) -> None:
         """Bounds memory against ever new labels; only while nobody holds numbers."""

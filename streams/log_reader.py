@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -81,17 +82,63 @@ async def read_since(settings: Settings, topic: str, at_ms: int) -> AsyncGenerat
 async def read_some(settings: Settings, topic: str, at_ms: int, most: int) -> AsyncIterator[bytes]:
     """As `read_since`, of a topic with any number of partitions: values, at most `most` of each partition."""
     async with _consumer(settings) as consumer:
-        one = TopicPartition(settings.topic(topic), 0)
-        consumer.assign([one])
-        await consumer.end_offsets([one])  # which asks for what the topic has
-        partitions = consumer.partitions_for_topic(one.topic) or {0}
-        for tp in (TopicPartition(one.topic, number) for number in sorted(partitions)):
-            consumer.assign([tp])
-            low = (await consumer.beginning_offsets([tp]))[tp]
-            start = await _offset_at(consumer, tp, at_ms, beyond=low)
-            end = (await consumer.end_offsets([tp]))[tp]
-            for _, _, value in await read_from(consumer, tp, start, min(end, start + most)):
-                yield value
+        partitions = await _partitions(consumer, settings.topic(topic))
+        ends, lows = await consumer.end_offsets(partitions), await consumer.beginning_offsets(partitions)
+        starts = await _offsets_at(consumer, partitions, at_ms, lows)
+        wanted = {tp: (starts[tp], min(ends[tp], starts[tp] + most)) for tp in partitions}
+        async for record in _read_all(consumer, wanted):
+            yield record.value
+
+
+async def read_keyed(
+    settings: Settings, topic: str, keys: frozenset[bytes], around_ms: tuple[int, int], most: int
+) -> AsyncIterator[tuple[bytes, bytes]]:
+    """(key, value) of the committed records with one of `keys` in the topic of that full name, of those that
+    Kafka was given in [from, to) of `around_ms`; about `most` records are read for it at most."""
+    async with _consumer(settings) as consumer:
+        partitions = await _partitions(consumer, topic)
+        ends = await consumer.end_offsets(partitions)
+        starts, stops = [await _offsets_at(consumer, partitions, at_ms, ends) for at_ms in around_ms]
+        each = most // len(partitions)
+        wanted = {tp: (starts[tp], min(stops[tp], starts[tp] + each)) for tp in partitions}
+        async for record in _read_all(consumer, wanted):
+            if record.key in keys and record.value is not None:
+                yield record.key, record.value
+
+
+async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
+    one = TopicPartition(topic, 0)
+    consumer.assign([one])
+    await consumer.end_offsets([one])  # which asks for what the topic has
+    numbers = sorted(consumer.partitions_for_topic(topic) or {0})
+    return [TopicPartition(topic, number) for number in numbers]
+
+
+async def _offsets_at(
+    consumer: AIOKafkaConsumer,
+    partitions: list[TopicPartition],
+    at_ms: int,
+    beyond: Mapping[TopicPartition, int],
+) -> dict[TopicPartition, int]:
+    """As `_offset_at`, of several partitions at once."""
+    found = await consumer.offsets_for_times(dict.fromkeys(partitions, max(at_ms, 0)))
+    return {tp: int(found[tp].offset if found.get(tp) else beyond[tp]) for tp in partitions}
+
+
+async def _read_all(
+    consumer: AIOKafkaConsumer, wanted: Mapping[TopicPartition, tuple[int, int]]
+) -> AsyncIterator[Any]:
+    """The committed records in [start, stop) of each partition, all of them read at once."""
+    left = {tp: bounds for tp, bounds in wanted.items() if bounds[0] < bounds[1]}
+    if left:
+        consumer.assign(list(left))
+    for tp, (start, _) in left.items():
+        consumer.seek(tp, start)
+    while left:
+        for tp, records in (await consumer.getmany(*left, timeout_ms=1000)).items():
+            for record in (r for r in records if r.offset < left[tp][1]):
+                yield record
+        left = {tp: (a, stop) for tp, (a, stop) in left.items() if await consumer.position(tp) < stop}
 
 
 async def read_back(settings: Settings, topic: str, span_s: int) -> list[Complete]:

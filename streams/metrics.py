@@ -74,7 +74,10 @@ class Metrics(MetricSet):
         result=CarrierCheck,
     )
     lookup_requests_total = counter(
-        INGEST, "Numbers that Lookup was to be asked for, by what became of them.", "result", result=Asked
+        INGEST + ALERTS,
+        "Numbers that Lookup was to be asked for, by what became of them.",
+        "result",
+        result=Asked,
     )
     receipt_latency_seconds = wide_histogram(
         WINDOWS, "Time from send to receipt, where the source gives both.", "carrier", bounds=LATENCY_BOUNDS_S

@@ -14,6 +14,8 @@ import msgspec
 VERSION = 1
 BUCKET_S = 10
 UNKNOWN = "unknown"
+DELIVERED = "delivered"
+"""The outcome class of what was delivered."""
 TIME_CRITICAL = "time_critical"
 """The traffic class that raises severity (contract: normalised outcome)."""
 CANARY = "__canary__"
@@ -178,7 +180,7 @@ class Cells(msgspec.Struct, omit_defaults=True):
     latency_class: list[int] = []
     """By row of `latency_n`, an index into `classes`; empty where that is."""
     senders: dict[int, dict[str, int]] = {}
-    """By cell index, failed outcomes only: the top 20 senders and '' for the rest."""
+    """By cell index: outcomes of its top senders, and '' for the rest: 20 of failures, 8 of deliveries."""
     time_critical: dict[int, int] = {}
     """By cell index: failed outcomes whose traffic class is TIME_CRITICAL; cells without any left out."""
     recipients_n: list[int] = []

@@ -136,6 +136,8 @@ class Source(Section, frozen=True):
     """Zone of the provider's times that name none, as in `Europe/Berlin` or `+02:00`; '' leaves them."""
     connectors: Mapping[str, str] = {}
     """Carrier by the id of the connection that a record came over."""
+    traffic_classes: Mapping[str, str] = {}
+    """Traffic class by the label that the records have, as in `otp` to `time_critical`."""
     sender_network: bool = False
     """Whether mcc and mnc of Twilio's events label the carrier, although they are the sender's."""
     auth_token: Secret = Secret("")

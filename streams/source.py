@@ -147,6 +147,11 @@ class Source:
         except ConfigError as e:
             raise ConfigError(f"source '{config.name}': {e}") from None
 
+    def traffic_class(self, reading: Reading) -> str | None:
+        """The record's label, by the name that the configuration has for it."""
+        label = reading.traffic_class
+        return self.config.traffic_classes.get(label, label) if label else None
+
     def kind(
         self, status: str, code: str | int | None, carrier: str | Told | None, region: str | None
     ) -> Kind:
@@ -255,7 +260,7 @@ def outcome(
         region=kind.key.region,
         recipient=_recipient(reading, hasher),
         sender=None if inbound else reading.sender or None,
-        traffic_class=reading.traffic_class or None,
+        traffic_class=source.traffic_class(reading) or None,
         received_ms=received_ms,
         event_time_ms=received_ms,
         sent_time_ms=reading.sent_time_ms,

@@ -10,8 +10,15 @@ from operator import attrgetter
 
 import numpy as np
 
-from streams.fold import failed_recipients, pack, top
-from streams.records import LATENCY_BOUNDS_S, OPTIONAL_COUNTS, TIME_CRITICAL, Cells, SeriesKey
+from streams.fold import TOP_DELIVERED, TOP_SENDERS, failed_recipients, pack, top
+from streams.records import (
+    DELIVERED,
+    LATENCY_BOUNDS_S,
+    OPTIONAL_COUNTS,
+    TIME_CRITICAL,
+    Cells,
+    SeriesKey,
+)
 from streams.traffic_class import MAX_CLASSES, OTHER
 
 COLUMNS = len(LATENCY_BOUNDS_S) + 1
@@ -100,12 +107,19 @@ def _add_failed(cells: Cells, at: Mapping[int, CellSum]) -> None:
                 known.update(hashes)
     for i, senders in cells.senders.items():
         if i in at:
-            cell = at[i]
-            cell.senders = cell.senders or Counter()
-            cell.senders.update(senders)
+            _add_senders(at[i], senders)
     for i, n in cells.time_critical.items():
         if i in at:
             at[i].time_critical += n
+
+
+def _add_senders(cell: CellSum, senders: Mapping[str, int]) -> None:
+    known = cell.senders
+    if known is None:
+        cell.senders = Counter(senders)
+        return
+    for sender, n in senders.items():
+        known[sender] = known.get(sender, 0) + n
 
 
 def as_cells(buckets: Mapping[int, Bucket]) -> Cells:
@@ -121,7 +135,8 @@ def as_cells(buckets: Mapping[int, Bucket]) -> Cells:
         cells.bucket_s += [bucket_s] * len(order)
         for name in order:
             cells.key.append(number[name])
-            _append(cells, bucket[name], hashes)
+            most = TOP_DELIVERED if name.outcome_class == DELIVERED else TOP_SENDERS
+            _append(cells, bucket[name], hashes, most)
             cell_sums.append(bucket[name])
     cells.recipients = pack(hashes)
     for column in OPTIONAL_COUNTS:
@@ -131,7 +146,7 @@ def as_cells(buckets: Mapping[int, Bucket]) -> Cells:
     return cells
 
 
-def _append(cells: Cells, cell: CellSum, hashes: list[int]) -> None:
+def _append(cells: Cells, cell: CellSum, hashes: list[int], most_senders: int) -> None:
     i = len(cells.finals)
     cells.finals.append(cell.finals)
     cells.sends.append(cell.sends)
@@ -139,7 +154,7 @@ def _append(cells: Cells, cell: CellSum, hashes: list[int]) -> None:
     if cell.recipients:
         hashes.extend(sorted(cell.recipients))
     if cell.senders:
-        cells.senders[i] = top(cell.senders)
+        cells.senders[i] = top(cell.senders, most_senders)
     if cell.time_critical:
         cells.time_critical[i] = cell.time_critical
 

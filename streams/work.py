@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from streams.records import Malformed, Reading
 
 Where = slice | NDArray[np.int64]
 """Places in a batch: all of them, or those listed."""
+_SENDER = attrgetter("sender")
 
 
 def places(indices: NDArray[np.int64]) -> Where:
@@ -51,6 +53,20 @@ class Work:
         for i, reading in zip(at.tolist(), readings, strict=True):
             self.readings[i] = reading
 
+    def senders(self, at: NDArray[np.int64]) -> Iterator[str | None]:
+        """Who sent the messages of some rising places."""
+        if len(at) == self.n:
+            return map(_SENDER, self.readings)
+        return map(_SENDER, map(self.readings.__getitem__, at.tolist()))
+
+
+def or_minus_one(times_ms: list[int | None]) -> NDArray[np.int64] | list[int]:
+    """A column of times, -1 where one is unknown."""
+    try:
+        return np.array(times_ms, np.int64)
+    except TypeError:  # some are unknown
+        return [-1 if t is None else t for t in times_ms]
+
 
 def only_readings(
     readings: list[Any], indices: Sequence[int], malformed: dict[int, Malformed]
@@ -65,11 +81,3 @@ def only_readings(
         else:
             good.append(j)
     return good
-
-
-def or_minus_one(times_ms: list[int | None]) -> NDArray[np.int64] | list[int]:
-    """Times as a column, -1 where one is unknown."""
-    try:
-        return np.array(times_ms, np.int64)
-    except TypeError:  # some are unknown
-        return [-1 if t is None else t for t in times_ms]

@@ -8,8 +8,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from alerts import wording
+from alerts import verification, wording
 from alerts.flags import Flag
+from alerts.paging import ruled_out
 from alerts.records import QUIET_ROUTES, Delivery, Incident, State, Transition
 from alerts.records import is_live as is_live
 from alerts.wording import clock, words
@@ -117,6 +118,13 @@ def marks(incident: Incident) -> list[str]:
     if people.silence is not None:
         said.append(f"silenced until {clock(people.silence.until_ms)} by {people.silence.author}")
     return said
+
+
+def causes(incident: Incident) -> list[str]:
+    """What Lookup said of the failed numbers, and what is known not to be the cause."""
+    looked_up = verification.words(incident.verified) if incident.verified else ""
+    out = ruled_out(incident)
+    return [text for text in (looked_up, f"Ruled out: {out}." if out else "") if text]
 
 
 def silences_json(data: PageData) -> list[dict[str, Any]]:

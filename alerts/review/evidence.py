@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from alerts.records import Incident, Silenced, State, StatusNote, Transition
+from alerts.causes import Senders, StatusNote, Verified
+from alerts.records import Incident, Silenced, State, Transition
 from alerts.review.impact import Healthy, Impact, OfCode, healthy, impact
 from alerts.review.onset import ChangePoint, Normal, onset, recovery
 from alerts.review.series import GROUPS, OWN, Gathering, Series, Span
@@ -91,6 +92,8 @@ class Evidence(msgspec.Struct, frozen=True):
     policy: dict[str, Any] = {}
     code_version: str = ""
     status_notes: tuple[StatusNote, ...] = ()
+    senders: Senders | None = None
+    verified: Verified | None = None
     silence: Silenced | None = None
     samples: tuple[str, ...] = ()
 
@@ -153,6 +156,8 @@ def freeze(moment: Moment, incident: Incident, gathered: Gathering, span: Span, 
         policy=context.policy,
         code_version=context.code_version,
         status_notes=incident.status_notes,
+        senders=incident.senders,
+        verified=incident.verified,
         silence=incident.people.silence,
         samples=context.samples,
     )

@@ -36,7 +36,15 @@ def redacted(review: Review) -> Review:
 
 def _head(head: Head) -> Head:
     return msgspec.structs.replace(
-        head, explanation="", team="", verdict="", verdict_by="", reopened=0, opened_as="", reason=""
+        head,
+        explanation="",
+        looked_up="",
+        team="",
+        verdict="",
+        verdict_by="",
+        reopened=0,
+        opened_as="",
+        reason="",
     )
 
 
@@ -78,6 +86,8 @@ def _evidence(evidence: Evidence, carrier: str) -> Evidence:
         policy={},
         code_version="",
         status_notes=(),
+        senders=None,
+        verified=None,
         silence=None,
         samples=(),
     )

@@ -18,6 +18,7 @@ from alerts.review.impact import Impact, figures, healthy
 from alerts.review.series import Series
 from alerts.review.similar import Alike, Mix, Recurrence
 from alerts.review.timeline import Timeline, timeline
+from alerts.verification import words
 from alerts.wording import where
 from streams.records import BUCKET_S
 
@@ -47,6 +48,8 @@ class Head(msgspec.Struct, frozen=True):
     team: str
     verdict: str
     verdict_by: str
+    looked_up: str = ""
+    """What Lookup said of the failed numbers; '' where none was asked for."""
 
 
 class Review(msgspec.Struct, frozen=True):
@@ -176,4 +179,5 @@ def _head(incident: Incident, display: Callable[[str], str], explanation: str) -
         team=incident.team or "",
         verdict=incident.people.verdict,
         verdict_by=incident.people.verdict_by,
+        looked_up=words(incident.verified) if incident.verified else "",
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from alerts.causes import StatusNote
 from alerts.paging import pages
-from alerts.records import Incident, State, StatusNote
+from alerts.records import Incident, State
 from alerts.station import Station
 from streams.topics import INCIDENTS
 from tests.alerts.test_station import NETWORK, SETTINGS, Kafka, PagerThatAcceptsAll, log_of

@@ -14,7 +14,8 @@ import pytest
 from aiohttp import web
 
 from alerts import status_pages
-from alerts.records import Decision, Incident, Severity, State, StatusNote
+from alerts.causes import StatusNote
+from alerts.records import Decision, Incident, Severity, State
 from alerts.settings import Settings, StatusPage
 from alerts.settings import check as check_settings
 from alerts.status_pages import StatusPages, read

@@ -17,6 +17,8 @@ TEAMS = (
     Team(name="us", routing_key=KEY, carriers=("310-*", "311-*"), regions=("US*", "all")),
     Team(name="smpp", routing_key=KEY, rules=("smpp_*",)),
     Team(name="worst", routing_key=KEY, severities=("critical",)),
+    Team(name="logins", routing_key=KEY, time_critical_share=0.2),
+    Team(name="numbers", routing_key=KEY, scopes=("sender",)),
 )
 
 
@@ -31,6 +33,9 @@ TEAMS = (
         ({"rule": "smpp_absent_subscriber"}, "us"),
         ({"carrier": "234-10", "severity": Severity.CRITICAL}, "worst"),
         ({"scope": "global", "carrier": "all"}, ""),
+        ({"carrier": "234-10", "scope": "sender"}, "numbers"),
+        ({"carrier": "234-10", "failed": 50, "time_critical": 10}, "logins"),
+        ({"carrier": "234-10", "failed": 50, "time_critical": 9}, ""),
     ],
 )
 def test_the_first_that_fits_in_everything_it_names(changes: dict[str, object], team: str) -> None:

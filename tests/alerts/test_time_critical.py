@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import pytest
 
 from alerts.counts import Count, leaves
@@ -17,6 +18,7 @@ from alerts.records import Decision, Incident, Severity
 from streams.records import Cells, SeriesKey
 from streams.rules import RuleBook
 from streams.settings import Rule, Source
+from streams.source import Source as StreamSource
 from tests.alerts.traffic import KNOWN, RULE, START_S
 
 BOOK = RuleBook.of((Rule(name="r", codes=("30003",)),), (Source(name="s", format="canonical"),))
@@ -45,7 +47,7 @@ def test_a_warning_is_critical_where_much_of_it_is_time_critical() -> None:
     words, incident, decided = play([0.5] * 6)
     assert words == ["opened"]
     assert (incident.severity, incident.reason) == (Severity.CRITICAL, Decision.TIME_CRITICAL)
-    assert "of the failed are time-critical: a warning is critical" in incident.explanation
+    assert "of the failed are time-critical: lines of their own hold" in incident.explanation
     assert f"{incident.time_critical} time-critical" in summary(incident)
     assert pages(incident)[0].severity is Severity.CRITICAL
     flags = [f for f in decided[-1].flags if f.carrier == "ill"]
@@ -70,6 +72,26 @@ def test_it_steps_down_once_they_have_gone() -> None:
     words, incident, _ = play([0.6] * 3 + [0.0] * 16)
     assert words == ["opened", "stepped_down"]
     assert incident.severity is Severity.WARNING
+
+
+def test_its_own_lines_hold_where_they_are_set() -> None:
+    own = msgspec.structs.replace(KNOWN, time_critical_warning=0.03, time_critical_critical=0.08)
+    assert [own.level(p, urgent=True) for p in (0.02, 0.04, 0.07, 0.09)] == [
+        Severity.INFO,
+        Severity.WARNING,
+        Severity.WARNING,
+        Severity.CRITICAL,
+    ]
+    assert [own.level(p) for p in (0.04, 0.07, 0.09)] == [Severity.INFO, Severity.WARNING, Severity.WARNING]
+
+
+def test_a_label_of_the_users_own_is_time_critical_by_the_sources_configuration() -> None:
+    source = StreamSource.of(
+        Source(name="s", format="canonical", codes="twilio", traffic_classes={"otp": "time_critical"})
+    )
+    record = b'{"message_id":"m","status":"delivered","received_ms":1,"traffic_class":"%s"}'
+    known = [source.decoder.decode_batch([record % label])[0] for label in (b"otp", b"promo", b"")]
+    assert [source.traffic_class(r) for r in known] == ["time_critical", "promo", None]  # type: ignore[arg-type]
 
 
 def test_a_spike_below_the_warning_line_stays_information() -> None:

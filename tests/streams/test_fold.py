@@ -19,6 +19,7 @@ from streams.fold import (
     OWN,
     SEND,
     SIGNAL,
+    TOP_DELIVERED,
     TOP_SENDERS,
     Fold,
     latency_column,
@@ -121,6 +122,60 @@ def test_a_sender_of_any_length_takes_little_room() -> None:
     fold.add(np.array([0]), np.array([0]), np.array([NO_LATENCY]))
     fold.add_failed(0, 0, 1, "x" * 900_000)
     assert fold.cells([BAD]).senders == {0: {"x" * MAX_SENDER_LENGTH: 1}}
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 2),
+            st.one_of(st.integers(0, 39), st.just(1_784_289_600)),
+            st.sampled_from([*(f"s{i}" for i in range(12)), "", None]),
+        ),
+        max_size=80,
+    ),
+    st.integers(1, 5),
+)
+def test_deliveries_by_sender_are_told_in_the_company_of_failures_and_add_up(
+    outcomes: list[tuple[int, int, str | None]], batches: int
+) -> None:
+    """Rows 0 and 1 are deliveries of two series, 2 the failures of the first."""
+    keys, fold = [GOOD, OTHER, BAD], Fold()
+    assert GOOD[:3] == BAD[:3] != OTHER[:3]
+    for some in np.array_split(np.array(outcomes, object).reshape(-1, 3), batches):
+        well = [o for o in some.tolist() if o[0] < 2]
+        rows, seconds = (np.array([o[i] for o in well], np.int64) for i in (0, 1))
+        fold.add(rows, seconds, np.full(len(rows), NO_LATENCY))
+        fold.add_delivered(rows, seconds, [o[2] for o in well])
+        for row, second, sender in (o for o in some.tolist() if o[0] == 2):
+            fold.add(np.array([row]), np.array([second]), np.array([NO_LATENCY]))
+            fold.add_failed(row, second, 1, sender)
+    want: dict[tuple[int, int], Counter[str]] = {}
+    for row, second, sender in outcomes:
+        want.setdefault((row, second // 10 * 10), Counter())[sender or ""] += 1
+    cells = fold.cells(keys)
+    told = {(keys.index(cells.keys[k]), b): cells.senders.get(i) for i, (k, b) in _placed(cells)}
+    for (row, bucket_s), senders in want.items():
+        if row == 1 or (row == 0 and (2, bucket_s) not in want):
+            assert told[row, bucket_s] is None
+        else:
+            assert told[row, bucket_s] == top(senders, TOP_SENDERS if row == 2 else TOP_DELIVERED) or (
+                _alike(told[row, bucket_s], senders)
+            )
+    assert fold.cells(keys) == Cells()
+
+
+def _placed(cells: Cells) -> list[tuple[int, tuple[int, int]]]:
+    return list(enumerate(zip(cells.key, cells.bucket_s, strict=True)))
+
+
+def _alike(told: dict[str, int] | None, senders: Counter[str]) -> bool:
+    """The same but for which of several with as many deliveries are named."""
+    assert told is not None
+    named = {s: n for s, n in told.items() if s}
+    most = sorted((n for s, n in senders.items() if s), reverse=True)[:TOP_DELIVERED]
+    exact = all(senders[s] == n for s, n in named.items())
+    return exact and sorted(named.values(), reverse=True) == most and sum(told.values()) == senders.total()
 
 
 def urgent(fold: Fold, row: int, second: int, recipient: int, traffic_class: str | None) -> None:

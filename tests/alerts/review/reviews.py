@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from alerts.records import Incident, Note, People, State, StatusNote, Transition
+from alerts.causes import StatusNote
+from alerts.records import Incident, Note, People, State, Transition
 from alerts.review.evidence import Context, Evidence, Frozen, Moment, as_event, freeze, needed
 from alerts.review.report import Known, Review, review
 from alerts.review.series import gather
