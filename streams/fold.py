@@ -18,9 +18,6 @@ TOP_SENDERS = 20
 TOP_DELIVERED = 8
 """Senders that a cell of deliveries names. Whoever is not among them has sent less than a ninth of it, so
 that what the others have sent is known to within that (alerts/by_sender.py)."""
-TOLD = np.uint64(3)
-"""Deliveries whose fingerprint has none of these bits tell their sender: one in four is enough to share out
-all of them."""
 MAX_SENDER_LENGTH = 64
 _MOST_NAMES = 200_000
 _BOUNDS_MS = np.array(LATENCY_BOUNDS_S, np.int64) * 1000
@@ -34,6 +31,16 @@ _CELL_BYTES, _LATENCY_BYTES, _RECIPIENT_BYTES, _COUNT_BYTES = 101, 24, 11, 12  #
 def latency_column(latency_ms: I64) -> I64:
     """Column of LATENCY_BOUNDS_S for each latency (ms, may be negative); the last is +Inf."""
     return np.searchsorted(_BOUNDS_MS, latency_ms, side="left").astype(np.int64)
+
+
+def tells_sender(offsets: I64) -> NDArray[np.bool_]:
+    """Which deliveries tell their sender: one in four is enough to share out all of them. By a hash (the
+    finalizer of SplitMix64) of the record's offset, so that the same records tell the same again.
+    """
+    h = offsets.astype(np.uint64)
+    h = (h ^ (h >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    h = (h ^ (h >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return (h ^ (h >> np.uint64(31))) & np.uint64(3) == 0
 
 
 class Fold:
