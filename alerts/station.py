@@ -10,32 +10,31 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from typing import Protocol
 
 from alerts import audience, commands, decide, observe, snapshot
+from alerts.board import Board
 from alerts.causes import StatusNote, Verified
 from alerts.commands import Change
 from alerts.counts import tables
-from alerts.decide import Decided, DetectorState, Expected
-from alerts.flags import Flag, Labels, last_flagged
+from alerts.decide import Decided, DetectorState
+from alerts.flags import last_flagged
 from alerts.inbox import Take
 from alerts.ledger import Ledger, ReadTopic, Send
-from alerts.outstanding import Outstanding
 from alerts.policy import Policy
-from alerts.records import Delivery, Form, Incident, Page, Transition
+from alerts.records import Delivery, Form, Incident, Page
 from alerts.review.evidence import Frozen
 from alerts.settings import Settings
 from alerts.sight import Sight
-from streams.commands import Silence
 from streams.journal import Assembler, Complete
 from streams.label_values import Heard
 from streams.networks import networks_of
 from streams.records import BUCKET_S
 from streams.rules import RuleBook
 from streams.topics import DETECTOR_STATE
-from streams.unknown_share import Share, UnknownShare
+from streams.unknown_share import UnknownShare
 
 log = logging.getLogger("alerts.station")
 
@@ -61,24 +60,6 @@ class Inbox(Protocol):
 
     def begin(self, take: Take) -> None:
         """Takes what comes from now on, beside everything else."""
-
-
-@dataclass
-class Board:
-    """What people and metrics are shown; replaced as a whole, never changed in place."""
-
-    incidents: tuple[Incident, ...] = ()
-    transitions: Mapping[str, tuple[Transition, ...]] = field(default_factory=dict)
-    flags: tuple[Flag, ...] = ()
-    flagged: Mapping[Labels, int] = field(default_factory=dict)
-    """The last bucket in which each was flagged, for ten minutes more."""
-    bucket_s: int = -1
-    silences: tuple[Silence, ...] = ()
-    unknown: tuple[Share, ...] = ()
-    """By source: outcomes without a carrier, of the hour as far as this owner has read it."""
-    sight: Sight = field(default_factory=Sight)
-    expected: tuple[Expected, ...] = ()
-    outstanding: Outstanding = field(default_factory=Outstanding)
 
 
 class Station:

@@ -18,7 +18,7 @@ from streams import answered
 from streams.answered import IN_FLIGHT_BITS
 from streams.batch import Batch, DeadLetter, sources_and_stamps
 from streams.failures import Failures
-from streams.fold import ANSWERED, EXPIRED, NO_LATENCY, OWN, SEND, SIGNAL, TOLD, Fold, latency_column
+from streams.fold import ANSWERED, EXPIRED, NO_LATENCY, OWN, SEND, SIGNAL, Fold, latency_column, tells_sender
 from streams.kinds import CODE, RESULTS, Kinds
 from streams.partition import PartitionIntake
 from streams.privacy import RecipientHasher
@@ -99,7 +99,7 @@ class Intake:
         for index in np.unique(batch.partition).tolist():
             here = places(np.flatnonzero(batch.partition == index))
             self._take_partition(batch, work, partitions[index], here)
-        self._fold_counted(work)
+        self._fold_counted(work, batch.offset)
         self._bury(batch, work, partitions)
 
     def _count_received(self, work: Work) -> None:
@@ -248,7 +248,7 @@ class Intake:
 
     # -- fold, failures, dead letters ----------------------------------------------------------
 
-    def _fold_counted(self, work: Work) -> None:
+    def _fold_counted(self, work: Work, offset: I64) -> None:
         counted = np.flatnonzero(work.live & (work.result == CODE[Result.COUNTED]))
         receipt_s = work.received_ms // 1000
         if len(counted):
@@ -267,7 +267,7 @@ class Intake:
             signals = np.flatnonzero(in_flight & self._kinds.signals[work.row])
             self.fold.add(work.row[signals], receipt_s[signals], np.full(len(signals), SIGNAL))
         fails = self._kinds.fails[work.row[counted]]
-        well = counted[~fails & (work.fingerprint[counted] & TOLD == 0)]
+        well = counted[~fails & tells_sender(offset[counted])]
         self.fold.add_delivered(work.row[well], receipt_s[well], work.senders(well))
         for i in counted[fails].tolist():
             row, at_ms = int(work.row[i]), int(work.received_ms[i])

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from streams.fold import pack, split, unpack
+from streams.fold import pack, unpack
+from streams.pieces import split
 from streams.records import COUNTS, Cells, ClosedBucket, SeriesKey, encode
 from streams.window import Closing
 

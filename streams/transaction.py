@@ -14,7 +14,7 @@ from confluent_kafka import KafkaException, Producer, TopicPartition
 
 from streams.batch import DeadLetter, Headers
 from streams.errors import Fenced, Unreachable
-from streams.fold import split
+from streams.pieces import split
 from streams.records import Cells, FailedRecipient, Partial, Range, encode
 from streams.settings import Settings
 from streams.topics import DEAD_LETTERS, FAILED_RECIPIENTS, LARGE_BYTES, PARTIALS

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from alerts.app import Seen
 from alerts.decide import begin, decide
 from alerts.paging import pages
 from alerts.records import Incident, Severity, State
+from alerts.seen import Seen
 from alerts.settings import Alerting, Settings
 from alerts.sight import Sight
 from alerts.station import Board

@@ -7,11 +7,11 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from alerts.app import Seen
 from alerts.explain import Numbers
 from alerts.flags import Flag, Nature, last_flagged
 from alerts.reconcile import _exemplar
 from alerts.records import Severity
+from alerts.seen import Seen
 from alerts.settings import Settings
 from alerts.station import Station
 from streams import settings as base

@@ -13,10 +13,10 @@ import msgspec
 import pytest
 
 from alerts import snapshot
-from alerts.app import Seen
 from alerts.observe import MONDAY_S, WEEK_S
 from alerts.policy import Policy
 from alerts.records import Delivery, Form, Incident, Page, State
+from alerts.seen import Seen
 from alerts.settings import Alerting, Settings
 from alerts.station import NoPager, Station
 from streams.clock import WallClock

@@ -24,12 +24,11 @@ from streams.fold import (
     Fold,
     latency_column,
     pack,
-    split,
-    take,
     top,
     unpack,
 )
 from streams.journal import join
+from streams.pieces import split, take
 from streams.records import BUCKET_S, LATENCY_BOUNDS_S, Cells, SeriesKey, encode
 from streams.tally import Bucket, add, as_cells
 from streams.traffic_class import MAX_CLASSES

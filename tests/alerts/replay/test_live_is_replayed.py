@@ -29,6 +29,8 @@ SECONDS = 240
 SCENARIO = msgspec.structs.replace(load("demo"), rate=60.0, duration_s=SECONDS)
 SETTINGS = Settings(sources=sources_of(SCENARIO), privacy=Privacy(recipient_key=Secret("k" * 32)))
 OF_PEOPLE = ("people", "deliveries", "status_notes", "team", "storm", "v")
+BY_SENDER = " Not one sender:"
+"""How the explanation begins what it says by sender: of deliveries, those in one flush with failures."""
 OF_FOUND = ("severity", "resolved_ms", "detected_ms", "onset_ms", "transitions")
 
 
@@ -74,7 +76,13 @@ def replayed(config: Path, *arguments: object) -> list[dict]:
 def plain(incident: Incident) -> dict:
     """What decides, as JSON has it."""
     whole = json.loads(msgspec.json.encode(incident))
-    return {name: value for name, value in whole.items() if name not in OF_PEOPLE}
+    return without_sample({name: value for name, value in whole.items() if name not in OF_PEOPLE})
+
+
+def without_sample(incident: dict) -> dict:
+    """All but how many deliveries were told by sender."""
+    senders = [one["name"] for one in incident["senders"]["bad"]], incident["senders"]["shared"]
+    return {**incident, "senders": senders, "explanation": incident["explanation"].partition(BY_SENDER)[0]}
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -86,7 +94,7 @@ def test_live_and_replayed_incidents_are_equal_field_by_field(
     for key, incident in ran.incidents.items():
         (found,) = replayed(config, path, "--explain", key)
         same = {name: value for name, value in plain(incident).items() if name not in OF_FOUND}
-        assert {name: found[name] for name in same} == same
+        assert {name: without_sample(found)[name] for name in same} == same
         assert (found["detected_ms"], found["onset_ms"]) == (incident.detected_ms, incident.onset_ms)
         assert found["resolved_ms"] == (incident.resolved_bucket_s + 10) * 1000
         told = [(t["what"], t["at_ms"], t["reason"], t["detail"]) for t in found["transitions"]]
