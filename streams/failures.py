@@ -37,6 +37,7 @@ class Failures:
                 sender,
                 receipt_ms,
                 self._hasher.key_id,
+                reading.traffic_class,
             )
         )
         return recipient
