@@ -27,13 +27,13 @@ class Deliveries:
         self._seconds: list[I64] = []
 
     def add(self, readings: Sequence[Reading], at: I64, receipt_s: I64) -> None:
-        """Of the readings at these places, with epoch seconds of receipt. Those without a number are left out."""
+        """Of the readings at these places, with epoch seconds of receipt; those without a number are not."""
         numbers = [readings[i].to for i in at.tolist()]
         if not all(numbers):
             told = [i for i, number in enumerate(numbers) if number]
             numbers, receipt_s = [numbers[i] for i in told], receipt_s[told]
         if numbers:
-            self._hashes.append(self._hasher.many(numbers))  # type: ignore[arg-type]  # all are told
+            self._hashes.append(self._hasher.many(numbers))
             self._seconds.append(receipt_s)
 
     def records(self) -> list[DeliveredRecipients]:

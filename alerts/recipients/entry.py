@@ -65,7 +65,8 @@ class Seen(NamedTuple):
     first_s: int
     """Epoch second of the first failure of this message."""
     attempt: int
-    """1-based place of the message in its recipient's run since the last delivery, as first decided."""
+    """1-based place of the message in its recipient's run since the last delivery, as first decided; it ends
+    at two more than `recipients.max_in_a_row`."""
     run: int
     """Length of the run now; it ends at one more than `recipients.max_in_a_row`."""
     listed: bool

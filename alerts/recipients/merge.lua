@@ -5,7 +5,7 @@
 -- ARGV     kept, within_s, room for new entries, seconds to live,
 --          failures (14 bytes each: name, receipt second, fingerprint),
 --          deliveries (10 bytes each: name of the failures that count, receipt second)
--- returns  {answers (15 bytes a failure: first second, attempt, run, flags, previous second, ...),
+-- returns  {answers (11 bytes a failure: first second, attempt, run, flags, second of the one before),
 --           entries in the bucket, recipients that came to the list less those that left it}
 local kept, within_s, room = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local entries, change = {}, 0
@@ -22,8 +22,7 @@ local function entry(name)
     if not stored then
       entries[name] = false
     else
-      local found, at = {delivered = struct.unpack('<I4', stored), dirty = false}, 5
-      found.delivered = (struct.unpack('<I4', stored))
+      local found, at = {delivered = (struct.unpack('<I4', stored))}, 5
       while at < #stored do
         local last, fingerprint, told
         last, fingerprint, told, at = struct.unpack('<I4I4I4', stored, at)
@@ -74,7 +73,7 @@ local function fail(name, at_s, fingerprint)
   end
   if not e then
     if room <= 0 then
-      return struct.pack('<I4BBBI4I4', at_s, 1, 1, REFUSED + (listed and LISTED or 0), 0, 0)
+      return struct.pack('<I4BBBI4', at_s, 1, 1, REFUSED + (listed and LISTED or 0), 0)
     end
     room = room - 1
     e = {delivered = 0}
@@ -110,7 +109,7 @@ local function fail(name, at_s, fingerprint)
     change = change + (is and 1 or -1)
     if is then flags = flags + ENTERED end
   end
-  return struct.pack('<I4BBBI4I4', one[3], one[4] % 128, run(e, at_s), flags, previous, 0)
+  return struct.pack('<I4BBBI4', one[3], one[4] % 128, run(e, at_s), flags, previous)
 end
 
 -- Deliveries once before, so that whoever is known is seen as it is, and once behind for who is new.
