@@ -18,6 +18,7 @@ from alerts.heartbeat import Heartbeat
 from alerts.inbox import Inbox
 from alerts.pages import Desk, PageData, pages
 from alerts.pages.reviews import Make
+from alerts.recipients.stage import RecipientStage
 from alerts.records import Incident, State, Transition, is_live
 from alerts.review.report import Review
 from alerts.routes import Routes, paging_route
@@ -95,6 +96,8 @@ def run_alerts(settings: Settings) -> None:
         station.on_opened = StatusPages(settings.status_pages, station.attach, _WALL.now_ms).ask
     clock = WallClock(settings.clock)
     station.on_moved = Freezer(settings, station.file, clock.now_ms, _WALL.now_ms).ask
+    recipients = RecipientStage(settings, metrics, readiness)
+    station.on_restored = recipients.start
     seen = Seen(station, readiness, clock, settings)
     seen.provide(metrics)
     runner = Runner(app, station, readiness, at_once=True)
@@ -103,6 +106,7 @@ def run_alerts(settings: Settings) -> None:
     async def revoked() -> None:
         await inbox.end()
         await routes.end()
+        await asyncio.to_thread(recipients.stop)
         station.stand_by()
 
     runner.on_revoked = revoked

@@ -108,6 +108,8 @@ class Station:
         self._owns = True
         self.on_opened: Callable[[Incident], None] = lambda _: None
         """Told of each incident that has opened and is written; must return at once."""
+        self.on_restored: Callable[[], None] = lambda: None
+        """Told when this instance has become the one that decides; must return at once."""
         self.on_moved: Callable[[Incident, str], None] = lambda _incident, _what: None
         """The same of each transition of the detector."""
 
@@ -139,6 +141,7 @@ class Station:
         if self._inbox is not None:
             self._inbox.begin(self.ask)
         self._show(Decided(incidents=tuple(known.values())))
+        self.on_restored()
 
     async def _last_known(self) -> DetectorState:
         """The state of the last snapshot. What was written of late holds it; that is not read to the

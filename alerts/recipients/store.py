@@ -6,30 +6,20 @@ reads the topics begins anew. Errors of Redis itself are its own (`redis.excepti
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from importlib import resources
 from struct import Struct
 from typing import Any, NamedTuple
 
 import numpy as np
-from redis import Redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from alerts.recipients import names
-from alerts.recipients.entry import DAY_S, Entry, Limits, Seen, is_listed, unpack
+from alerts.recipients.buckets import KEEP_S, LIVE_S, SLICE, Buckets
+from alerts.recipients.entry import Seen
 from alerts.recipients.names import BUCKETS, I64, U64, Known, place
 from streams.records import FailedRecipient
 from streams.settings import Recipients
 
-KEEP_S = 8 * DAY_S
-"""After its newest failure an entry is let go of: the topics know no more of it either."""
-TIMEOUT_S = 5.0
-_LIVE_S = KEEP_S + DAY_S
-_SLICE, _SCANNED = 128, 5_000
-"""Buckets in one go: at 10 million recipients a script takes 10 ms for them."""
-_FORM = 1
-"""Of names and entries: what another version left is made anew."""
 _FAILURE, _DELIVERY = Struct("<6sII"), Struct("<6sI")
 _ANSWER = Struct("<IBBBI")
 _LISTED, _REPEATED, _REFUSED, _ENTERED = 1, 2, 4, 8
@@ -51,16 +41,12 @@ class Merged(NamedTuple):
     """New recipients that there was no room for."""
 
 
-class RecipientStore:
-    """Not thread-safe. `key_id`: of the hashes; those of another key are nobody's here."""
+class RecipientStore(Buckets):
+    """What keeps them."""
 
     def __init__(self, url: str, key_id: str, config: Recipients, prefix: str = names.PREFIX) -> None:
-        retry = Retry(NoBackoff(), 0)
-        self._redis: Redis = Redis.from_url(url, socket_timeout=TIMEOUT_S, retry=retry)
-        self._prefix, self._state = f"{prefix}rcp:", f"{prefix}rcp:state"
-        self._classes, self._most = frozenset(config.classes), config.max_tracked
-        self.limits = Limits(config.max_in_a_row, int(config.within_days * DAY_S))
-        self._made_of = f"{_FORM}/{key_id}/{self.limits.kept}/{','.join(sorted(self._classes))}".encode()
+        super().__init__(url, key_id, config, prefix)
+        self._most = config.max_tracked
         self._merge = self._redis.register_script(_script("merge.lua"))
         self._sweep = self._redis.register_script(_script("sweep.lua"))
         self._known = self._next_known = Known(self._most)
@@ -83,9 +69,6 @@ class RecipientStore:
         """Recipients on the list, as of the last sweep and all that was merged since."""
         return int(self._listed.sum())
 
-    def close(self) -> None:
-        self._redis.close()
-
     # -- its life ------------------------------------------------------------------------------
 
     def restore(self, sequence: int, now_s: int) -> bool:
@@ -100,10 +83,10 @@ class RecipientStore:
 
     def clear(self) -> None:
         """Empties it, to be built anew; until `built` it counts as lost."""
-        self._redis.delete(self._state)
+        self._redis.delete(self._state, self._growth)
         found = self._buckets()
-        for start in range(0, len(found), _SLICE):
-            self._redis.unlink(*map(self._key, found[start : start + _SLICE]))
+        for start in range(0, len(found), SLICE):
+            self._redis.unlink(*map(self._key, found[start : start + SLICE]))
         self._known = self._next_known = Known(self._most)
         self._tracked[:], self._listed[:], self._round, self.sequence = 0, 0, [], 0
 
@@ -149,7 +132,7 @@ class RecipientStore:
         room = max(0, self._most - self.tracked)
         for bucket, (_, failed, delivered) in rows.buckets.items():
             own = b"".join(failed), b"".join(delivered)
-            given = (self.limits.kept, self.limits.within_s, room, _LIVE_S, *own)
+            given = (self.limits.kept, self.limits.within_s, room, LIVE_S, *own)
             self._merge([self._key(bucket)], given, client=pipe)
         pipe.hincrby(self._state, "sequence", 1)
         made_of, *answers, sequence = pipe.execute()
@@ -181,8 +164,8 @@ class RecipientStore:
         if not self._round:
             self._begin_round()
         due, self._round = _cut(self._round, max(1, round(share * len(self._round_of))))
-        for start in range(0, len(due), _SLICE):
-            self._sweep_some(due[start : start + _SLICE], now_s)
+        for start in range(0, len(due), SLICE):
+            self._sweep_some(due[start : start + SLICE], now_s)
         if not self._round:
             self._known = self._next_known
 
@@ -202,63 +185,9 @@ class RecipientStore:
             self._tracked[bucket], self._listed[bucket] = len(left) // names.NAME_BYTES, listed
             self.let_go += gone
 
-    def _buckets(self) -> list[int]:
-        """Numbers of those that are there."""
-        keys = self._redis.scan_iter(match=f"{self._prefix}*", count=_SCANNED)
-        numbers = {key.removeprefix(self._prefix.encode()) for key in keys}
-        return sorted(int(number) for number in numbers if number.isdigit())
-
     def _add_known(self, hashes: U64) -> None:
         self._known.add(hashes)
         self._next_known.add(hashes)
-
-    def forget(self, recipients: Iterable[int], until_s: int | None = None) -> int:
-        """Erases what is kept of recipients, by hash; with `until_s` (epoch) only of those that have not
-        failed since. Returns how many entries there were."""
-        found = 0
-        for recipient in recipients:
-            where = place(recipient)
-            for name in (where.name, where.others):
-                entry = self._entry(where.bucket, name)
-                if entry is not None and (until_s is None or entry.failures[-1].last_s <= until_s):
-                    found += int(self._redis.hdel(self._key(where.bucket), name))
-        return found
-
-    # -- what people ask -----------------------------------------------------------------------
-
-    @property
-    def is_built(self) -> bool:
-        """Whether it holds all that the topics hold."""
-        return bool(self._redis.hget(self._state, "made_of") == self._made_of)
-
-    def entries(self) -> Iterable[tuple[int, Entry]]:
-        """Every recipient with failures that count, by hash, in no order."""
-        found = self._buckets()
-        for start in range(0, len(found), _SLICE):
-            some = found[start : start + _SLICE]
-            pipe = self._redis.pipeline(transaction=False)
-            for bucket in some:
-                pipe.hgetall(self._key(bucket))
-            for bucket, fields in zip(some, pipe.execute(), strict=True):
-                for name, stored in fields.items():
-                    if names.counts(name):
-                        yield names.recipient(bucket, name), unpack(stored)
-
-    def on_list(self, now_s: int) -> Iterable[tuple[int, Entry]]:
-        """Those that are on the list at `now_s`, epoch second."""
-        return ((r, entry) for r, entry in self.entries() if is_listed(entry, now_s, self.limits))
-
-    def entry(self, recipient: int) -> Entry:
-        """What is kept of a recipient's failures that count; an empty entry where nothing is."""
-        where = place(recipient)
-        return self._entry(where.bucket, where.name) or Entry()
-
-    def _entry(self, bucket: int, name: bytes) -> Entry | None:
-        stored: bytes | None = self._redis.hget(self._key(bucket), name)  # type: ignore[assignment]
-        return unpack(stored) if stored else None
-
-    def _key(self, bucket: int) -> str:
-        return f"{self._prefix}{bucket}"
 
 
 class _Rows:

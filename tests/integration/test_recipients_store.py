@@ -11,9 +11,10 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from redis import Redis
 
+from alerts.recipients.buckets import KEEP_S
 from alerts.recipients.entry import DAY_S
 from alerts.recipients.names import place
-from alerts.recipients.store import KEEP_S, Lost, RecipientStore
+from alerts.recipients.store import Lost, RecipientStore
 from streams.embedded import EmbeddedValkey
 from streams.records import FailedRecipient
 from streams.settings import Recipients
