@@ -91,7 +91,6 @@ def run_alerts(settings: Settings) -> None:
     inbox = Inbox(settings, settings.alerts.group, partial(_ended, "taking commands"), metrics)
     station = Station(settings, topic_sender(app, settings), read, pager, between, inbox, newest)
     routes.station = station
-    metrics.pager_info.labels(paging_route(settings)).set(1)
     if settings.status_pages:
         station.on_opened = StatusPages(settings.status_pages, station.attach, _WALL.now_ms).ask
     clock = WallClock(settings.clock)
@@ -99,7 +98,6 @@ def run_alerts(settings: Settings) -> None:
     recipients = RecipientStage(settings, metrics, readiness)
     station.on_restored = recipients.start
     seen = Seen(station, readiness, clock, settings)
-    seen.provide(metrics)
     runner = Runner(app, station, readiness, at_once=True)
     metrics.provide_lag(lambda: runner.lag)
 
@@ -144,7 +142,9 @@ def _reviews(settings: Settings, clock: WallClock, alike: bool) -> Make:
 
 
 def watch_ourselves(app: App, settings: Settings, seen: Seen, metrics: Metrics) -> None:
-    """The canary and the heartbeat, as tasks beside everything else."""
+    """What is shown of ourselves; the canary and the heartbeat, as tasks beside everything else."""
+    metrics.pager_info.labels(paging_route(settings)).set(1)
+    seen.provide(metrics)
     alerting, clock = settings.alerting, WallClock(settings.clock)
     topic = settings.topic(OUTCOMES)
 

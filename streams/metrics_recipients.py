@@ -27,9 +27,7 @@ class RecipientMetrics:
         "reason",
         reason=Ignored,
     )
-    recipients_lag_records = gauge(
-        _ALERTS, "Records about recipients not taken yet; 0 of a standby."
-    )
+    recipients_lag_records = gauge(_ALERTS, "Records about recipients not taken yet; 0 of a standby.")
     recipients_rebuilding = gauge(
         _ALERTS, "1 while the list is not whole: built anew from the topics, or Redis or Kafka is away."
     )

@@ -17,6 +17,7 @@ import msgspec
 from alerts.demo.configuration import DemoClock, clock_of
 from alerts.demo.events import Teller
 from alerts.demo.faults import AFTER_ONSET_S, FAULTS, PAGER_DOWN, PAGER_DOWN_S, PAGER_DOWN_STATUS
+from alerts.demo.hygiene import compared
 from alerts.demo.past import Past
 from alerts.demo.proof import Proof
 from alerts.demo.stage import Stage, wall_ms
@@ -150,9 +151,17 @@ class Play:
             outcome = Outcome(not self._options.once, "interrupted")
         finally:
             traffic.stop()
+            if self._options.once and outcome.ok:
+                outcome = self._compare_lists(traffic, outcome)
             wall_s = time.monotonic() - self._began_s
             self._story.done(*outcome, records=traffic.progress.records, wall_s=wall_s)
         return outcome
+
+    def _compare_lists(self, traffic: Traffic, outcome: Outcome) -> Outcome:
+        lists = compared(self._stage.settings, traffic.ledger)
+        missing, surplus = len(lists.true - lists.exported), len(lists.exported - lists.true)
+        self._story.say("recipients", listed=len(lists.exported), missing=missing, surplus=surplus)
+        return outcome if lists.agree else Outcome(False, "the list of recipients is not what it should be")
 
     def _watch(self, traffic: Traffic, start_ms: int) -> Outcome:
         end_ms = start_ms + int(self._options.span_s * 1000)
@@ -250,13 +259,13 @@ class Traffic:
         duration_s = int(options.span_s) + 60
         self._scenario = msgspec.structs.replace(options.scenario, duration_s=duration_s)
         self._seed, self._start_ms = options.seed, start_ms
-        self._ledger = new_ledger(self._scenario, start_ms, options.seed)
+        self.ledger = new_ledger(self._scenario, start_ms, options.seed)
         self._pacer = Pacer(clock.now_ms, options.speed)
         self._kafka, self._topic = stage.addresses.kafka, stage.settings.topic(OUTCOMES)
         self._go = True
         self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._write, name="traffic", daemon=True)
-        self.labels = self._ledger.incidents
+        self.labels = self.ledger.incidents
         self.progress = Progress(0, start_ms)
 
     def start(self) -> None:
@@ -274,7 +283,7 @@ class Traffic:
 
     def _write(self) -> None:
         try:
-            emissions = records(self._scenario, self._seed, self._start_ms, self._ledger)
+            emissions = records(self._scenario, self._seed, self._start_ms, self.ledger)
             feeder = Feeder(self._kafka, self._topic)
             feed(emissions, feeder, self._pacer, self._note, 0.2, keep_going=lambda: self._go)
         except Exception as e:
@@ -282,6 +291,6 @@ class Traffic:
 
     def _note(self, progress: Progress) -> None:
         self.progress = progress
-        # Only the labels are asked for here: a run without end must not grow.
-        self._ledger.counts.clear()
-        self._ledger.failed.clear()
+        # Only labels and runs of failures are asked for here: a run without end must not grow.
+        self.ledger.counts.clear()
+        self.ledger.failed.clear()

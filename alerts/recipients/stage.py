@@ -66,6 +66,12 @@ class RecipientStage:
         """Begins, in a thread of its own; returns at once."""
         if self._thread is not None or not self._settings.recipients.track:
             return
+        if not self._settings.privacy.recipient_key:
+            log.warning(
+                "recipients are not followed: privacy.recipient_key is empty here, which tells whose they are"
+            )
+            self._metrics.recipients_rebuilding.set(1)
+            return
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._live, args=(self._stopping,), name=NAME, daemon=True)
         self._thread.start()

@@ -11,6 +11,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from redis import Redis
 
+from alerts.progress import Progress
 from alerts.recipients.buckets import KEEP_S
 from alerts.recipients.entry import DAY_S
 from alerts.recipients.names import place
@@ -19,6 +20,7 @@ from streams.embedded import EmbeddedValkey
 from streams.records import FailedRecipient
 from streams.settings import Recipients
 from tests.alerts.recipients.plain import COUNTS, T0_S, PlainStore, core, failure
+from tests.bench.recipients import memory
 
 PEOPLE = [2**17 * 5 + 3, 2**17 * 6 + 3, 2**63 + 3, 2**64 - 1, 0]
 """Three of one bucket, and the ends."""
@@ -149,3 +151,9 @@ def test_buckets_are_kept_in_their_small_form(valkey: EmbeddedValkey, redis: Red
     store.merge([failure(r, T0_S + i, i) for r in crowd for i in range(1, 7)])
     assert redis.hlen("carrier-health:rcp:1") == 300
     assert redis.object("encoding", "carrier-health:rcp:1") == b"listpack"
+
+
+def test_ten_million_recipients_fit_in_two_gigabytes(valkey: EmbeddedValkey, redis: Redis) -> None:
+    """The fuller the buckets, the fewer bytes each takes: so what few take is more than enough."""
+    redis.flushall()
+    assert memory(valkey, 50_000, Progress(quiet=True)).bytes_each * 10_000_000 < 2e9

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from alerts.recipients.entry import (
@@ -21,6 +22,8 @@ from alerts.recipients.entry import (
 )
 from tests.alerts.recipients.plain import LIMITS, T0_S, Event, after, core, told
 
+patient = examples(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""Of a busy machine."""
 EVENTS = st.lists(
     st.builds(Event, st.integers(T0_S, T0_S + 20), st.integers(0, 7))
     | st.builds(Event, st.integers(T0_S - 8 * DAY_S, T0_S), st.integers(0, 3)),
@@ -28,6 +31,7 @@ EVENTS = st.lists(
 )
 
 
+@patient
 @given(EVENTS, st.data())
 def test_any_order_and_any_repetition_leads_to_what_sorting_says(
     events: list[Event], data: st.DataObject
@@ -37,6 +41,7 @@ def test_any_order_and_any_repetition_leads_to_what_sorting_says(
     assert core(after(shuffled)) == told(events)
 
 
+@patient
 @given(EVENTS, EVENTS, EVENTS)
 def test_any_split_leads_to_the_same_when_it_is_merged(
     a: list[Event], b: list[Event], c: list[Event]
@@ -49,6 +54,7 @@ def test_any_split_leads_to_the_same_when_it_is_merged(
     assert merge(one, one, LIMITS) == one
 
 
+@patient
 @given(EVENTS, st.integers(1, MOST_IN_A_ROW))
 def test_what_is_stored_is_what_was_known(events: list[Event], most: int) -> None:
     entry = after(events, Limits(most))
@@ -56,6 +62,7 @@ def test_what_is_stored_is_what_was_known(events: list[Event], most: int) -> Non
     assert len(pack(entry)) <= 64  # what Redis keeps in its small form
 
 
+@patient
 @given(EVENTS)
 def test_a_message_that_fails_again_is_told_as_it_was_at_first(events: list[Event]) -> None:
     entry, first = failed(after(events), T0_S + 30, 99, LIMITS)
