@@ -185,10 +185,10 @@ class Station:
         self._sight = self._sight.after(complete.record.bucket_s, complete.cells)
         decided = self._decide(complete)
         await self._write_changes(decided)
+        self._show(decided)  # before the snapshot, which takes a while: whoever is paged looks at once
         bucket_s = complete.record.bucket_s
         if (bucket_s + BUCKET_S) % SNAPSHOT_EVERY_S == 0:
             await self._snapshot(offset)
-        self._show(decided)
         if not self._settings.pages_somebody and observe.ends_week(bucket_s + BUCKET_S):
             week = observe.words(observe.of_week(self._ledger.incidents.values(), bucket_s + BUCKET_S))
             log.info("nobody is paged; in the last week it would have been %s", week)
