@@ -1,6 +1,6 @@
 # Needs git, make, Python 3.11+ and the network. Everything else is fetched into .tools and .venv.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-faults check soak bench bench-detection dashboards lint format lock clean
+.PHONY: help install demo test test-faults check soak bench bench-detection bench-peers dashboards lint format lock clean
 
 ARGS ?=
 # Files of tests beside each other: the long ones wait most of the time. SIDE_BY_SIDE= runs one after the other.
@@ -19,6 +19,12 @@ compile = $(UV) pip compile --quiet --universal --generate-hashes --no-header --
 # What pip was told of, a mirror and certificates, holds for uv and for the download of Kafka as well.
 pip_knows = $$("$(or $(wildcard .tools/bin/python),$(PYTHON))" -m pip config list 2>/dev/null \
 	| sed -n "s/^global\.$(1)='\(.*\)'$$/\1/p")
+define pip_index
+index="$${UV_DEFAULT_INDEX:-$(call pip_knows,index-url)}"; \
+certs="$${SSL_CERT_FILE:-$(call pip_knows,cert)}"; \
+if [ -n "$$index" ]; then export UV_DEFAULT_INDEX="$$index"; fi; \
+if [ -n "$$certs" ]; then export SSL_CERT_FILE="$$certs"; fi
+endef
 ifneq ($(PIP_INDEX_URL),)
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
@@ -52,6 +58,9 @@ bench: $(STAMP) ## Records per CPU-second of each stage. ARGS go to `carrier-hea
 bench-detection: $(STAMP) ## False alarms, delay, scopes against the bars. ARGS="--quick" takes minutes.
 	@$(BIN)/python -m tests.bench.detection $(ARGS)
 
+bench-peers: $(STAMP) ## The same job by Flink, Kafka Streams and others, in one run. Takes most of an hour.
+	@$(pip_index); $(BIN)/python -m tests.bench.peers $(ARGS)
+
 dashboards: $(STAMP) ## Writes grafana/dashboards/*.json anew from the code in grafana/.
 	@$(BIN)/python -W ignore::DeprecationWarning -m grafana
 
@@ -76,10 +85,7 @@ clean: ## Removes .venv, .tools and caches.
 $(STAMP): requirements.lock pyproject.toml | $(filter .tools/%,$(UV))
 	@test -n "$(PYTHON)" || { echo "make: Python 3.11 or newer is needed; name one with PYTHON=..." >&2; exit 1; }
 	@echo "installing into .venv (first time, or requirements.lock or pyproject.toml has changed)"
-	@index="$${UV_DEFAULT_INDEX:-$(call pip_knows,index-url)}"; \
-	certs="$${SSL_CERT_FILE:-$(call pip_knows,cert)}"; \
-	if [ -n "$$index" ]; then export UV_DEFAULT_INDEX="$$index"; fi; \
-	if [ -n "$$certs" ]; then export SSL_CERT_FILE="$$certs"; fi; \
+	@$(pip_index); \
 	export VIRTUAL_ENV="$(CURDIR)/.venv"; \
 	$(UV) venv --quiet --allow-existing --python "$(PYTHON)" .venv && \
 	$(UV) pip install --quiet --require-hashes -r requirements.lock && \

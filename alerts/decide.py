@@ -57,6 +57,13 @@ class Expected(NamedTuple):
     """[L] expected failure probability, parallel."""
 
 
+class Judged(NamedTuple):
+    """What one rule saw in this bucket, and the scopes that it named for it."""
+
+    now: Now
+    findings: tuple[Finding, ...]
+
+
 @dataclass(frozen=True)
 class Decided:
     """What one bucket decided."""
@@ -67,6 +74,8 @@ class Decided:
     incidents: tuple[Incident, ...] = ()
     """As they are now: open, or ended less than `reopen_s` ago."""
     transitions: tuple[Transition, ...] = ()
+    judged: tuple[Judged, ...] = field(default=(), compare=False)
+    """By rule: what all of it was decided by, for a backtest to show."""
 
 
 def begin(policy: Policy, rules: Sequence[str]) -> DetectorState:
@@ -109,6 +118,7 @@ def decide(
     looks: list[Look] = []
     flags: list[Flag] = []
     expected: list[Expected] = []
+    judged: list[Judged] = []
     for rule, look in zip(state.rules, state.looks, strict=True):
         own = [c for c in state.cases if c.incident.rule == rule.rule]
         held = _held(own)
@@ -116,6 +126,7 @@ def decide(
         now = Now(rule, said, policy, bucket_s)
         findings, look = _look(now, own, look)
         findings = (*findings, *_overdue(now, own, findings))
+        judged.append(Judged(now, findings))
         after = incident.apply(own, findings, now)
         rule = _forget_resolved(rule, after, now)
         rules.append(rule)
@@ -128,6 +139,7 @@ def decide(
         tuple(expected),
         tuple(c.incident for c in cases),
         tuple(t for c in cases for t in c.transitions),
+        tuple(judged),
     )
     after_all = replace(state, bucket_s=bucket_s, rules=tuple(rules), cases=tuple(cases), looks=tuple(looks))
     return after_all, decided

@@ -19,7 +19,7 @@ from alerts import list_quality
 from alerts.baseline import moved_to
 from alerts.charts import Alarms, Charts
 from alerts.counts import LeafCounts, Table, Tally
-from alerts.doubt import few_leaves, summed
+from alerts.doubt import Sums, few_leaves, summed
 from alerts.learn import Learned, Seen, ill_since, in_blast, learn
 from alerts.list_quality import ListQuality
 from alerts.norms import Norms
@@ -86,6 +86,10 @@ class Step:
     """[L] expected failure probability."""
     norms: Norms
     """What limits the evidence of each scope in this bucket."""
+    sums: Sums
+    """Of this bucket by scope."""
+    charts: Charts
+    """As they were judged: before what alarms was flagged, and what has recovered was freed."""
 
 
 def fresh(rule: str, policy: Policy) -> RuleState:
@@ -132,7 +136,7 @@ def step(
         learned.baseline.volume,
         learned.baseline.familiar(bucket_s),
     )
-    hits = bank.alarms(charts, policy, norms, bucket_s)
+    hits, judged = bank.alarms(charts, policy, norms, bucket_s), charts
     charts = bank.latch(charts, policy, llr, hits, bucket_s, bank.mirrors(policy))
     usual = learned.baseline.lifted(policy, hours) if due.offset.any() else pi
     born_s = learned.baseline.born_s
@@ -149,7 +153,7 @@ def step(
     after = replace(state, charts=charts, receipts=receipts, quality=quality, learned=learned, ring=ring)
     watched = watch(state.persistent, policy, learned.baseline, partial(_late, after), bucket_s)
     after = after if watched is state.persistent else replace(after, persistent=watched)
-    return after, Step(hits, overdue, llr, pi, norms)
+    return after, Step(hits, overdue, llr, pi, norms, said, judged)
 
 
 def _due(state: RuleState, policy: Policy, table: Table, where: Ints) -> tuple[Receipts, Table, Due]:

@@ -25,7 +25,6 @@ from streams.errors import Fenced, MonitorError
 from streams.pace import Pace
 from streams.partition import PartitionIntake, where_to_start
 from streams.poison import Limit, Recent, judge
-from streams.records import Range
 from streams.settings import Settings
 from streams.topic_facts import TopicFacts
 from streams.topics import OUTCOMES
@@ -146,7 +145,7 @@ class Ingest:
             return
         self._judge_poison()
         self._advance_clocks()
-        ranges = [self._range(p) for p in self._parts.values()]
+        ranges = [p.covered for p in self._parts.values()]
         cells = self._intake.fold.cells(self._intake.keys)
         written = partials(
             self._settings.ingest.instance, self._clock.now_ms(), self._facts.source_set, ranges, cells
@@ -167,19 +166,6 @@ class Ingest:
                 part.clock_ms = max(part.clock_ms or 0, at_ms)
         self._ends.ask(self._parts)
 
-    def _range(self, part: PartitionIntake) -> Range:
-        end = max(part.end, part.start)
-        return Range(
-            part.topic,
-            part.topic_id,
-            part.partition,
-            part.start,
-            end,
-            part.clock_ms,
-            dict(part.tally),
-            part.split,
-        )
-
     def _judge_poison(self) -> None:
         """Raises Poisoned while nothing of this flush is committed."""
         parts, ingest = self._parts.values(), self._settings.ingest
@@ -190,9 +176,7 @@ class Ingest:
 
     def _begin_anew(self) -> None:
         for part in self._parts.values():
-            part.start = max(part.end, part.start)
-            part.tally = {}
-            part.split = 0
+            part.begin_anew()
         self._intake.begin_anew()
 
     def _count_received(self) -> None:

@@ -89,14 +89,15 @@ class Intake:
         self.dead.clear()
         self._kinds.forget()
 
-    def take(self, batch: Batch, partitions: Sequence[PartitionIntake], now_ms: int) -> None:
-        """Counts a batch. `now_ms` is the wall clock, epoch ms, at which the batch was read."""
+    def take(self, batch: Batch, partitions: Sequence[PartitionIntake], now_ms: int | I64) -> None:
+        """Counts a batch. `now_ms` is the wall clock, epoch ms, at which it, or each record, was read."""
         if not batch.values:
             return
         names, received_ms = sources_and_stamps(batch)
         batch, origin = split(batch, names, self._sources, self._max_bytes)
         if origin is not None:
             received_ms = received_ms[origin]
+            now_ms = now_ms if isinstance(now_ms, int) else now_ms[origin]
             names = [names[i] for i in origin.tolist()] if len(names) > 1 else names
         work = Work(len(batch.values))
         work.received_ms[:] = received_ms
@@ -182,7 +183,7 @@ class Intake:
 
     # -- time, once per message, tallies -------------------------------------------------------
 
-    def _judge_times(self, work: Work, now_ms: int) -> None:
+    def _judge_times(self, work: Work, now_ms: int | I64) -> None:
         future = work.received_ms > now_ms + MAX_FAST_CLOCK_MS
         if future.any():
             wrong = Malformed(Reason.FUTURE_RECEIPT, "received more than 60 s ahead of now")

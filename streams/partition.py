@@ -10,6 +10,7 @@ from confluent_kafka import OFFSET_BEGINNING, TopicPartition
 
 from streams.dedupe import SeenIds
 from streams.poison import Recent
+from streams.records import Range
 
 
 @dataclass
@@ -36,6 +37,18 @@ class PartitionIntake:
     """From where the owner before would have read again: it stands until something was read."""
     recent: Recent = field(default_factory=Recent)
     """For the poison limit."""
+
+    @property
+    def covered(self) -> Range:
+        """What was read since the last flush, and what became of it."""
+        end, tally = max(self.end, self.start), dict(self.tally)
+        return Range(
+            self.topic, self.topic_id, self.partition, self.start, end, self.clock_ms, tally, self.split
+        )
+
+    def begin_anew(self) -> None:
+        """After a flush."""
+        self.start, self.tally, self.split = max(self.end, self.start), {}, 0
 
     @property
     def remembers(self) -> bool:

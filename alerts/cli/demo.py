@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from pathlib import Path
 
 import click
 
@@ -44,6 +45,13 @@ from streams.errors import ConfigError, MonitorError
     help="10 s into the incident: SIGKILL, and what was killed is started again; or a pager that is down "
     "for 60 s. The page still comes, once.",
 )
+@click.option(
+    "--record",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Keeps there what `carrier-health replay` needs: records, what was known before, the incidents.",
+)
 def demo(
     seconds: float | None,
     speed: float,
@@ -52,6 +60,7 @@ def demo(
     seed: int | None,
     name: str,
     fault: str | None,
+    folder: Path | None,
 ) -> None:
     """Starts Apache Kafka, Valkey, a pager and all roles, and streams a network with an incident.
 
@@ -63,13 +72,16 @@ def demo(
     reason when that takes more than 6 minutes of traffic.
     """
     from alerts.demo.events import Teller
-    from alerts.demo.play import Options, play
+    from alerts.demo.play import play
+    from alerts.demo.recording import Recording
+    from alerts.demo.traffic import Options
     from streams.embedded import EmbeddedError
     from streams.simulate import scenario as scenarios
 
     scenario = scenarios.load(name)
     used = scenario.seed if seed is None else seed
-    options = Options(scenario, used, speed, seconds, once, fault)
+    recording = Recording(folder) if folder is not None else None
+    options = Options(scenario, used, speed, seconds, once, fault, recording)
     _refuse_what_can_not_end(options.once, options.span_s, [i.at_s for i in scenario.incidents], fault)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)

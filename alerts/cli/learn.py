@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from alerts.cli.replay import failure, shown, span
+from alerts.cli.backtest import failure, shown, span
 from alerts.cli.roles import config_option
 from alerts.decide import DetectorState
 from alerts.policy import Policy

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import string
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from streams.clock import WallClock
@@ -64,8 +64,14 @@ def configuration(sources: tuple[Source, ...], at: Addresses, clock: Clock) -> s
         ("[pagerduty]", {"base_url": at.pager, "routing_key": _random_key()}),
         ("[pages]", {"token": _random_key()}),
     ]
-    tables += [("[[sources]]", {"name": s.name, "format": s.format, "codes": s.codes}) for s in sources]
-    return "\n".join(_table(heading, values) for heading, values in tables)
+    return "\n".join(_table(heading, values) for heading, values in tables) + "\n" + sources_text(sources)
+
+
+def sources_text(sources: Iterable[Source]) -> str:
+    """The part of it that says how records are read."""
+    return "\n".join(
+        _table("[[sources]]", {"name": s.name, "format": s.format, "codes": s.codes}) for s in sources
+    )
 
 
 def without_ours(env: Mapping[str, str]) -> dict[str, str]:

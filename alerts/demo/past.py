@@ -42,14 +42,15 @@ class Past:
         except Exception as e:
             self._failure = e
 
-    def publish(self, settings: Settings) -> None:
-        """Writes what was learned, once it is, where the alerts role finds it.
+    def publish(self, settings: Settings) -> DetectorState:
+        """Writes what was learned, once it is, where the alerts role finds it; and returns it.
 
         Raises what has ended the learning, or a MonitorError where Kafka does not take it."""
         self._thread.join()
         if self._state is None:
             raise self._failure or MonitorError("nothing was learned")
         publish(settings, self._state)
+        return self._state
 
 
 def learned(scenario: Scenario, seed: int, settings: Settings, now_ms: int) -> DetectorState:

@@ -21,7 +21,7 @@ from streams.exposition import PREFIX
 from streams.settings import Settings
 from streams.topics import INCIDENTS
 
-HTTP_TIMEOUT_S = 1.0
+HTTP_TIMEOUT_S = 10.0
 FLAG = f"{PREFIX}flag_active"
 CLEARED_AFTER_MS = 15_000
 """A flag that is not shown for less than this (a role that starts again) was never away."""

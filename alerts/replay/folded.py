@@ -6,29 +6,21 @@ by time; each must be in order of time itself.
 
 from __future__ import annotations
 
-import gzip
 import heapq
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
-from typing import IO, Annotated, NamedTuple, cast
+from typing import IO, Annotated, NamedTuple
 
-import cramjam
 import msgspec
 
-from streams.errors import MonitorError
+from alerts.replay.opened import ReplayError, opened
 from streams.records import BUCKET_S, LATENCY_BOUNDS_S
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 HOUR_S = 3600
 LATENCY_COLUMNS = {name: i for i, name in enumerate((*map(str, LATENCY_BOUNDS_S), "+Inf"))}
 """Column of the latency histogram by its upper bound, as `le` of `receipt_latency_seconds` names it."""
-
-
-class ReplayError(MonitorError):
-    """A file can not be read, or a line of it: names file and line, never what is in it."""
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -107,7 +99,7 @@ def _words(lengths: Iterable[int]) -> str:
 
 def _lines(path: Path) -> Iterator[Line]:
     last: Line | None = None
-    with _opened(path) as file:
+    with opened(path) as (file, _):
         for number, raw in _numbered(path, file):
             line = _decoded(path, number, raw)
             _check(line, last, f"{path}:{number}")
@@ -149,36 +141,3 @@ def _check_latencies(line: Line, where: str) -> None:
             raise ReplayError(f"{where}: latency_s has a bound that is none of {', '.join(LATENCY_COLUMNS)}")
         if sum(by_bound.values()) > line.counts.get(name, 0):
             raise ReplayError(f"{where}: latency_s holds more outcomes than counts")
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
-    try:
-        with _unpacked(path) as file:
-            yield file
-    except OSError as e:
-        raise ReplayError(f"{path}: can not be read: {e.strerror or e}") from None
-
-
-@contextmanager
-def _unpacked(path: Path) -> Iterator[IO[bytes]]:
-    if path.suffix == ".gz":
-        with gzip.open(path, "rb") as packed:
-            yield cast("IO[bytes]", packed)
-    elif path.suffix == ".zst":
-        with tempfile.NamedTemporaryFile(suffix=".jsonl") as plain:
-            _unpack_zstd(path, plain.name)
-            with open(plain.name, "rb") as file:
-                yield file
-    else:
-        with path.open("rb") as file:
-            yield file
-
-
-def _unpack_zstd(path: Path, to: str) -> None:
-    """Into a file, since cramjam unpacks only whole frames, and a frame may be larger than memory."""
-    path.stat()
-    try:
-        cramjam.zstd.decompress_into(cramjam.File(str(path)), cramjam.File(to))
-    except cramjam.DecompressionError as e:
-        raise ReplayError(f"{path}: no Zstandard file: {e}") from None

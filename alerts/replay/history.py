@@ -41,7 +41,7 @@ class History(Replay):
 
     def take(self, bucket: Bucket) -> None:
         """One bucket on. What is left of a block when history ends is not learned."""
-        self._begin(bucket)
+        self._begin(bucket.start_s, bucket.length_s)
         for block in self._blocks.add(bucket):
             self._count({rule: slots.table() for rule, slots in block.rules.items()})
             taught = [_taught(rule, self.policy, block, self.length_s) for rule in self._state.rules]

@@ -6,7 +6,9 @@ import asyncio
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
+import msgspec
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
@@ -15,6 +17,7 @@ from alerts.baseline import HOUR_S
 from alerts.charts import Charts
 from alerts.decide import DetectorState, Look
 from alerts.detect import RuleState
+from alerts.replay.opened import ReplayError, opened
 from alerts.settings import Settings
 from streams.errors import MonitorError, Unreachable
 from streams.log_reader import Record, read_between, read_log
@@ -58,6 +61,21 @@ def known(settings: Settings, until_ms: int) -> DetectorState:
     except snapshot.SnapshotError:  # it was written at another time than it is of
         state = snapshot.restore(_values(asyncio.run(read_log(settings, DETECTOR_STATE, 0))), until_ms / 1000)
     return at_rest(state)
+
+
+def saved(path: Path) -> DetectorState:
+    """What a file of records of `detector-state` holds, a value a line. Raises MonitorError."""
+    with opened(path) as (file, _):
+        lines = [line for line in file if line.strip()]
+    try:
+        return at_rest(snapshot.restore(lines))
+    except msgspec.DecodeError:
+        raise ReplayError(f"{path}: no records of detector-state") from None
+
+
+def save(path: Path, state: DetectorState) -> None:
+    """Writes what `saved` reads."""
+    path.write_bytes(b"".join(record + b"\n" for record in snapshot.snapshot(state)))
 
 
 def _values(records: list[Record]) -> Iterator[bytes]:

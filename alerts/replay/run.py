@@ -14,10 +14,12 @@ from alerts.policy import Policy
 from alerts.records import Incident, Severity, Transition
 from alerts.replay.folded import Bucket
 from alerts.replay.lay import Reader
+from alerts.replay.trace import Trace
 from streams.errors import ConfigError
-from streams.records import BUCKET_S
+from streams.records import BUCKET_S, Cells
 from streams.rules import RuleBook
 from streams.settings import Rule
+from streams.window import Closing
 
 
 class Seen(NamedTuple):
@@ -47,6 +49,8 @@ class Replay:
     rules: tuple[Rule, ...]
     reader: Reader
     known: DetectorState | None = None
+    trace: Trace | None = None
+    """Told of every bucket, where somebody asks why an incident fired."""
     seen: dict[str, Seen] = field(default_factory=dict)
     looked: dict[str, Looked] = field(default_factory=dict)
     length_s: int = BUCKET_S
@@ -68,18 +72,28 @@ class Replay:
         return self._state
 
     def take(self, bucket: Bucket) -> None:
-        """One bucket on."""
-        self._begin(bucket)
+        """One folded bucket on."""
+        self._begin(bucket.start_s, bucket.length_s)
         for bucket_s, cells in self.reader.slots(bucket):
-            counts = tables(cells, self._book)
-            self._state, decided = decide.decide(self._state, self.policy, bucket_s, counts)
-            self._count(counts)
-            self._note(decided)
+            self._decide(bucket_s, cells)
 
-    def _begin(self, bucket: Bucket) -> None:
+    def take_closed(self, closing: Closing) -> None:
+        """One bucket on, as `windows` has closed it."""
+        self._begin(closing.bucket_s, BUCKET_S)
+        self._decide(closing.bucket_s, closing.cells, whole=not closing.incomplete)
+
+    def _decide(self, bucket_s: int, cells: Cells, *, whole: bool = True) -> None:
+        counts = tables(cells, self._book)
+        self._state, decided = decide.decide(self._state, self.policy, bucket_s, counts, whole=whole)
+        self._count(counts)
+        self._note(decided)
+        if self.trace is not None:
+            self.trace.take(bucket_s, decided)
+
+    def _begin(self, start_s: int, length_s: int) -> None:
         if self.begun_s is None:
-            self.begun_s = bucket.start_s
-        self.length_s, self.ended_s = bucket.length_s, bucket.start_s + bucket.length_s
+            self.begun_s = start_s
+        self.length_s, self.ended_s = length_s, start_s + length_s
 
     def end_ms(self, bucket_s: int) -> int:
         """End of the folded bucket that holds the 10 s bucket `bucket_s`: nobody can know earlier."""

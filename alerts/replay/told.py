@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
+from alerts.records import Incident, Severity
+from alerts.replay.recount import Recount
 from alerts.replay.run import Replay, Seen
+from alerts.replay.trace import trace_lines
 from streams.records import encode
 
 
@@ -29,6 +32,27 @@ class Found(msgspec.Struct, frozen=True):
     failed: int
     outcomes: int
 
+    @classmethod
+    def of(
+        cls, one: Incident, severity: Severity, onset_ms: int, end_ms: Callable[[int], int], detected_ms: int
+    ) -> Found:
+        """`end_ms` says when a 10 s bucket, by its start in seconds, was over for whoever looked."""
+        resolved_s = one.resolved_bucket_s
+        return cls(
+            key=one.key,
+            rule=one.rule,
+            scope=one.scope,
+            carrier=one.carrier,
+            region=one.region,
+            severity=severity.value,
+            onset_ms=onset_ms,
+            detected_ms=detected_ms,
+            resolved_ms=None if resolved_s is None else end_ms(resolved_s),
+            peak_ratio=one.peak_ratio,
+            failed=one.failed,
+            outcomes=one.outcomes,
+        )
+
 
 def found(replay: Replay) -> list[Found]:
     """All incidents in the order of their detection."""
@@ -37,21 +61,8 @@ def found(replay: Replay) -> list[Found]:
 
 def _found(replay: Replay, seen: Seen) -> Found:
     one, length_ms = seen.incident, replay.length_s * 1000
-    resolved_s = one.resolved_bucket_s
-    return Found(
-        key=one.key,
-        rule=one.rule,
-        scope=one.scope,
-        carrier=one.carrier,
-        region=one.region,
-        severity=seen.severity.value,
-        onset_ms=one.onset_ms // length_ms * length_ms,
-        detected_ms=replay.end_ms(one.opened_bucket_s),
-        resolved_ms=None if resolved_s is None else replay.end_ms(resolved_s),
-        peak_ratio=one.peak_ratio,
-        failed=one.failed,
-        outcomes=one.outcomes,
-    )
+    onset_ms = one.onset_ms // length_ms * length_ms
+    return Found.of(one, seen.severity, onset_ms, replay.end_ms, replay.end_ms(one.opened_bucket_s))
 
 
 def json_lines(replay: Replay) -> Iterator[str]:
@@ -74,16 +85,19 @@ def explained(replay: Replay, seen: Seen) -> dict[str, Any]:
     whole: dict[str, Any] = msgspec.to_builtins(seen.incident)
     whole |= msgspec.to_builtins(_found(replay, seen))
     whole["transitions"] = [msgspec.to_builtins(t) for t in seen.transitions]
+    if replay.trace is not None:
+        whole["buckets"] = [msgspec.to_builtins(m) for m in replay.trace.moments]
     return {name: value for name, value in whole.items() if name not in _NEVER_SET}
 
 
-_NEVER_SET = ("deliveries", "v")
-"""Of delivery and storage: a backtest does neither."""
+_NEVER_SET = ("deliveries", "people", "status_notes", "storm", "team", "v")
+"""Of people, delivery and storage: a backtest has none of them."""
 
 
 def explained_lines(replay: Replay, seen: Seen) -> Iterator[str]:
-    """The same as text: the numbers, then what happened in order of time."""
+    """The same as text: the numbers, what happened in order of time, and why."""
     whole = explained(replay, seen)
+    whole.pop("buckets", None)
     transitions = whole.pop("transitions")
     width = max(map(len, whole))
     for name, value in whole.items():
@@ -92,6 +106,17 @@ def explained_lines(replay: Replay, seen: Seen) -> Iterator[str]:
     yield ""
     for t in transitions:
         yield f"{at(t['at_ms'])}  {t['what']:<14} {t['reason']}  {t['detail']}"
+    if replay.trace is not None:
+        yield ""
+        yield from trace_lines(replay.trace, seen.incident.onset_ms // 1000)
+
+
+def counted_lines(recount: Recount | None) -> Iterator[str]:
+    """What became of the records; nothing where counts were read."""
+    if recount is None:
+        return
+    results = ", ".join(f"{result} {n:,}" for result, n in sorted(recount.results.items()))
+    yield f"{recount.records:,} records: {results or 'none'}; late {recount.late:,}"
 
 
 def summary_lines(replay: Replay) -> Iterator[str]:

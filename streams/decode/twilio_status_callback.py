@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any, ClassVar
 from urllib.parse import unquote_plus
 
@@ -79,11 +80,18 @@ class TwilioStatusCallbackDecoder:
 
     def decode_batch(self, values: Sequence[bytes]) -> list[Reading | Malformed]:
         if values and (values[0] or b"")[:1] == b"{":
-            return decode_all(values, self._json, self._decode_one)
-        return decode_all(values, self._forms.read, self._decode_one)
+            return decode_all(values, self._json, partial(self._of_other_kind, self._forms.read))
+        return decode_all(values, self._forms.read, partial(self._of_other_kind, self._json))
 
     def status(self, word: str, code: str = "") -> Status | None:
         return status_of(word, code)
+
+    def _of_other_kind(self, fast: Callable[[bytes], Reading], value: bytes) -> Reading | Malformed:
+        """A form among JSON, or JSON among forms: a topic may hold both."""
+        try:
+            return fast(value)
+        except Exception:  # for the slow path, which never raises
+            return self._decode_one(value)
 
     def _decode_one(self, value: bytes) -> Reading | Malformed:
         start = value.lstrip()[:1] if value else b""

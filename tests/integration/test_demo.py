@@ -17,7 +17,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from click.testing import CliRunner
 
+from alerts.cli import cli
 from alerts.demo.watch import get
 
 SPEED = "6"
@@ -88,8 +90,22 @@ def _answers(url: str) -> bool:
         return probe.connect_ex((parts.hostname, parts.port)) == 0
 
 
-def test_the_labelled_incident_opens_pages_and_resolves_once(started: list[Demo]) -> None:
-    demo = Demo("--once", "--speed", SPEED, "--seed", "11")
+def replayed(folder: Path) -> list[Event]:
+    """What `carrier-health replay` makes of what a demonstration has recorded."""
+    known = ("--config", folder / "carrier-health.toml", "--state", folder / "state.jsonl")
+    arguments = ["replay", *known, "--format", "json", folder / "outcomes.jsonl.gz"]
+    result = CliRunner().invoke(cli, [str(a) for a in arguments])
+    assert result.exit_code == 0, result.output
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def recorded(folder: Path) -> list[Event]:
+    """What the live path made of the same."""
+    return [json.loads(line) for line in (folder / "incidents.jsonl").read_text().splitlines()]
+
+
+def test_the_labelled_incident_opens_pages_and_resolves_once(started: list[Demo], tmp_path: Path) -> None:
+    demo = Demo("--once", "--speed", SPEED, "--seed", "11", "--record", str(tmp_path))
     started.append(demo)
     for event in demo.read():
         if event["event"] == "page" and event["action"] == "trigger":
@@ -112,6 +128,13 @@ def test_the_labelled_incident_opens_pages_and_resolves_once(started: list[Demo]
     (first,) = demo.of("started")
     assert not Path(first["directory"]).exists()
     assert nothing_is_left(first)
+
+    (live,), (found,) = recorded(tmp_path), replayed(tmp_path)
+    same = ("key", "rule", "scope", "carrier", "region", "onset_ms", "detected_ms")
+    assert {name: found[name] for name in same} == {name: live[name] for name in same}
+    assert found["resolved_ms"] == (live["resolved_bucket_s"] + 10) * 1000
+    for name in ("failed", "outcomes", "peak_ratio"):  # what was late live need not be late again
+        assert found[name] == pytest.approx(live[name], rel=0.01)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

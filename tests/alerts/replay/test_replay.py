@@ -8,16 +8,20 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
 from alerts.cli import cli
 from alerts.policy import Policy
-from alerts.replay import told
-from alerts.replay.folded import buckets
+from alerts.records import People
+from alerts.replay import publish, told
+from alerts.replay.folded import Span, buckets
 from alerts.replay.lay import Reader
 from alerts.replay.run import Replay
+from alerts.settings import Settings
 from streams.records import encode
+from streams.settings import DEFAULT_RULES
 from tests.alerts.replay.lines import T0_MS, line, lines, write
 from tests.alerts.test_station import NETWORK, SETTINGS, log_of, run
 from tests.alerts.traffic import Fault, Network, names
@@ -111,9 +115,84 @@ def test_an_incident_that_is_not_there_is_refused_with_those_that_are(tmp_path: 
     assert result.exit_code == 1 and "ch:twilio_30003:carrier:c1:all" in result.stderr
 
 
-def test_records_are_refused_in_words(tmp_path: Path) -> None:
+def test_counts_are_no_records(tmp_path: Path) -> None:
+    config = tmp_path / "carrier-health.toml"
+    config.write_text('[[sources]]\nname = "twilio"\nformat = "canonical"\ncodes = "twilio"\n')
+    path = write(tmp_path / "counts.jsonl", [line()])
+    result = command("--config", config, path)
+    assert result.exit_code == 1 and "counts.jsonl:1: no record in the capture format" in result.stderr
+
+
+def test_records_need_sources_that_say_how_to_read_them(tmp_path: Path) -> None:
     result = command(write(tmp_path / "records.jsonl", [line()]))
-    assert result.exit_code == 2 and "--folded" in result.stderr
+    assert result.exit_code == 2 and "[[sources]]" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--folded", "topic"), "do not go together"),
+        (("--advise", "--explain", "ch:x", "topic"), "one of --explain, --against and --advise"),
+        (("none.jsonl",), "none.jsonl"),
+        (
+            ("--from", "2026-01-02T00:00:00Z", "--to", "2026-01-01T00:00:00Z", "topic"),
+            "--from must be before --to",
+        ),
+        (("--state", "yesterday", "topic"), "neither ISO 8601 nor epoch ms"),
+    ],
+)
+def test_contradictions_are_refused(arguments: tuple[str, ...], words: str) -> None:
+    result = command(*arguments)
+    assert result.exit_code == 2 and words in result.stderr
+
+
+def test_policies_are_compared_incident_by_incident(tmp_path: Path) -> None:
+    path, lenient, deaf = (
+        write(tmp_path / "counts.jsonl", lines(NETWORK)),
+        tmp_path / "l.toml",
+        tmp_path / "d.toml",
+    )
+    lenient.write_text("critical = 0.5\n")
+    deaf.write_text("threshold = 1e6\n")
+    against = ("--folded", path, "--against", lenient, "--against", deaf)
+    (compared,) = incidents(command(*against, "--format", "json"))
+    assert [one["name"] for one in compared] == ["in force", "l.toml", "d.toml"]
+    assert [[p["what"] for p in one["pairs"]] for one in compared] == [["same"], ["later"], ["missed"]]
+    assert (compared[1]["changes"], compared[0]["score"]) == ({"critical": 0.5}, None)
+    text = command(*against).stdout
+    assert "critical -> warning" in text and "threshold = 1000000.0" in text
+    assert "no verdicts on incidents of that time" in text
+
+
+async def test_verdicts_judge_policies_and_budgets(tmp_path: Path) -> None:
+    _, _, station = await run(log_of(NETWORK, 1200), set())
+    (live,) = station.board.incidents
+    said = tmp_path / "incidents.jsonl"
+    said.write_bytes(encode(msgspec.structs.replace(live, people=People(verdict="false"))))
+    path, deaf = write(tmp_path / "counts.jsonl", lines(NETWORK)), tmp_path / "d.toml"
+    deaf.write_text("threshold = 1e6\n")
+    options = ("--folded", path, "--verdicts", said, "--format", "json")
+    (compared,) = incidents(command(*options, "--against", deaf))
+    assert [(one["score"]["false"], one["score"]["false_dropped"]) for one in compared] == [(1, 0), (1, 1)]
+    assert "0 of 1" in command(*options[:4], "--against", deaf).stdout
+    (advice,) = incidents(command(*options, "--advise"))
+    assert advice["budget"] is None and "too few verdicts: 0 " in advice["why"]
+    assert [r["budget"] for r in advice["rungs"]] == sorted(r["budget"] for r in advice["rungs"])
+    bars = [r["bar"] for r in advice["rungs"]]
+    assert bars == sorted(bars, reverse=True) and bars[-1] == 16.4
+
+
+def test_a_state_from_a_file_is_what_was_known(tmp_path: Path) -> None:
+    path, state = write(tmp_path / "counts.jsonl", lines(NETWORK)), tmp_path / "state.jsonl"
+    first = Replay(Policy.of(Settings()), DEFAULT_RULES, Reader(SETTINGS.sources))
+    for bucket in buckets([path], Span(0, T0_MS / 1000 + 200)):
+        first.take(bucket)
+    publish.save(state, publish.at_rest(first.state))
+    (found,) = incidents(command("--folded", path, "--state", state, "--format", "json"))
+    assert found["carrier"] == "c1"
+    state.write_text("{}\n")
+    refused = command("--folded", path, "--state", state)
+    assert refused.exit_code == 1 and "no records of detector-state" in refused.stderr
 
 
 def test_what_was_looked_at_is_told(tmp_path: Path) -> None:
