@@ -282,6 +282,7 @@ def tell_everything(story: Story) -> None:
         pages_token="t",
         directory="d",
     )
+    story.say("recipients", listed=3, missing=0, surplus=0)
     for ok in (True, False):
         story.done(ok, "why", 1000, 60.0)
 
