@@ -13,13 +13,9 @@ def panels() -> Iterator[Any]:
     """Only the owner among the alerts roles follows recipients; what a standby shows is 0."""
     yield lines(
         "Recipients on the list",
-        "Recipients that failed time and again, and how many came to the list within an hour; the command "
-        "carrier-health recipients export names them.",
+        "Recipients that failed time and again; the command carrier-health recipients export names them.",
         COUNT,
-        [
-            Query("max(carrier_health_recipients_listed)", "on the list"),
-            Query("sum(increase(carrier_health_recipients_entered_total[1h]))", "came within an hour"),
-        ],
+        [Query("max(carrier_health_recipients_listed)", "on the list")],
     )
     yield lines(
         "Lists that grow",
@@ -49,11 +45,12 @@ def panels() -> Iterator[Any]:
         [Query("max(carrier_health_recipients_lag_records)", "records")],
     )
     yield lines(
-        "Failures let go of, refused or ignored",
-        "A minute: those of 8 days ago are let go of; refused means that recipients.max_tracked is too few, "
-        "ignored that a record could not be used.",
+        "Came to the list, let go of, refused, ignored",
+        "Recipients a minute that came to the list or, 8 days after their newest failure, are let go of; "
+        "failures refused, as recipients.max_tracked is too few, and records that could not be used.",
         "cpm",
         [
+            Query(_per_minute("recipients_entered_total"), "came to the list"),
             Query(_per_minute("recipients_pruned_total"), "let go of"),
             Query(_per_minute("recipients_refused_total"), "refused"),
             Query(_per_minute("recipients_ignored_total", "reason"), "ignored: {{reason}}"),
