@@ -9,7 +9,6 @@ Whole batches at a time: the Python work a record is a few list comprehensions, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,8 @@ from numpy.typing import NDArray
 from streams import answered
 from streams.answered import IN_FLIGHT_BITS
 from streams.batch import Batch, DeadLetter, sources_and_stamps
-from streams.failures import Failures
+from streams.deliveries import Deliveries
+from streams.failures import Failures, recipients_of
 from streams.fold import ANSWERED, EXPIRED, NO_LATENCY, OWN, SEND, SIGNAL, Fold, latency_column, tells_sender
 from streams.kinds import CODE, RESULTS, Kinds
 from streams.partition import PartitionIntake
@@ -33,7 +33,7 @@ from streams.source import (
 )
 from streams.split import split
 from streams.teller import Teller
-from streams.work import Where, Work, only_readings, or_minus_one, places
+from streams.work import Where, Work, decoded, only_readings, or_minus_one, places
 
 I64 = NDArray[np.int64]
 
@@ -52,12 +52,17 @@ class Intake:
         hasher: RecipientHasher,
         max_record_bytes: int,
         tellers: Mapping[str, Teller] | None = None,
+        *,
+        track: bool = True,
     ) -> None:
+        """`track`: whether it is noted to whom something was delivered."""
         self._sources = sources
         self._names = [*sources, ""]  # the last stands for every unknown source
         self._number = {name: i for i, name in enumerate(self._names)}
         self._salt = {name: np.uint64(hash(s.account) & 0xFFFF_FFFF_FFFF_FFFF) for name, s in sources.items()}
-        self._failures = Failures(hasher)
+        self._hasher, self._track = hasher, track
+        self._failures = Failures(hasher.key_id)
+        self.delivered = Deliveries(hasher)
         self._max_bytes = max_record_bytes
         self.fold = Fold()
         self.dead: list[DeadLetter] = []
@@ -76,8 +81,11 @@ class Intake:
         """Series key of each row."""
         return self._kinds.keys
 
-    def forget_kinds(self) -> None:
-        """Bounds memory against ever new labels; only right after the fold was emptied."""
+    def begin_anew(self) -> None:
+        """Once all is written and the fold was emptied; bounds memory against ever new labels."""
+        self.failed.clear()
+        self.delivered.clear()
+        self.dead.clear()
         self._kinds.forget()
 
     def take(self, batch: Batch, partitions: Sequence[PartitionIntake], now_ms: int | I64) -> None:
@@ -132,24 +140,12 @@ class Intake:
             wrong = Malformed(Reason.UNKNOWN_SOURCE, "the source header is missing or not configured")
             work.malformed.update((i, wrong) for i in places)
             return
-        readings = self._readings(source, raw)
+        readings = decoded(source.decoder.decode_batch, raw, self._max_bytes)
         good = only_readings(readings, places, work.malformed)
         if good is not None:
             at, readings = np.array([places[j] for j in good], np.int64), [readings[j] for j in good]
         if readings:
             self._classify(source, at, readings, batch, work)
-
-    def _readings(self, source: Source, raw: list[bytes | None]) -> list[Any]:
-        values = [v or b"" for v in raw] if None in raw else raw
-        if max(map(len, values), default=0) <= self._max_bytes:  # type: ignore[arg-type]
-            return list(source.decoder.decode_batch(values))  # type: ignore[arg-type]
-        large = Malformed(Reason.TOO_LARGE, f"the value has more than {self._max_bytes} bytes")
-        fits = [v if v is not None and len(v) <= self._max_bytes else b"" for v in values]
-        decoded = source.decoder.decode_batch(fits)
-        return [
-            large if v is not None and len(v) > self._max_bytes else d
-            for v, d in zip(values, decoded, strict=True)
-        ]
 
     def _classify(self, source: Source, at: Where, readings: list[Reading], batch: Batch, work: Work) -> None:
         work.row[at] = self._kinds.rows(source, readings)
@@ -269,10 +265,18 @@ class Intake:
         fails = self._kinds.fails[work.row[counted]]
         well = counted[~fails & tells_sender(offset[counted])]
         self.fold.add_delivered(work.row[well], receipt_s[well], work.senders(well))
-        for i in counted[fails].tolist():
+        self._note_failed(work, counted[fails].tolist())
+        if self._track:  # a delivery after a failure of the same message reaches somebody as well
+            end = (work.result == CODE[Result.COUNTED]) | (work.result == CODE[Result.CONFLICT])
+            reached = np.flatnonzero(work.live & end & self._kinds.delivers[work.row])
+            self.delivered.add(work.readings, reached, receipt_s[reached])
+
+    def _note_failed(self, work: Work, failed: list[int]) -> None:
+        recipients = recipients_of(self._hasher, [work.readings[i] for i in failed])
+        for i, known in zip(failed, recipients, strict=True):
             row, at_ms = int(work.row[i]), int(work.received_ms[i])
             source, reading = self._sources[self._names[int(work.source[i])]], work.readings[i]
-            recipient = self._failures.add(source.account, self._kinds.keys[row], reading, at_ms)
+            recipient = self._failures.add(source.account, self._kinds.keys[row], reading, at_ms, known)
             self.fold.add_failed(row, at_ms // 1000, recipient, reading.sender, source.traffic_class(reading))
 
     def _fold_ends(self, work: Work, at: I64, receipt_s: I64, column: I64) -> None:
@@ -282,13 +286,10 @@ class Intake:
 
     def _bury(self, batch: Batch, work: Work, partitions: Sequence[PartitionIntake]) -> None:
         for i in np.flatnonzero(work.live & (work.result == CODE[Result.MALFORMED])).tolist():
-            part = partitions[int(batch.partition[i])]
+            part, offset = partitions[int(batch.partition[i])], int(batch.offset[i])
             self.dead.append(
                 DeadLetter(
-                    part.topic,
-                    part.partition,
-                    int(batch.offset[i]),
-                    batch.key(i),
+                    *(part.topic, part.partition, offset, batch.key(i)),
                     (batch.untouched or batch.values)[i],
                     batch.headers[i] or (),
                     work.malformed.get(i, BAD_STATUS),

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.carrier import Checked
-from streams.records import Reading, Result, SeriesKey
+from streams.records import DELIVERED, Reading, Result, SeriesKey
 from streams.region import Level, RegionOf
 from streams.source import Kind, Source
 from streams.teller import FullLabels, Labels, Teller
@@ -30,7 +30,8 @@ _LABELS = attrgetter("status", "code", "carrier", "region")
 
 
 class Kinds:
-    """Numbers every distinct kind; `stage`, `result`, `fails`, `signals`, `checked` go by that number."""
+    """Numbers every distinct kind; `stage`, `result`, `fails`, `delivers`, `signals` and `checked` go by that
+    number."""
 
     def __init__(self, sources: Iterable[str], tellers: Mapping[str, Teller]) -> None:
         """`tellers`: of the sources whose carriers are told by more than their records."""
@@ -42,6 +43,7 @@ class Kinds:
         self.result: NDArray[np.uint8] = np.zeros(1024, np.uint8)
         self.fails: NDArray[np.bool_] = np.zeros(1024, np.bool_)
         self.signals: NDArray[np.bool_] = np.zeros(1024, np.bool_)
+        self.delivers: NDArray[np.bool_] = np.zeros(1024, np.bool_)
         self.checked: NDArray[np.uint8] = np.zeros(1024, np.uint8)
 
     @property
@@ -110,8 +112,10 @@ class Kinds:
             self.result = np.concatenate([self.result, np.zeros_like(self.result)])
             self.fails = np.concatenate([self.fails, np.zeros_like(self.fails)])
             self.signals = np.concatenate([self.signals, np.zeros_like(self.signals)])
+            self.delivers = np.concatenate([self.delivers, np.zeros_like(self.delivers)])
             self.checked = np.concatenate([self.checked, np.zeros_like(self.checked)])
         self.stage[row], self.result[row] = kind.stage, CODE[kind.result]
         self.fails[row], self.signals[row] = kind.failed, kind.signals
+        self.delivers[row] = kind.key.outcome_class == DELIVERED
         self.checked[row] = CHECKED.index(kind.checked)
         return row

@@ -55,8 +55,8 @@ class MetricSet:
 
     @classmethod
     def listed(cls) -> tuple[Metric[Any], ...]:
-        """The list itself, in the order of the class body."""
-        return tuple(m for m in vars(cls).values() if isinstance(m, Metric))
+        """The list itself, in the order of the class bodies."""
+        return tuple(m for part in cls.__mro__ for m in vars(part).values() if isinstance(m, Metric))
 
     def get(self, name: str) -> Any:
         """The live metric. Raises AttributeError when this role does not export it."""

@@ -15,6 +15,7 @@ from streams.metric_set import OPENMETRICS as OPENMETRICS
 from streams.metric_set import TEXT as TEXT
 from streams.metric_set import Role as Role
 from streams.metric_set import version as version
+from streams.metrics_recipients import RecipientMetrics
 from streams.records import LATENCY_BOUNDS_S, Result
 
 WINDOW_LABELS = ("1m", "5m", "15m", "1h")
@@ -27,7 +28,7 @@ RULED_WINDOW = (*PAIR, "window", "rule")
 OPENED_AS = ("rule", "scope", *PAIR)
 
 
-class Metrics(MetricSet):
+class Metrics(RecipientMetrics, MetricSet):
     """Everything one role exports. Raises AttributeError for a metric of another role."""
 
     # What providers post
@@ -219,4 +220,4 @@ class Metrics(MetricSet):
 
 
 METRICS = Metrics.listed()
-"""The list, in the order of the class body."""
+"""The list, in the order of the class bodies."""

@@ -22,6 +22,8 @@ from streams.settings_file import ENV_PREFIX as ENV_PREFIX
 from streams.settings_file import Secret as Secret
 from streams.settings_file import Section as Section
 from streams.settings_file import decode_secret, overlay_env, read_secret_files, read_toml
+from streams.settings_recipients import Recipients as Recipients
+from streams.settings_recipients import check_recipients
 
 _PASSWORD = re.compile(r"://[^/]*@")
 
@@ -46,14 +48,13 @@ class Clock(Section, frozen=True):
 
 
 class Http(Section, frozen=True):
-    """One port a role; 0 takes a free one."""
+    """One port a role, for metrics, health and pages; 0 takes a free one. Providers call `gateway.port`."""
 
     host: str = "127.0.0.1"
     ingest_port: int = 9101
     windows_port: int = 9102
     alerts_port: int = 9103
     gateway_port: int = 9104
-    """Metrics and health of the gateway; providers call `gateway.port`."""
 
 
 class Metrics(Section, frozen=True):
@@ -197,6 +198,7 @@ class Settings(Section, frozen=True):
     privacy: Privacy = Privacy()
     carriers: Carriers = Carriers()
     lookup: Lookup = Lookup()
+    recipients: Recipients = Recipients()
     sources: tuple[Source, ...] = ()
     code_tables: tuple[CodeTable, ...] = ()
     rules: tuple[Rule, ...] = DEFAULT_RULES
@@ -289,6 +291,7 @@ def check(settings: Settings) -> None:
             raise ConfigError(f"{section}.{key} = {value}: must be {least} to {most}")
     check_carriers(settings.carriers)
     check_lookup(settings.lookup)
+    check_recipients(settings.recipients)
 
 
 def _refuse_twice(section: str, key: str, values: list[str]) -> None:

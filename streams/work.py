@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.records import Malformed, Reading
+from streams.records import Malformed, Reading, Reason
 
 Where = slice | NDArray[np.int64]
 """Places in a batch: all of them, or those listed."""
@@ -81,3 +81,15 @@ def only_readings(
         else:
             good.append(j)
     return good
+
+
+def decoded(
+    decode: Callable[[list[bytes]], Iterable[Any]], raw: list[bytes | None], most_bytes: int
+) -> list[Any]:
+    """What a decoder makes of some values, in order; of one above `most_bytes` a Malformed."""
+    values: list[Any] = [v or b"" for v in raw] if None in raw else raw
+    if max(map(len, values), default=0) <= most_bytes:
+        return list(decode(values))
+    large = Malformed(Reason.TOO_LARGE, f"the value has more than {most_bytes} bytes")
+    found = decode([v if len(v) <= most_bytes else b"" for v in values])
+    return [large if len(v) > most_bytes else d for v, d in zip(values, found, strict=True)]
