@@ -1,4 +1,4 @@
-"""When, and of what, an incident holds retries back: from its transitions alone, so a replay gives the same."""
+"""When, and of what, an incident holds retries back. Pure: a replay of the transitions gives the same."""
 
 from __future__ import annotations
 

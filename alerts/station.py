@@ -112,6 +112,8 @@ class Station:
         """Told when this instance has become the one that decides; must return at once."""
         self.on_moved: Callable[[Incident, str], None] = lambda _incident, _what: None
         """The same of each transition of the detector."""
+        self.on_known: Callable[[Iterable[Incident], int], None] = lambda _incidents, _bucket_s: None
+        """Told of incidents as they are written, and the bucket: first of all, then as they change."""
 
     @property
     def low_water(self) -> int:
@@ -137,6 +139,7 @@ class Station:
         if self._inbox is not None:
             await self._inbox.catch_up(self.ask)
         await self._pager.begin(known.values(), (self._state.bucket_s + BUCKET_S) * 1000)
+        self.on_known(known.values(), self._state.bucket_s)
         self._paging = True
         if self._inbox is not None:
             self._inbox.begin(self.ask)
@@ -213,6 +216,8 @@ class Station:
             self.on_moved(one, transition.what)
             if transition.what == OPENED and not one.status_notes:
                 self.on_opened(one)
+        if decided.transitions:
+            self.on_known(decided.incidents, self._state.bucket_s)
 
     async def ask(self, value: bytes | None) -> Heard:
         """One command of people or webhooks: it counts after the last bucket applied."""

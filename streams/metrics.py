@@ -31,6 +31,7 @@ from streams.exposition import (
 )
 from streams.label_values import (
     BLIND_OF_ALERTS,
+    Advised,
     Answer,
     Asked,
     Beat,
@@ -199,6 +200,21 @@ class Metrics(RecipientMetrics):
         "Pages wanted in the last 7 days of event time; in observe mode none was sent.",
         "severity",
         "scope",
+    )
+
+    # What it advises
+    retry_advice_total = counter(
+        ALERTS, "Failed messages advised on, by what to do.", "source", "decision", decision=Advised
+    )
+    retry_too_soon_total = counter(
+        ALERTS,
+        "Messages that failed within advice.min_wait_s of their recipient's failure before.",
+        "source",
+    )
+    retry_too_often_total = counter(
+        ALERTS,
+        "Messages that failed although advice.max_attempts tries in a row had failed before.",
+        "source",
     )
 
     # How paging does
