@@ -12,12 +12,23 @@ from typing import NamedTuple
 import msgspec
 from aiokafka.errors import KafkaError
 
+from alerts.advice.records import Advice, decoder
+from alerts.advice.tally import Retries, tallied
 from alerts.measure import scope_of
 from alerts.policy import Policy
 from alerts.records import Incident
-from alerts.review.evidence import Context, Evidence, Frozen, Moment, freeze, leaf_step_s, needed
+from alerts.review.evidence import (
+    Context,
+    Evidence,
+    Frozen,
+    Moment,
+    first_onset_s,
+    freeze,
+    leaf_step_s,
+    needed,
+)
 from alerts.review.report import Known, Review, mixes, review
-from alerts.review.series import Gathering
+from alerts.review.series import Gathering, Span
 from alerts.settings import Settings
 from streams.errors import MonitorError
 from streams.journal import Assembler
@@ -26,7 +37,7 @@ from streams.metrics import version
 from streams.networks import networks_of
 from streams.records import BUCKET_S, FailedRecipient, SeriesKey
 from streams.rules import RuleBook
-from streams.topics import FAILED_RECIPIENTS, INCIDENT_EVENTS, WINDOWS
+from streams.topics import FAILED_RECIPIENTS, INCIDENT_EVENTS, RETRY_ADVICE, WINDOWS
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +47,8 @@ MIXES_S = 90 * 86_400
 """So far back similar incidents are compared by their code mix, as far as recurrence looks."""
 MOST_LOOKED_AT = 500
 """Failed messages of each partition that are looked at for samples."""
+MOST_ADVISED = 50_000
+"""Records of advice of each partition that are counted."""
 Progress = Callable[[int, int], None]
 """(buckets read, buckets in all)"""
 
@@ -91,6 +104,37 @@ async def samples(settings: Settings, gathering: Gathering, at_s: int) -> tuple[
     return tuple(sorted(found)[:MOST_SAMPLES])
 
 
+async def retries(settings: Settings, gathering: Gathering, incident: Incident, span: Span) -> Retries | None:
+    """What was advised on the messages that failed in the incident, from its onset to the end of `span`;
+    None where `retry-advice` can not be read."""
+    from_s = first_onset_s(incident)
+    found: list[Advice] = []
+    read = 0
+    try:
+        async for value in read_some(settings, RETRY_ADVICE, from_s * 1000, MOST_ADVISED):
+            read += 1
+            advice = _advice(value)
+            if (
+                advice
+                and from_s <= advice.failed_ms // 1000 < span.to_s
+                and gathering.is_own_failure(_key(advice))
+            ):
+                found.append(advice)
+    except (MonitorError, KafkaError) as e:
+        log.warning("advice is not counted: %s: %s", type(e).__name__, e)
+        return None
+    return tallied(found, whole=read < MOST_ADVISED)
+
+
+def _advice(value: bytes) -> Advice | None:
+    """None for what is about an incident, or can not be read."""
+    try:
+        record = decoder.decode(value)
+    except msgspec.MsgspecError:
+        return None
+    return record if isinstance(record, Advice) else None
+
+
 def sample_of(message_id: str) -> str:
     """The first 16 digits of the SHA-256 of a message id: whoever has the id can tell that it is the one."""
     return hashlib.sha256(message_id.encode()).hexdigest()[:16]
@@ -137,14 +181,14 @@ async def _fresh(settings: Settings, incident: Incident, now: Moments, tell: Pro
     if not found.seen:
         return None
     span = needed(incident, min(until_s, max(found.seen) + BUCKET_S))
-    return freeze(Moment.NOW, incident, found, span, context(settings, now.wall_ms))
+    told = context(settings, now.wall_ms)._replace(retries=await retries(settings, found, incident, span))
+    return freeze(Moment.NOW, incident, found, span, told)
 
 
-def _key(failed: FailedRecipient) -> SeriesKey:
-    return SeriesKey(failed.source, failed.carrier, failed.region, failed.outcome_class, failed.code)
+def _key(one: FailedRecipient | Advice) -> SeriesKey:
+    return SeriesKey(one.source, one.carrier, one.region, one.outcome_class, one.code)
 
 
-def context(settings: Settings, made_ms: int, lag_ms: int = 0, samples: tuple[str, ...] = ()) -> Context:
+def context(settings: Settings, made_ms: int, lag_ms: int = 0) -> Context:
     """By which rules it decides now."""
-    policy = msgspec.to_builtins(Policy.of(settings))
-    return Context(made_ms, lag_ms, policy, version(), samples)
+    return Context(made_ms, lag_ms, msgspec.to_builtins(Policy.of(settings)), version())

@@ -35,3 +35,14 @@ def followed(spells: tuple[Spell, ...], where: Where | None, at_ms: int) -> tupl
     ended = (*spells[:-1], last._replace(until_ms=at_ms)) if last else spells
     begun = (Spell(at_ms, 0, *where),) if where else ()
     return (*ended, *begun)[-MOST_SPELLS:]
+
+
+def held_last(spells: tuple[Spell, ...]) -> tuple[int, int]:
+    """`[from_ms, until_ms)` of the last time that something was held, whatever scopes it went through;
+    `until_ms` is 0 while it lasts. There is one spell at least."""
+    from_ms = spells[-1].from_ms
+    for spell in reversed(spells[:-1]):
+        if spell.until_ms != from_ms:
+            break
+        from_ms = spell.from_ms
+    return from_ms, spells[-1].until_ms
