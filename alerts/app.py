@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from alerts import asking, observe, silences
+from alerts.advice.holds import Holds, publisher
 from alerts.baseline import HOUR_S
 from alerts.canary import Canary
 from alerts.collect import Moments, reviewed
@@ -38,6 +39,7 @@ from streams.label_values import Blind
 from streams.log_reader import read_back, read_compacted, read_newest
 from streams.metrics import Metrics, Role
 from streams.records import BUCKET_S
+from streams.rules import RuleBook
 from streams.settings import Clock
 from streams.topics import (
     DETECTOR_STATE,
@@ -109,6 +111,8 @@ def run_alerts(settings: Settings) -> None:
 
     runner.on_revoked = revoked
 
+    tell_of_holds(app, settings, station)
+
     @app.agent(app.topic(settings.topic(WINDOWS), value_serializer="raw", key_serializer="raw"))
     async def alerts(stream: Any) -> None:
         await runner.drive(stream)
@@ -139,6 +143,14 @@ def _reviews(settings: Settings, clock: WallClock, alike: bool) -> Make:
         )
 
     return make
+
+
+def tell_of_holds(app: App, settings: Settings, station: Station) -> None:
+    """Senders hear from when to when an incident holds retries, beside everything else."""
+    book = RuleBook.of(settings.rules, settings.sources, settings.code_tables)
+    holds = Holds(book, publisher(settings))
+    station.on_known = holds.hear
+    app.task(holds.run)
 
 
 def watch_ourselves(app: App, settings: Settings, seen: Seen, metrics: Metrics) -> None:

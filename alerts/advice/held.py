@@ -6,7 +6,7 @@ holds what fails      |===========|         half a minute later: by then it is k
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from alerts.records import Incident, Scope, ScopeKind
@@ -59,3 +59,21 @@ class Held:
         rule, spell = self._rules.get(holding.rule), holding.spell
         scope = Scope(ScopeKind(spell.scope), spell.carrier, spell.region)
         return rule is not None and scope.covers(key.carrier, key.region) and self._book.failing(rule, key)
+
+
+class Latest:
+    """`Held` of what the station shows now, for another thread; made anew when that has changed."""
+
+    def __init__(self, read: Callable[[], tuple[tuple[Incident, ...], int]], book: RuleBook) -> None:
+        """`read` gives incidents and the last bucket decided, both of one moment."""
+        self._read, self._book = read, book
+        self._incidents: tuple[Incident, ...] = ()
+        self._bucket_s = -1
+        self._held = Held((), -1, book)
+
+    def __call__(self) -> Held:
+        incidents, bucket_s = self._read()
+        if incidents is not self._incidents or bucket_s != self._bucket_s:
+            self._incidents, self._bucket_s = incidents, bucket_s
+            self._held = Held(incidents, bucket_s, self._book)
+        return self._held

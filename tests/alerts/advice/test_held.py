@@ -12,7 +12,7 @@ import asyncio
 import msgspec
 import pytest
 
-from alerts.advice.held import KNOWN_AFTER_MS, Held
+from alerts.advice.held import KNOWN_AFTER_MS, Held, Latest
 from alerts.advice.holds import RETOLD_MS, Holds, Told
 from alerts.advice.records import Hold, Release, decoder
 from alerts.records import Incident
@@ -101,6 +101,14 @@ def test_what_is_not_decided_yet_is_not_known() -> None:
     seen = held(holding(*STORY), until_s=300)
     assert seen.knows(at(300) + KNOWN_AFTER_MS) and not seen.knows(at(300) + KNOWN_AFTER_MS + 1)
     assert not Held((), -1, BOOK).knows(at(0)), "an instance that owns nothing knows nothing"
+
+
+def test_another_thread_sees_what_is_held_as_soon_as_the_station_shows_it() -> None:
+    shown: list[tuple[tuple[Incident, ...], int]] = [((), -1)]
+    latest = Latest(lambda: shown[-1], BOOK)
+    assert not latest().knows(at(0))
+    shown.append(((holding(*STORY),), OPENED_S + 990))
+    assert latest().by(failure(), at(300)) and latest() is latest()
 
 
 class Partition:
