@@ -76,7 +76,7 @@ def run_alerts(settings: Settings) -> None:
     app = make_app(settings, settings.alerts.group, settings.alerts.instance)
     store = RedisStore(settings.redis.url, _WALL.now_ms, metrics)
     routes = Routes(settings, store, metrics, _must_not_end)
-    metrics.expect(route=routes.names)
+    metrics.expect(route=routes.names, source=[s.name for s in settings.sources])
     pager: Pages = routes if routes.names else NoPager()
 
     async def read(topic: str) -> dict[bytes, bytes]:
