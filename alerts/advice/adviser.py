@@ -15,7 +15,7 @@ from alerts.advice.held import Held
 from alerts.advice.records import Advice
 from alerts.advice.rules import Facts, Policy, decide, not_before_ms
 from streams.label_values import Advised
-from streams.records import FailedRecipient, SeriesKey, encode
+from streams.records import TIME_CRITICAL, FailedRecipient, SeriesKey, encode
 
 PermanenceOf = Callable[[str, str], str]
 """(source, code) to `permanent`, `temporary` or `unknown`."""
@@ -64,7 +64,7 @@ class Adviser:
         facts = Facts(
             row.outcome_class,
             self._permanence(row.source, row.code),
-            row.time_critical,
+            row.traffic_class == TIME_CRITICAL,
             seen.listed,
             seen.attempt,
             incident is not None,

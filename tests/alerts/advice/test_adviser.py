@@ -46,11 +46,11 @@ def adviser() -> Adviser:
 
 
 def failed(
-    message_id: str = "SM1", code: str = "30003", at_s: int = OPENED_S, *, time_critical: bool = False
+    message_id: str = "SM1", code: str = "30003", at_s: int = OPENED_S, traffic_class: str | None = None
 ) -> FailedRecipient:
     outcome_class = {"30003": "absent_subscriber", "30006": "destination"}.get(code, "unknown")
     head, place = (f"{7:016x}", message_id, f"{9:016x}"), ("west", "310-260", "US", outcome_class, code)
-    return FailedRecipient(*head, *place, "+12025550100", at_s * 1000, "k1", time_critical)
+    return FailedRecipient(*head, *place, "+12025550100", at_s * 1000, "k1", traffic_class)
 
 
 def advised(one: Adviser, row: FailedRecipient, known: Known, held: Held = NOTHING) -> Advice | None:
@@ -95,7 +95,9 @@ def test_a_failure_in_an_open_incident_is_held_and_names_it() -> None:
     assert advice is not None
     assert (advice.decision, advice.reason, advice.incident) == (Advised.HOLD, Reason.INCIDENT, open_one.key)
     assert advice.not_before_ms == at(201 + HALF_HOUR_S)
-    urgent = advised(adviser(), failed(time_critical=True, at_s=OPENED_S + 200), Known(OPENED_S + 200), held)
+    urgent = advised(
+        adviser(), failed(traffic_class="time_critical", at_s=OPENED_S + 200), Known(OPENED_S + 200), held
+    )
     assert urgent is not None
     assert (urgent.decision, urgent.incident, urgent.not_before_ms) == ("other_channel", None, at(200))
 
@@ -145,7 +147,7 @@ def test_who_sends_too_soon_or_too_often_is_counted_by_source() -> None:
 def test_a_record_says_the_same_however_often_it_is_made(
     attempt: int, listed: bool, previous_s: int | None, code: str, urgent: bool, within_ms: int
 ) -> None:
-    row = failed(code=code, time_critical=urgent)
+    row = failed(code=code, traffic_class="time_critical" if urgent else None)
     late = msgspec.structs.replace(row, received_ms=row.received_ms + within_ms)
     known = Known(OPENED_S, attempt, listed, previous_s)
     first = advised(adviser(), late, known)
