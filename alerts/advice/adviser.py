@@ -9,31 +9,17 @@ failures were first seen, and on what was open when the message failed.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from alerts.advice.held import Held
 from alerts.advice.records import Advice
 from alerts.advice.rules import Facts, Policy, decide, not_before_ms
+from alerts.recipients.entry import Seen
 from streams.label_values import Advised
 from streams.records import TIME_CRITICAL, FailedRecipient, SeriesKey, encode
 
 PermanenceOf = Callable[[str, str], str]
 """(source, code) to `permanent`, `temporary` or `unknown`."""
-
-
-class Seen(Protocol):
-    """What the recipients' state says of one failure (alerts/recipients/entry.py)."""
-
-    @property
-    def first_s(self) -> int: ...
-    @property
-    def attempt(self) -> int: ...
-    @property
-    def listed(self) -> bool: ...
-    @property
-    def previous_s(self) -> int | None: ...
-    @property
-    def repeated(self) -> bool: ...
 
 
 class Adviser:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 from hypothesis import given
@@ -15,6 +14,7 @@ from alerts.advice.adviser import Adviser
 from alerts.advice.held import Held
 from alerts.advice.records import Advice, Reason, decoder, schema
 from alerts.advice.rules import Policy
+from alerts.recipients.entry import Seen
 from alerts.settings_advice import Advice as AdviceSettings
 from streams.codes import BUILT_IN
 from streams.label_values import Advised
@@ -30,14 +30,16 @@ NOTHING = Held((), OPENED_S + 10_000, BOOK)
 HALF_HOUR_S = 1800
 
 
-class Known(NamedTuple):
+def known(
+    attempt: int = 1,
+    first_s: int = OPENED_S,
+    previous_s: int | None = None,
+    *,
+    listed: bool = False,
+    again: bool = False,
+) -> Seen:
     """What the state of the recipients says."""
-
-    first_s: int = OPENED_S
-    attempt: int = 1
-    listed: bool = False
-    previous_s: int | None = None
-    repeated: bool = False
+    return Seen(first_s, attempt, attempt, listed, previous_s, again)
 
 
 def adviser() -> Adviser:
@@ -53,8 +55,8 @@ def failed(
     return FailedRecipient(*head, *place, "+12025550100", at_s * 1000, "k1", traffic_class)
 
 
-def advised(one: Adviser, row: FailedRecipient, known: Known, held: Held = NOTHING) -> Advice | None:
-    records = one([row], [known], held)
+def advised(one: Adviser, row: FailedRecipient, seen: Seen, held: Held = NOTHING) -> Advice | None:
+    records = one([row], [seen], held)
     if not records:
         return None
     ((key, value),) = records
@@ -65,7 +67,7 @@ def advised(one: Adviser, row: FailedRecipient, known: Known, held: Held = NOTHI
 
 
 def test_an_isolated_failure_may_be_tried_again_after_half_an_hour() -> None:
-    advice = advised(adviser(), failed(), Known())
+    advice = advised(adviser(), failed(), known())
     assert advice == Advice(
         message_id="SM1",
         source="west",
@@ -91,12 +93,15 @@ def test_an_isolated_failure_may_be_tried_again_after_half_an_hour() -> None:
 def test_a_failure_in_an_open_incident_is_held_and_names_it() -> None:
     open_one = holding(*spells((100, PAIR)))
     held, row = Held([open_one], OPENED_S + 1000, BOOK), failed(at_s=OPENED_S + 200)
-    advice = advised(adviser(), row, Known(first_s=OPENED_S + 200), held)
+    advice = advised(adviser(), row, known(first_s=OPENED_S + 200), held)
     assert advice is not None
     assert (advice.decision, advice.reason, advice.incident) == (Advised.HOLD, Reason.INCIDENT, open_one.key)
     assert advice.not_before_ms == at(201 + HALF_HOUR_S)
     urgent = advised(
-        adviser(), failed(traffic_class="time_critical", at_s=OPENED_S + 200), Known(OPENED_S + 200), held
+        adviser(),
+        failed(traffic_class="time_critical", at_s=OPENED_S + 200),
+        known(first_s=OPENED_S + 200),
+        held,
     )
     assert urgent is not None
     assert (urgent.decision, urgent.incident, urgent.not_before_ms) == ("other_channel", None, at(200))
@@ -106,16 +111,16 @@ def test_permanence_comes_from_the_code_table_of_the_source() -> None:
     permanence = Permanence(SOURCES, BUILT_IN)
     assert permanence("west", "30006") == "permanent" and permanence("west", "30003") == "temporary"
     assert permanence("west", "") == permanence("west", "99999") == permanence("gone", "30006") == "unknown"
-    advice = advised(adviser(), failed(code="30006"), Known())
+    advice = advised(adviser(), failed(code="30006"), known())
     assert advice is not None and (advice.decision, advice.reason) == (Advised.STOP, Reason.PERMANENT)
     assert advice.not_before_ms is None
 
 
 def test_what_is_read_again_is_written_the_same_and_another_receipt_of_the_message_adds_nothing() -> None:
     one = adviser()
-    first = advised(one, failed(), Known())
-    assert advised(one, failed(), Known(repeated=True)) == first
-    assert advised(one, failed(at_s=OPENED_S + 900), Known(repeated=True)) is None
+    first = advised(one, failed(), known())
+    assert advised(one, failed(), known(again=True)) == first
+    assert advised(one, failed(at_s=OPENED_S + 900), known(again=True)) is None
     counted = one._metrics.retry_advice_total.labels("west", Advised.RETRY)._value.get()
     assert counted == 1
 
@@ -123,7 +128,7 @@ def test_what_is_read_again_is_written_the_same_and_another_receipt_of_the_messa
 def test_who_sends_too_soon_or_too_often_is_counted_by_source() -> None:
     one = adviser()
     times = [(1, None), (2, OPENED_S - 1799), (3, OPENED_S - 1800), (4, OPENED_S - 3600), (5, OPENED_S - 60)]
-    said = [advised(one, failed(f"SM{n}"), Known(attempt=n, previous_s=s)) for n, s in times]
+    said = [advised(one, failed(f"SM{n}"), known(n, previous_s=s)) for n, s in times]
     assert [(a.too_soon, a.too_often) for a in said if a] == [
         (False, False),
         (True, False),
@@ -149,9 +154,9 @@ def test_a_record_says_the_same_however_often_it_is_made(
 ) -> None:
     row = failed(code=code, traffic_class="time_critical" if urgent else None)
     late = msgspec.structs.replace(row, received_ms=row.received_ms + within_ms)
-    known = Known(OPENED_S, attempt, listed, previous_s)
-    first = advised(adviser(), late, known)
-    again = advised(adviser(), late, known._replace(repeated=True))
+    seen = known(attempt, previous_s=previous_s, listed=listed)
+    first = advised(adviser(), late, seen)
+    again = advised(adviser(), late, seen._replace(repeated=True))
     assert first == again and first is not None
     if first.decision in (Advised.RETRY, Advised.HOLD):
         assert first.not_before_ms is not None
@@ -166,7 +171,7 @@ def test_the_published_schema_is_that_of_the_code() -> None:
 
 
 def test_no_record_holds_the_number_of_a_recipient() -> None:
-    ((_, value),) = adviser()([failed()], [Known()], NOTHING)
+    ((_, value),) = adviser()([failed()], [known()], NOTHING)
     fields = json.loads(value)
     assert fields.keys() == set(Advice.__struct_fields__) | {"kind"}
     assert len(fields["recipient"]) == 16
