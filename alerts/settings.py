@@ -126,7 +126,7 @@ def check(settings: Settings) -> None:
     )
     check_status_pages(settings.status_pages)
     check_pages(settings.pages)
-    check_advice(settings.advice)
+    check_advice(settings.advice, settings.recipients.max_in_a_row)
 
 
 def check_pager(settings: Settings) -> None:

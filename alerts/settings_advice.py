@@ -6,7 +6,7 @@ from streams.codes import CLASSES
 from streams.errors import ConfigError
 from streams.settings import Section
 
-LEAST_WAIT_S, MOST_WAIT_S, MOST_ATTEMPTS = 60.0, 604_800.0, 10
+LEAST_WAIT_S, MOST_WAIT_S = 60.0, 604_800.0
 RETRIED = (
     "absent_subscriber,memory_full,equipment,network_failure,route,connection,portability,throttled,expired,"
     "unknown"
@@ -34,15 +34,16 @@ class Advice(Section, frozen=True):
         return dict(map(_wait, _words(self.waits_s)))
 
 
-def check_advice(advice: Advice) -> None:
+def check_advice(advice: Advice, max_in_a_row: int) -> None:
     """Raises ConfigError."""
     if not LEAST_WAIT_S <= advice.min_wait_s <= MOST_WAIT_S:
         raise ConfigError(
             f"advice.min_wait_s = {advice.min_wait_s}: must be {LEAST_WAIT_S:g} to {MOST_WAIT_S:g}"
         )
-    if not 0 <= advice.max_attempts <= MOST_ATTEMPTS:
+    if not 0 <= advice.max_attempts <= max_in_a_row:
         raise ConfigError(
-            f"advice.max_attempts = {advice.max_attempts}: must be 0 (never) to {MOST_ATTEMPTS}"
+            f"advice.max_attempts = {advice.max_attempts}: must be 0 (never) to recipients.max_in_a_row = "
+            f"{max_in_a_row}, after which a recipient is on the list"
         )
     for name in _words(advice.classes):
         _check_class("classes", name)

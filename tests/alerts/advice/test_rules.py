@@ -92,7 +92,7 @@ def test_a_class_is_tried_again_where_the_words_about_its_codes_say_so(outcome_c
 
 def test_a_class_waits_as_long_as_it_is_told_to_and_never_less_than_all() -> None:
     advice = Advice(waits_s="memory_full=14400, route=3600")
-    check_advice(advice)
+    check_advice(advice, 3)
     policy = Policy.of(advice)
     waits_s = [policy.wait_ms(name) // 1000 for name in ("memory_full", "route", UNKNOWN)]
     assert waits_s == [14_400, 3_600, 1_800]
