@@ -113,7 +113,7 @@ class Station:
         self.on_moved: Callable[[Incident, str], None] = lambda _incident, _what: None
         """The same of each transition of the detector."""
         self.on_known: Callable[[Iterable[Incident], int], None] = lambda _incidents, _bucket_s: None
-        """Told of incidents as they are written, and the bucket: first of all, then as they change."""
+        """Told of all incidents and of the last bucket, then of each bucket and what may have changed."""
 
     @property
     def low_water(self) -> int:
@@ -216,8 +216,7 @@ class Station:
             self.on_moved(one, transition.what)
             if transition.what == OPENED and not one.status_notes:
                 self.on_opened(one)
-        if decided.transitions:
-            self.on_known(decided.incidents, self._state.bucket_s)
+        self.on_known(decided.incidents, self._state.bucket_s)
 
     async def ask(self, value: bytes | None) -> Heard:
         """One command of people or webhooks: it counts after the last bucket applied."""
