@@ -17,7 +17,7 @@ from alerts.case import RANK, Case, Watch, key_of, level_of, paging
 from alerts.localise import Finding
 from alerts.measure import Now, counted, explained, in_scope, of_late, ratio_words, scope_of, why_no_outage
 from alerts.records import Decision, Incident, Scope, Severity, State
-from alerts.spells import followed
+from alerts.spells import Where, followed
 from streams.records import BUCKET_S
 
 
@@ -43,7 +43,7 @@ def _holding(case: Case, now: Now) -> Case:
         return case
     holds = incident.state is State.OPEN and incident.reason is not Decision.PERSISTENT
     scope = scope_of(incident)
-    where = (scope.kind.value, scope.carrier, scope.region) if holds else None
+    where = Where(scope.kind.value, scope.carrier, scope.region) if holds else None
     spells = followed(incident.spells, where, now.end_ms)
     if spells == incident.spells:
         return case

@@ -6,8 +6,16 @@ from typing import NamedTuple
 
 MOST_SPELLS = 32
 """Of one incident, the newest; the oldest go first."""
-Where = tuple[str, str, str]
-"""Kind of scope, carrier, region."""
+
+
+class Where(NamedTuple):
+    """What is held."""
+
+    scope: str
+    carrier: str
+    region: str
+    senders: tuple[str, ...] = ()
+    """Of these senders alone, as they are shown to people; empty for all."""
 
 
 class Spell(NamedTuple):
@@ -18,10 +26,11 @@ class Spell(NamedTuple):
     scope: str
     carrier: str
     region: str
+    senders: tuple[str, ...] = ()
 
     @property
     def where(self) -> Where:
-        return self.scope, self.carrier, self.region
+        return Where(self.scope, self.carrier, self.region, self.senders)
 
     def lasts_at(self, at_ms: int) -> bool:
         return self.from_ms <= at_ms and (not self.until_ms or at_ms < self.until_ms)

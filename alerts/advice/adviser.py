@@ -16,6 +16,7 @@ from alerts.advice.records import Advice
 from alerts.advice.rules import Facts, Policy, decide, not_before_ms
 from alerts.recipients.entry import Seen
 from streams.label_values import Advised
+from streams.privacy import shown_sender
 from streams.records import TIME_CRITICAL, FailedRecipient, SeriesKey, encode
 
 PermanenceOf = Callable[[str, str], str]
@@ -46,7 +47,8 @@ class Adviser:
         """The advice about one message. Pure."""
         policy, failed_ms = self._policy, seen.first_s * 1000
         key = SeriesKey(row.source, row.carrier, row.region, row.outcome_class, row.code)
-        incident = held.by(key, failed_ms)
+        sender = shown_sender(row.sender or "")
+        incident = held.by(key, sender, failed_ms)
         facts = Facts(
             row.outcome_class,
             self._permanence(row.source, row.code),
@@ -72,7 +74,7 @@ class Adviser:
             code=row.code,
             carrier=row.carrier,
             region=row.region,
-            sender=row.sender,
+            sender=sender,
             too_soon=too_soon(seen, policy),
             too_often=seen.attempt > policy.max_attempts + 1,
         )

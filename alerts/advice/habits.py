@@ -16,7 +16,7 @@ class Habit(msgspec.Struct, frozen=True):
 
     source: str
     sender: str
-    """A number, pool or id of the user's own; '' where records do not say."""
+    """As in advice: a number is masked."""
     failed: int
     too_soon: int
     too_often: int
@@ -26,7 +26,7 @@ def habits(advices: Iterable[Advice], most: int = MOST_SENDERS) -> list[Habit]:
     """The senders with any, the worst first."""
     counts: dict[tuple[str, str], list[int]] = {}
     for advice in advices:
-        own = counts.setdefault((advice.source, advice.sender or ""), [0, 0, 0])
+        own = counts.setdefault((advice.source, advice.sender), [0, 0, 0])
         own[0] += 1
         own[1] += advice.too_soon
         own[2] += advice.too_often

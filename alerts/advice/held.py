@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from alerts.records import Incident, Scope, ScopeKind
+from alerts.records import ALL, Incident
 from alerts.spells import Spell
 from streams.records import BUCKET_S, SeriesKey
 from streams.rules import RuleBook
@@ -43,10 +43,11 @@ class Held:
         """Whether all is decided that may hold what failed then."""
         return self._until_ms + KNOWN_AFTER_MS >= failed_ms
 
-    def by(self, key: SeriesKey, failed_ms: int) -> str | None:
-        """The incident, the first one opened where several hold it, or None."""
+    def by(self, key: SeriesKey, sender: str, failed_ms: int) -> str | None:
+        """The incident, the first one opened where several hold it, or None. `sender` as people see it."""
         at_ms = failed_ms - KNOWN_AFTER_MS
-        return next((h.key for h in self._covering(key) if h.spell.lasts_at(at_ms)), None)
+        lasting = (h for h in self._covering(key) if h.spell.lasts_at(at_ms))
+        return next((h.key for h in lasting if not h.spell.senders or sender in h.spell.senders), None)
 
     def _covering(self, key: SeriesKey) -> tuple[_Holding, ...]:
         found = self._of_key.get(key)
@@ -57,8 +58,8 @@ class Held:
 
     def _covers(self, holding: _Holding, key: SeriesKey) -> bool:
         rule, spell = self._rules.get(holding.rule), holding.spell
-        scope = Scope(ScopeKind(spell.scope), spell.carrier, spell.region)
-        return rule is not None and scope.covers(key.carrier, key.region) and self._book.failing(rule, key)
+        here = spell.carrier in (ALL, key.carrier) and spell.region in (ALL, key.region)
+        return rule is not None and here and self._book.failing(rule, key)
 
 
 class Latest:

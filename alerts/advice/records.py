@@ -52,7 +52,8 @@ class Advice(msgspec.Struct, frozen=True, tag_field="kind", tag="advice"):
     code: str
     carrier: str
     region: str
-    sender: str | None
+    sender: str
+    """Masked where it may be a phone number; '' where the record does not say."""
     too_soon: bool
     """Whether it was sent before the recipient's failure before was `advice.min_wait_s` old."""
     too_often: bool
@@ -70,6 +71,8 @@ class Hold(msgspec.Struct, frozen=True, tag_field="kind", tag="hold"):
     carrier: str
     """`all` where the scope spans all of them; `region` likewise."""
     region: str
+    senders: tuple[str, ...]
+    """Of these senders alone, masked as in advice; of all where there are none."""
     sources: tuple[str, ...]
     """Of these sources, failures with one of `codes` or of `classes`."""
     codes: tuple[str, ...]

@@ -86,7 +86,7 @@ def fail_messages(kafka: str, prefix: str) -> None:
             producer.produce(f"{prefix}failed-recipients", encode(failed), f"h{i}")
             told = DECISIONS[i]
             how = (told, Reason.ISOLATED, 1, 3, at_ms + 1_800_000 if told != "stop" else None, None, at_ms)
-            advice = Advice(id, "twilio", f"h{i}", "", *how, "x", code, carrier, "r1", None, False, False)
+            advice = Advice(id, "twilio", f"h{i}", "", *how, "x", code, carrier, "r1", "", False, False)
             producer.produce(f"{prefix}retry-advice", encode(advice), id)
     producer.produce(f"{prefix}retry-advice", b"no advice", "id")
     assert producer.flush(30) == 0

@@ -16,7 +16,7 @@ from alerts.advice.held import KNOWN_AFTER_MS, Held, Latest
 from alerts.advice.holds import RETOLD_MS, Holds, Told
 from alerts.advice.records import Hold, Release, decoder
 from alerts.records import Incident
-from alerts.spells import MOST_SPELLS, Spell, followed
+from alerts.spells import MOST_SPELLS, Spell, Where, followed
 from streams.errors import Unreachable
 from streams.records import SeriesKey
 from streams.rules import RuleBook
@@ -24,7 +24,8 @@ from streams.settings import DEFAULT_RULES, Rule, Source
 from tests.alerts.incidents import OPENED_S, incident
 
 T0_MS = OPENED_S * 1000
-PAIR, CARRIER = ("pair", "310-260", "US"), ("carrier", "310-260", "all")
+PAIR, CARRIER = Where("pair", "310-260", "US"), Where("carrier", "310-260", "all")
+SHORT_CODE, NUMBER = "24273", "+1202•••0100"
 BOOK = RuleBook.of(
     [*DEFAULT_RULES, Rule(name="mine", classes=("route",))],
     [Source(name="west", format="canonical", codes="twilio"), Source(name="smpp", format="smpp-receipt")],
@@ -35,7 +36,7 @@ def at(seconds: int) -> int:
     return T0_MS + seconds * 1000
 
 
-def spells(*moves: tuple[int, tuple[str, str, str] | None]) -> tuple[Spell, ...]:
+def spells(*moves: tuple[int, Where | None]) -> tuple[Spell, ...]:
     made: tuple[Spell, ...] = ()
     for seconds, where in moves:
         made = followed(made, where, at(seconds))
@@ -77,24 +78,42 @@ def test_an_incident_that_never_settles_keeps_its_newest_spells() -> None:
 def test_what_fails_is_held_by_what_was_open_and_known_at_that_time() -> None:
     known_s = KNOWN_AFTER_MS // 1000
     seen = held(holding(*STORY))
-    drawn = {s: seen.by(failure(), at(s + known_s)) is not None for s in TIMES_S}
+    drawn = {s: seen.by(failure(), NUMBER, at(s + known_s)) is not None for s in TIMES_S}
     assert drawn == {99: False, 100: True, 399: True, 400: True, 599: True, 600: False, 899: False, 900: True}
 
 
 def test_it_is_held_in_the_scope_of_that_time_and_by_the_codes_of_the_rule_alone() -> None:
     seen = held(holding(*STORY))
     wide, narrow = at(500), at(300)
-    assert seen.by(failure(region="CA"), wide) and not seen.by(failure(region="CA"), narrow)
-    assert not seen.by(failure(carrier="311-480"), wide)
-    assert not seen.by(failure(code="30005"), wide), "another code than the rule's"
-    assert not seen.by(failure(source="smpp"), wide), "a source that the rule does not look at"
-    everywhere = held(holding(*spells((100, ("global", "all", "all")))))
-    assert everywhere.by(failure("311-480", "DE"), at(300))
+    assert seen.by(failure(region="CA"), NUMBER, wide) and not seen.by(failure(region="CA"), NUMBER, narrow)
+    assert not seen.by(failure(carrier="311-480"), NUMBER, wide)
+    assert not seen.by(failure(code="30005"), NUMBER, wide), "another code than the rule's"
+    assert not seen.by(failure(source="smpp"), NUMBER, wide), "a source that the rule does not look at"
+    everywhere = held(holding(*spells((100, Where("global", "all", "all")))))
+    assert everywhere.by(failure("311-480", "DE"), NUMBER, at(300))
 
 
 def test_where_several_hold_it_the_first_one_opened_is_named() -> None:
     late, early = holding(*spells((200, PAIR)), key="late"), holding(*spells((100, CARRIER)), key="early")
-    assert held(late, early).by(failure(), at(300)) == held(early, late).by(failure(), at(300)) == "early"
+    assert (
+        held(late, early).by(failure(), NUMBER, at(300))
+        == held(early, late).by(failure(), NUMBER, at(300))
+        == "early"
+    )
+
+
+def test_where_senders_are_at_fault_only_theirs_is_held() -> None:
+    bad = Where("sender", "310-260", "US", (SHORT_CODE,))
+    seen = held(holding(*spells((100, bad), (400, PAIR))))
+    drawn = {
+        (s, at_s): bool(seen.by(failure(), s, at(at_s))) for s in (SHORT_CODE, NUMBER) for at_s in (300, 500)
+    }
+    assert drawn == {
+        (SHORT_CODE, 300): True,
+        (NUMBER, 300): False,
+        (SHORT_CODE, 500): True,
+        (NUMBER, 500): True,
+    }
 
 
 def test_what_is_not_decided_yet_is_not_known() -> None:
@@ -108,7 +127,7 @@ def test_another_thread_sees_what_is_held_as_soon_as_the_station_shows_it() -> N
     latest = Latest(lambda: shown[-1], BOOK)
     assert not latest().knows(at(0))
     shown.append(((holding(*STORY),), OPENED_S + 990))
-    assert latest().by(failure(), at(300)) and latest() is latest()
+    assert latest().by(failure(), NUMBER, at(300)) and latest() is latest()
 
 
 class Partition:
@@ -189,4 +208,4 @@ async def test_a_rule_that_is_configured_no_more_still_releases() -> None:
     gone = holding(*spells((100, PAIR), (600, None)), rule="gone")
     await heard(Holds(BOOK, log.publish), [gone], OPENED_S + 700)
     assert log.values == [Release(gone.key, at(100), at(600))]
-    assert held(gone).by(failure(), at(300)) is None
+    assert held(gone).by(failure(), NUMBER, at(300)) is None

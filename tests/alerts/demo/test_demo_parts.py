@@ -262,7 +262,7 @@ def test_a_label_is_told_when_it_begins_and_when_it_ends(story: Story, told: lis
 
 def advice(decision: Advised, reason: Reason, not_before_ms: int | None, incident: str | None) -> Advice:
     how = (decision, reason, 1, 3, not_before_ms, incident, ONSET_MS)
-    where = ("absent_subscriber", "30003", "311-480", "US-CA", None)
+    where = ("absent_subscriber", "30003", "311-480", "US-CA", "")
     return Advice("SM1", "twilio", "0" * 16, "k", *how, *where, False, False)
 
 
@@ -271,7 +271,9 @@ ADVICE: tuple[Record, ...] = (
     advice(Advised.HOLD, Reason.INCIDENT, ONSET_MS + 1_801_000, incident().key),
     advice(Advised.STOP, Reason.PERMANENT, None, None),
     advice(Advised.OTHER_CHANNEL, Reason.TIME_CRITICAL, ONSET_MS, None),
-    Hold(incident().key, "twilio_30003", "carrier", "311-480", "all", ("twilio",), ("30003",), (), ONSET_MS),
+    Hold(
+        incident().key, "twilio_30003", "carrier", "311-480", "all", (), ("twilio",), ("30003",), (), ONSET_MS
+    ),
     Release(incident().key, ONSET_MS, ONSET_MS + 100_000),
 )
 

@@ -17,7 +17,7 @@ import pytest
 
 from alerts.pages import PageData, pages, view
 from alerts.records import Decision, Delivery, Incident, Severity, State, Transition
-from alerts.spells import followed
+from alerts.spells import Where, followed
 from alerts.wording import span
 from streams.http import HttpServer, Readiness
 from streams.metrics import Metrics, Role
@@ -257,8 +257,8 @@ def test_a_span_is_told_in_its_largest_units(ms: int, text: str) -> None:
 
 
 def test_an_incident_says_from_when_to_when_it_holds_retries(site: Site) -> None:
-    where, t0 = ("carrier", "310-260", "all"), OPENED_S * 1000
-    spells = followed(followed((), where, t0), ("global", "all", "all"), t0 + 60_000)
+    where, t0 = Where("carrier", "310-260", "all"), OPENED_S * 1000
+    spells = followed(followed((), where, t0), Where("global", "all", "all"), t0 + 60_000)
     site.data = PageData((incident(spells=spells),), {}, None, NOW_MS)
     assert (
         "are held since 2023-11-14 22:13:20 UTC, until it resolves" in site.get(f"/incidents/{OPEN.key}")[2]
