@@ -90,7 +90,7 @@ class AdviceWatch:
 
     def look(self) -> list[Record]:
         """What is new, in the order of each partition."""
-        new = []
+        new: list[Record] = []
         for message in self._consumer.consume(1000, 0):
             value = message.value()
             if message.error() is None and value:
