@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from alerts import asking, observe, silences
-from alerts.advice.holds import Holds, publisher
+from alerts.advising import holds_of, recipient_stage
 from alerts.baseline import HOUR_S
 from alerts.canary import Canary
 from alerts.collect import Moments, reviewed
@@ -19,7 +19,6 @@ from alerts.heartbeat import Heartbeat
 from alerts.inbox import Inbox
 from alerts.pages import Desk, PageData, pages
 from alerts.pages.reviews import Make
-from alerts.recipients.stage import RecipientStage
 from alerts.records import Incident, State, Transition, is_live
 from alerts.review.report import Review
 from alerts.routes import Routes, paging_route
@@ -39,7 +38,6 @@ from streams.label_values import Blind
 from streams.log_reader import read_back, read_compacted, read_newest
 from streams.metrics import Metrics, Role
 from streams.records import BUCKET_S
-from streams.rules import RuleBook
 from streams.settings import Clock
 from streams.topics import (
     DETECTOR_STATE,
@@ -97,8 +95,8 @@ def run_alerts(settings: Settings) -> None:
         station.on_opened = StatusPages(settings.status_pages, station.attach, _WALL.now_ms).ask
     clock = WallClock(settings.clock)
     station.on_moved = Freezer(settings, station.file, clock.now_ms, _WALL.now_ms).ask
-    recipients = RecipientStage(settings, metrics, readiness)
-    station.on_restored = recipients.start
+    recipients = recipient_stage(settings, station, metrics, readiness)
+    app.task(holds_of(settings, station).run)
     seen = Seen(station, readiness, clock, settings)
     runner = Runner(app, station, readiness, at_once=True)
     metrics.provide_lag(lambda: runner.lag)
@@ -106,12 +104,10 @@ def run_alerts(settings: Settings) -> None:
     async def revoked() -> None:
         await inbox.end()
         await routes.end()
+        station.stand_by()  # first: advice waits for nobody then
         await asyncio.to_thread(recipients.stop)
-        station.stand_by()
 
     runner.on_revoked = revoked
-
-    tell_of_holds(app, settings, station)
 
     @app.agent(app.topic(settings.topic(WINDOWS), value_serializer="raw", key_serializer="raw"))
     async def alerts(stream: Any) -> None:
@@ -143,14 +139,6 @@ def _reviews(settings: Settings, clock: WallClock, alike: bool) -> Make:
         )
 
     return make
-
-
-def tell_of_holds(app: App, settings: Settings, station: Station) -> None:
-    """Senders hear from when to when an incident holds retries, beside everything else."""
-    book = RuleBook.of(settings.rules, settings.sources, settings.code_tables)
-    holds = Holds(book, publisher(settings))
-    station.on_known = holds.hear
-    app.task(holds.run)
 
 
 def watch_ourselves(app: App, settings: Settings, seen: Seen, metrics: Metrics) -> None:

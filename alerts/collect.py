@@ -12,32 +12,22 @@ from typing import NamedTuple
 import msgspec
 from aiokafka.errors import KafkaError
 
-from alerts.advice.records import Advice, decoder
-from alerts.advice.tally import Retries, tallied
+from alerts.advised import retries, series_of
 from alerts.measure import scope_of
 from alerts.policy import Policy
 from alerts.records import Incident
-from alerts.review.evidence import (
-    Context,
-    Evidence,
-    Frozen,
-    Moment,
-    first_onset_s,
-    freeze,
-    leaf_step_s,
-    needed,
-)
+from alerts.review.evidence import Context, Evidence, Frozen, Moment, freeze, leaf_step_s, needed
 from alerts.review.report import Known, Review, mixes, review
-from alerts.review.series import Gathering, Span
+from alerts.review.series import Gathering
 from alerts.settings import Settings
 from streams.errors import MonitorError
 from streams.journal import Assembler
 from streams.log_reader import read_since, read_some
 from streams.metrics import version
 from streams.networks import networks_of
-from streams.records import BUCKET_S, FailedRecipient, SeriesKey
+from streams.records import BUCKET_S, FailedRecipient
 from streams.rules import RuleBook
-from streams.topics import FAILED_RECIPIENTS, INCIDENT_EVENTS, RETRY_ADVICE, WINDOWS
+from streams.topics import FAILED_RECIPIENTS, INCIDENT_EVENTS, WINDOWS
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +37,6 @@ MIXES_S = 90 * 86_400
 """So far back similar incidents are compared by their code mix, as far as recurrence looks."""
 MOST_LOOKED_AT = 500
 """Failed messages of each partition that are looked at for samples."""
-MOST_ADVISED = 50_000
-"""Records of advice of each partition that are counted."""
 Progress = Callable[[int, int], None]
 """(buckets read, buckets in all)"""
 
@@ -97,42 +85,11 @@ async def samples(settings: Settings, gathering: Gathering, at_s: int) -> tuple[
         async for value in read_some(settings, FAILED_RECIPIENTS, at_s * 1000, MOST_LOOKED_AT):
             failed = msgspec.json.decode(value, type=FailedRecipient)
             new = at_s <= failed.received_ms // 1000 < at_s + SAMPLED_S
-            if new and gathering.is_own_failure(_key(failed)):
+            if new and gathering.is_own_failure(series_of(failed)):
                 found.add(sample_of(failed.message_id))
     except (MonitorError, KafkaError, msgspec.MsgspecError) as e:
         log.warning("no sample messages: %s: %s", type(e).__name__, e)
     return tuple(sorted(found)[:MOST_SAMPLES])
-
-
-async def retries(settings: Settings, gathering: Gathering, incident: Incident, span: Span) -> Retries | None:
-    """What was advised on the messages that failed in the incident, from its onset to the end of `span`;
-    None where `retry-advice` can not be read."""
-    from_s = first_onset_s(incident)
-    found: list[Advice] = []
-    read = 0
-    try:
-        async for value in read_some(settings, RETRY_ADVICE, from_s * 1000, MOST_ADVISED):
-            read += 1
-            advice = _advice(value)
-            if (
-                advice
-                and from_s <= advice.failed_ms // 1000 < span.to_s
-                and gathering.is_own_failure(_key(advice))
-            ):
-                found.append(advice)
-    except (MonitorError, KafkaError) as e:
-        log.warning("advice is not counted: %s: %s", type(e).__name__, e)
-        return None
-    return tallied(found, whole=read < MOST_ADVISED)
-
-
-def _advice(value: bytes) -> Advice | None:
-    """None for what is about an incident, or can not be read."""
-    try:
-        record = decoder.decode(value)
-    except msgspec.MsgspecError:
-        return None
-    return record if isinstance(record, Advice) else None
 
 
 def sample_of(message_id: str) -> str:
@@ -183,10 +140,6 @@ async def _fresh(settings: Settings, incident: Incident, now: Moments, tell: Pro
     span = needed(incident, min(until_s, max(found.seen) + BUCKET_S))
     told = context(settings, now.wall_ms)._replace(retries=await retries(settings, found, incident, span))
     return freeze(Moment.NOW, incident, found, span, told)
-
-
-def _key(one: FailedRecipient | Advice) -> SeriesKey:
-    return SeriesKey(one.source, one.carrier, one.region, one.outcome_class, one.code)
 
 
 def context(settings: Settings, made_ms: int, lag_ms: int = 0) -> Context:

@@ -12,7 +12,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from alerts.collect import context, gathered, retries, samples
+from alerts.advised import retries
+from alerts.collect import context, gathered, samples
 from alerts.records import Incident
 from alerts.review.evidence import Frozen, Moment, as_event, freeze, needed, peak_s
 from alerts.review.series import OWN, Span

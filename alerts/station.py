@@ -105,7 +105,7 @@ class Station:
         self._unknown = UnknownShare()
         self._sight = Sight()
         self.board = Board()
-        self._owns = True
+        self.owns = True
         self.on_opened: Callable[[Incident], None] = lambda _: None
         """Told of each incident that has opened and is written; must return at once."""
         self.on_restored: Callable[[], None] = lambda: None
@@ -121,14 +121,14 @@ class Station:
 
     def stand_by(self) -> None:
         """Another may own the log now: what is shown here would be what was, for ever."""
-        self._owns, self.board = False, Board()
+        self.owns, self.board = False, Board()
 
     async def restore(self) -> None:
         """Snapshot, then the incidents that are newer than it; the log is read on from the snapshot.
 
         What people have asked for meanwhile is taken before anybody is paged: what somebody has
         closed must not be opened again."""
-        self._assembler, self._low_water, self._paging, self._owns = Assembler(), 0, False, True
+        self._assembler, self._low_water, self._paging, self.owns = Assembler(), 0, False, True
         await self._ledger.restore(self._read)
         known = self._ledger.incidents
         self._written = snapshot.NOTHING
@@ -269,7 +269,7 @@ class Station:
         self._low_water = offset + 1
 
     def _show(self, decided: Decided | None) -> None:
-        if not self._owns:
+        if not self.owns:
             return
         incidents = self._ledger.incidents.values()
         newest_first = sorted(incidents, key=lambda i: (i.opened_bucket_s, i.key), reverse=True)
