@@ -58,18 +58,7 @@ def panels() -> Iterator[Any]:
         [Query(f"sum by (outcome_class) (rate({OUTCOMES}[$__rate_interval]))", "{{outcome_class}}")],
     )
     yield codes()
-    yield _advice()
-    yield lines(
-        "Sent again too soon or too often",
-        "Messages a minute that failed within half an hour of their recipient's failure before, or after all "
-        "their tries: quick and many repeats look like spam. All carriers, by source; who sends them is in "
-        "`carrier-health recipients retries`.",
-        "cpm",
-        [
-            Query(_per_minute("carrier_health_retry_too_soon_total", "source"), "{{source}} too soon"),
-            Query(_per_minute("carrier_health_retry_too_often_total", "source"), "{{source}} too often"),
-        ],
-    )
+    yield from _advised()
     yield lines(
         "Pages sent",
         "Attempts to page a minute, by route and result: whether anybody was told, and when. A dot is an "
@@ -132,6 +121,21 @@ def _numbers() -> Iterator[Any]:
         "none",
         f"max(carrier_health_incident_silenced{{{OPEN_HERE}}}) or vector(0)",
         mappings=HELD_BACK,
+    )
+
+
+def _advised() -> Iterator[Any]:
+    yield _advice()
+    yield lines(
+        "Sent again too soon or too often",
+        "Messages a minute that failed within half an hour of their recipient's failure before, or after all "
+        "their tries: quick and many repeats look like spam. All carriers, by source; who sends them is in "
+        "`carrier-health recipients retries`.",
+        "cpm",
+        [
+            Query(_per_minute("carrier_health_retry_too_soon_total", "source"), "{{source}} too soon"),
+            Query(_per_minute("carrier_health_retry_too_often_total", "source"), "{{source}} too often"),
+        ],
     )
 
 

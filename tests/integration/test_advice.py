@@ -6,6 +6,7 @@ history --> failed-recipients, delivered-recipients --> the stage --> adviser --
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections import defaultdict
@@ -21,7 +22,7 @@ from alerts.advice.holds import Holds, publisher
 from alerts.advice.live import LiveAdvice
 from alerts.advice.records import Advice, Hold, Record, Release, decoder
 from alerts.advice.rules import Facts, Policy
-from alerts.cli.retries import retries
+from alerts.cli.recipients import recipients
 from alerts.recipients import log
 from alerts.recipients.entry import Seen
 from alerts.records import Incident
@@ -82,7 +83,7 @@ class Outage:
         self.shown = (self.over,), int(time.time()) + 1_000
 
 
-async def test_each_message_has_one_advice_and_it_is_right_whatever_is_killed(
+def test_each_message_has_one_advice_and_it_is_right_whatever_is_killed(
     kafka: EmbeddedKafka, valkey: EmbeddedValkey, topic_prefix: str, tmp_path: Path
 ) -> None:
     site = Site(kafka, valkey, topic_prefix)
@@ -108,7 +109,7 @@ async def test_each_message_has_one_advice_and_it_is_right_whatever_is_killed(
     for now in (outage.open, outage.over, outage.over):
         holds.hear([now], outage.until_ms // 1000)
         if holds._due:
-            await holds.tell()
+            asyncio.run(holds.tell())
     told = [(partition, record) for partition, record in written(site) if not isinstance(record, Advice)]
     from_ms = outage.over.spells[0].from_ms
     place = ("carrier", "311-480", "all", (), ("api",), ("30003",), ())
@@ -178,7 +179,7 @@ def worst_senders(site: Site, home: Path) -> dict[str, int]:
         f'kafka.bootstrap_servers = "{at.bootstrap_servers}"\nkafka.topic_prefix = "{at.topic_prefix}"\n'
         f'privacy.recipient_key = "{KEY.reveal()}"\n'
     )
-    result = CliRunner().invoke(retries, ["--json", "--config", str(config)])
+    result = CliRunner().invoke(recipients, ["retries", "--json", "--config", str(config)])
     assert result.exit_code == 0, result.output
     found: dict[str, int] = json.loads(result.stdout.splitlines()[0])
     return found
