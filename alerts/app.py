@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from alerts import asking
+from alerts.advising import holds_of, recipient_stage
 from alerts.baseline import HOUR_S
 from alerts.canary import Canary
 from alerts.collect import Moments, reviewed
@@ -17,7 +18,6 @@ from alerts.heartbeat import Heartbeat
 from alerts.inbox import Inbox
 from alerts.pages import Desk, pages
 from alerts.pages.reviews import Make
-from alerts.recipients.stage import RecipientStage
 from alerts.records import Incident
 from alerts.review.report import Review
 from alerts.routes import Routes, paging_route
@@ -71,7 +71,7 @@ def run_alerts(settings: Settings) -> None:
     app = make_app(settings, settings.alerts.group, settings.alerts.instance)
     store = RedisStore(settings.redis.url, _WALL.now_ms, metrics)
     routes = Routes(settings, store, metrics, _must_not_end)
-    metrics.expect(route=routes.names)
+    metrics.expect(route=routes.names, source=[s.name for s in settings.sources])
     pager: Pages = routes if routes.names else NoPager()
 
     async def read(topic: str) -> dict[bytes, bytes]:
@@ -92,8 +92,8 @@ def run_alerts(settings: Settings) -> None:
         station.on_opened = StatusPages(settings.status_pages, station.attach, _WALL.now_ms).ask
     clock = WallClock(settings.clock)
     station.on_moved = _beside(settings, station, clock, metrics)
-    recipients = RecipientStage(settings, metrics, readiness)
-    station.on_restored = recipients.start
+    recipients = recipient_stage(settings, station, metrics, readiness)
+    app.task(holds_of(settings, station).run)
     seen = Seen(station, readiness, clock, settings)
     runner = Runner(app, station, readiness, at_once=True)
     metrics.provide_lag(lambda: runner.lag)
@@ -101,8 +101,8 @@ def run_alerts(settings: Settings) -> None:
     async def revoked() -> None:
         await inbox.end()
         await routes.end()
+        station.stand_by()  # first: advice waits for nobody then
         await asyncio.to_thread(recipients.stop)
-        station.stand_by()
 
     runner.on_revoked = revoked
 

@@ -8,13 +8,12 @@ knows them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.privacy import mask
+from streams.privacy import shown_sender
 from streams.records import DELIVERED, Cells
 from streams.rules import RuleBook
 from streams.settings import Rule
@@ -22,9 +21,6 @@ from streams.settings import Rule
 Int32s = NDArray[np.int32]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
-
-LIKE_A_NUMBER = 7
-"""A sender with so many digits may be a phone number; short codes and names are shown as they are."""
 
 
 class BySender(NamedTuple):
@@ -66,7 +62,7 @@ def flattened(cells: Cells) -> Flat:
     """Once a bucket, for all rules."""
     number: dict[str, int] = {}
     entries = [
-        (cell, number.setdefault(shown(sender), len(number)), n)
+        (cell, number.setdefault(shown_sender(sender), len(number)), n)
         for cell, senders in cells.senders.items()
         for sender, n in senders.items()
     ]
@@ -119,11 +115,3 @@ def _some(by: BySender, leaf: Int32s, wanted: Bools) -> BySender:
     used, sender = np.unique(by.sender[wanted], return_inverse=True)
     names = tuple(by.names[i] for i in used.tolist())
     return BySender(names, leaf[wanted], sender.astype(np.int32), by.counts[:, wanted])
-
-
-@lru_cache(maxsize=65_536)
-def shown(sender: str) -> str:
-    """A sender for people and records: what may be a phone number is masked."""
-    if sum(c.isdigit() for c in sender) >= LIKE_A_NUMBER:
-        return mask(sender)
-    return "".join(c for c in sender if c.isprintable())

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from alerts.causes import Senders, StatusNote, Verified
+from alerts.spells import Spell
 from streams.commands import ToldTime
 
 VERSION = 1
@@ -28,8 +29,7 @@ class ScopeKind(StrEnum):
     CARRIER = "carrier"
     REGION = "region"
     PAIR = "pair"
-    SENDER = "sender"
-    """One or few senders fail, and the others do not: carrier and region say where."""
+    SENDER = "sender"  # one or few fail, and the others do not: carrier and region say where
 
 
 class Scope(NamedTuple):
@@ -217,8 +217,7 @@ class Incident(msgspec.Struct, frozen=True):
     """Failure ratio if nothing were wrong."""
     expected_low: float = 0.0
     expected_high: float = 0.0
-    """The range in which a healthy ratio lies in 95 of 100 cases, as of the last transition; 0 for not
-    known."""
+    """Where a healthy ratio lies in 95 of 100 cases, as of the last transition; 0 for not known."""
     explanation: str = ""
     """The numbers behind the last transition, in words."""
     reopened: int = 0
@@ -232,6 +231,7 @@ class Incident(msgspec.Struct, frozen=True):
     status_notes: tuple[StatusNote, ...] = ()
     senders: Senders | None = None
     verified: Verified | None = None
+    spells: tuple[Spell, ...] = ()  # when it held retries back, the newest last
     team: str | None = None
     """Who is paged, frozen when the first page is wanted; '' the default, None not decided yet."""
     storm: str | None = None

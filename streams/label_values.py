@@ -95,3 +95,12 @@ class Expiry(StrEnum):
     """In the network, whose code says that the last try met an absent phone."""
     NETWORK = "network"
     """In the network, whose code does not say why it could not be delivered."""
+
+
+class Advised(StrEnum):
+    """What to do about a failed message: the label `decision` of `retry_advice_total`."""
+
+    RETRY = "retry"
+    HOLD = "hold"
+    STOP = "stop"
+    OTHER_CHANNEL = "other_channel"

@@ -8,7 +8,7 @@ attribute, `metrics.records_received_total.labels("twilio").inc()`.
 from __future__ import annotations
 
 from streams.exposition import counter, gauge, wide_counter, wide_gauge, wide_histogram
-from streams.label_values import Answer, Asked, Beat, Blind, CarrierCheck, Heard, Sent
+from streams.label_values import Advised, Answer, Asked, Beat, Blind, CarrierCheck, Heard, Sent
 from streams.metric_set import CONSUMERS, MetricSet
 from streams.metric_set import EVERY_ROLE as EVERY_ROLE
 from streams.metric_set import OPENMETRICS as OPENMETRICS
@@ -197,6 +197,21 @@ class Metrics(RecipientMetrics, MetricSet):
         "Pages wanted in the last 7 days of event time; in observe mode none was sent.",
         "severity",
         "scope",
+    )
+
+    # What it advises
+    retry_advice_total = counter(
+        ALERTS, "Failed messages advised on, by what to do.", "source", "decision", decision=Advised
+    )
+    retry_too_soon_total = counter(
+        ALERTS,
+        "Messages that failed within advice.min_wait_s of their recipient's failure before.",
+        "source",
+    )
+    retry_too_often_total = counter(
+        ALERTS,
+        "Messages that failed although advice.max_attempts tries in a row had failed before.",
+        "source",
     )
 
     # How paging does

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from alerts.advice.tally import Retries
 from alerts.causes import Senders, StatusNote, Verified
 from alerts.records import Incident, Silenced, State, Transition
 from alerts.review.impact import Healthy, Impact, OfCode, healthy, impact
@@ -64,6 +65,7 @@ class Context(NamedTuple):
     code_version: str = ""
     samples: tuple[str, ...] = ()
     """Hashes of ids of some failed messages."""
+    retries: Retries | None = None
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -96,6 +98,8 @@ class Evidence(msgspec.Struct, frozen=True):
     verified: Verified | None = None
     silence: Silenced | None = None
     samples: tuple[str, ...] = ()
+    retries: Retries | None = None
+    """What was advised on what failed so far; None where that could not be read."""
 
 
 class Frozen(Transition, frozen=True):
@@ -160,12 +164,15 @@ def freeze(moment: Moment, incident: Incident, gathered: Gathering, span: Span, 
         verified=incident.verified,
         silence=incident.people.silence,
         samples=context.samples,
+        retries=context.retries,
     )
 
 
 def as_event(incident: Incident, evidence: Evidence) -> Frozen:
     """The record of `incident-events` that keeps it."""
     detail = f"{evidence.impact.first.failed} of {evidence.impact.first.attempted} failed"
+    if evidence.retries is not None and evidence.retries.messages:
+        detail += f"; advised: {evidence.retries.words}"
     what = f"evidence_{evidence.moment.value}"
     return Frozen(incident.key, incident.seq, evidence.made_ms, what, "frozen", detail, evidence=evidence)
 

@@ -90,4 +90,5 @@ def _evidence(evidence: Evidence, carrier: str) -> Evidence:
         verified=None,
         silence=None,
         samples=(),
+        retries=None,
     )

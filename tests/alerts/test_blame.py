@@ -15,13 +15,13 @@ import pytest
 
 from alerts import snapshot
 from alerts.blame import words
-from alerts.by_sender import shown
 from alerts.counts import Table, tables
 from alerts.decide import Decided, DetectorState, begin, decide
 from alerts.flags import Nature
 from alerts.paging import pages
 from alerts.records import Incident, Severity
 from streams.fold import NO_LATENCY, Fold
+from streams.privacy import shown_sender
 from streams.records import SeriesKey
 from streams.rules import RuleBook
 from streams.settings import Rule, Source
@@ -114,7 +114,7 @@ def test_one_bad_sender_among_many_on_one_carrier_is_no_carrier(seed: int) -> No
     one = out.one
     assert one.key == f"ch:{RULE}:sender:c1:all:{one.opened_bucket_s}"
     assert (one.scope, one.current_scope, one.current_carrier) == ("sender", "sender", "c1")
-    assert one.senders is not None and [s.name for s in one.senders.bad] == [shown(BAD)]
+    assert one.senders is not None and [s.name for s in one.senders.bad] == [shown_sender(BAD)]
     bad = one.senders.bad[0]
     assert 0.8 < bad.failed / bad.outcomes <= 1 and one.senders.others_failed / one.senders.others < 0.03
     assert one.opened_bucket_s - START_S - ILL_S <= KNOWN.sender_wait_s
@@ -125,8 +125,8 @@ def test_flag_and_page_say_that_it_is_the_sender_and_hold_no_number() -> None:
     flags = [f for f in out.decided[-1].flags if f.carrier == "c1"]
     assert flags and {f.nature for f in flags} == {Nature.SENDER}
     (page,) = pages(out.one)
-    assert page.summary.startswith(f"Sender {shown(BAD)} failing, not the carrier: {RULE}, carrier c1")
-    assert page.details["scope"] == "sender" and page.details["senders"] == shown(BAD)
+    assert page.summary.startswith(f"Sender {shown_sender(BAD)} failing, not the carrier: {RULE}, carrier c1")
+    assert page.details["scope"] == "sender" and page.details["senders"] == shown_sender(BAD)
     told = repr((flags, page, out.one, snapshot.snapshot(out.state)))
     assert "The sender fails, not the carrier" in told and not [n for n in POOL if n[1:] in told]
 
@@ -134,7 +134,7 @@ def test_flag_and_page_say_that_it_is_the_sender_and_hold_no_number() -> None:
 def test_one_bad_sender_across_carriers_is_one_incident_of_that_sender() -> None:
     out = play(buckets(one_sender_everywhere, 300, 5))
     assert (out.one.scope, out.one.carrier, out.one.region) == ("sender", "all", "all")
-    assert out.one.senders is not None and [s.name for s in out.one.senders.bad] == [shown(BAD)]
+    assert out.one.senders is not None and [s.name for s in out.one.senders.bad] == [shown_sender(BAD)]
 
 
 def test_severity_is_that_of_what_fails_whoever_is_to_blame() -> None:
@@ -152,7 +152,7 @@ def test_an_outage_of_a_carrier_where_one_sender_has_most_of_the_traffic_stays_t
     assert (out.one.scope, out.one.current_scope, out.one.carrier) == ("carrier", "carrier", "c1")
     assert out.one.opened_bucket_s - START_S - ILL_S <= 20
     assert out.one.senders is not None and not out.one.senders.bad
-    assert f"{shown(BAD)}, has 9" in words(out.one.senders)
+    assert f"{shown_sender(BAD)}, has 9" in words(out.one.senders)
 
 
 def test_an_outage_says_that_it_is_not_one_sender() -> None:
@@ -168,8 +168,15 @@ def test_where_nobody_else_sends_nothing_is_said_of_the_sender() -> None:
 def test_several_bad_senders_are_named() -> None:
     bad = POOL[2:5]
     out = play(buckets(lambda at, c, r, s: 0.8 if at >= ILL_S and c == "c1" and s in bad else 0.01, 300, 5))
-    assert out.one.senders is not None and {s.name for s in out.one.senders.bad} == set(map(shown, bad))
+    senders = out.one.senders
+    assert senders is not None and {s.name for s in senders.bad} == set(map(shown_sender, bad))
     assert "3 senders fail" in words(out.one.senders)
+
+
+def test_only_the_retries_of_the_sender_to_blame_are_held() -> None:
+    out = play(buckets(one_sender_at_c1, 300, 5))
+    held = out.one.spells[-1]
+    assert held.where == ("sender", "c1", "all", (shown_sender(BAD),)) and not held.until_ms
 
 
 def test_a_carrier_that_fails_during_the_incident_of_a_sender_takes_it_over() -> None:
@@ -213,6 +220,6 @@ def test_tickets_name_the_list_or_route_that_they_point_to() -> None:
     for bucket_s, counts in buckets(fails, 3660, 2, pools=pools):
         state, decided = decide(state, policy, bucket_s, counts)
         said = {f.carrier: f.explanation for f in decided.flags if f.nature is Nature.PERSISTENT}
-    assert f"It points to the list of sender {shown(BAD)}" in said["c1"] and BAD not in repr(said)
+    assert f"It points to the list of sender {shown_sender(BAD)}" in said["c1"] and BAD not in repr(said)
     assert "No sender stands out among 10: it points to the route" in said["c2"]
-    assert f"of its messages are from {shown(GOOD)}" in said["c3"]
+    assert f"of its messages are from {shown_sender(GOOD)}" in said["c3"]
