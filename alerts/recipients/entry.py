@@ -65,8 +65,8 @@ class Seen(NamedTuple):
     first_s: int
     """Epoch second of the first failure of this message."""
     attempt: int
-    """1-based place of the message in its recipient's run since the last delivery, as first decided; it ends
-    at two more than `recipients.max_in_a_row`."""
+    """1-based place of the message in its recipient's run since the last delivery, as first decided: of two
+    of one second the one that came first is the first. It ends at two more than `recipients.max_in_a_row`."""
     run: int
     """Length of the run now; it ends at one more than `recipients.max_in_a_row`."""
     listed: bool
@@ -110,7 +110,7 @@ def failed(
     one = one._replace(last_s=max(one.last_s, at_s), first_s=min(one.first_s, at_s))
     others = [f for f in entry.failures if f.fingerprint != fingerprint]
     since_s = max(entry.delivered_s, one.last_s - limits.within_s)
-    before = [f.last_s for f in others if f < one and f.last_s > since_s]
+    before = [f.last_s for f in others if since_s < f.last_s <= one.last_s]
     if known is None:
         attempt = len(before) + 1
         one = one._replace(attempt=attempt, listed=listed or attempt > limits.max_in_a_row)
@@ -118,11 +118,6 @@ def failed(
     previous_s = max(before, default=None)
     now = run(after, at_s, limits)
     return after, Seen(one.first_s, one.attempt, now, one.listed, previous_s, known is not None)
-
-
-def newest_s(entry: Entry) -> int:
-    """Epoch second of the newest failure; 0 without any."""
-    return entry.failures[-1].last_s if entry.failures else 0
 
 
 def pack(entry: Entry) -> bytes:

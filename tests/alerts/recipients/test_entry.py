@@ -98,6 +98,12 @@ def test_the_fourth_message_in_a_row_puts_a_recipient_on_the_list() -> None:
     assert is_listed(entry, T0_S + 30, LIMITS)
 
 
+def test_of_two_messages_of_one_second_the_one_that_came_first_is_the_first() -> None:
+    entry, first = failed(Entry(), T0_S, 9, LIMITS)
+    _, second = failed(entry, T0_S, 1, LIMITS)
+    assert (first.attempt, second.attempt) == (1, 2)
+
+
 def test_a_run_that_goes_on_is_kept_no_longer_than_it_matters() -> None:
     entry, seen = failing(*range(0, 60, 10))
     assert [(s.attempt, s.run) for s in seen[-2:]] == [(5, 4), (5, 4)]
