@@ -89,7 +89,7 @@ class PlainStore:
         recipient, counts, at_s = int(one.recipient, 16), one.outcome_class == COUNTS, one.received_ms // 1000
         other = self.entries.get((recipient, not counts), Entry())
         entry = self.entries.get((recipient, counts), Entry(other.delivered_s))
-        listed = not counts and is_listed(other, at_s, self.limits)
+        listed = None if counts else is_listed(other, at_s, self.limits)
         fingerprint = int(one.fingerprint, 16) & 0xFFFF_FFFF
         entry, seen = failed(entry, at_s, fingerprint, self.limits, listed=listed)
         self.entries[recipient, counts] = entry

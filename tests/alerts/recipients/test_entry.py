@@ -145,3 +145,6 @@ def test_failures_of_more_than_a_week_ago_no_longer_count() -> None:
 def test_another_kind_of_failure_says_whether_the_recipient_is_on_the_list() -> None:
     _, seen = failed(Entry(), T0_S, 9, LIMITS, listed=True)
     assert (seen.attempt, seen.listed) == (1, True)
+    entry, _ = failing(0, 10, 20, 30)
+    _, seen = failed(entry, T0_S + 40, 9, LIMITS, listed=False)
+    assert (seen.attempt, seen.listed) == (5, False)
