@@ -20,6 +20,7 @@ from alerts.pages import Desk, PageData, pages
 from alerts.pages.reviews import Make
 from alerts.records import Incident, State, Transition, is_live
 from alerts.review.report import Review
+from alerts.rights import of_alerts
 from alerts.routes import Routes, paging_route
 from alerts.sender import send_raw, topic_sender
 from alerts.settings import Settings
@@ -38,15 +39,7 @@ from streams.log_reader import read_back, read_compacted, read_newest
 from streams.metrics import Metrics, Role
 from streams.records import BUCKET_S
 from streams.settings import Clock
-from streams.topics import (
-    DETECTOR_STATE,
-    INCIDENT_COMMANDS,
-    INCIDENT_EVENTS,
-    INCIDENTS,
-    OUTCOMES,
-    SILENCES,
-    WINDOWS,
-)
+from streams.topics import OUTCOMES, WINDOWS
 
 log = logging.getLogger("alerts.app")
 
@@ -122,8 +115,7 @@ def run_alerts(settings: Settings) -> None:
     make, quick = (_reviews(settings, clock, alike) for alike in (True, False))
     shown = pages(seen.page_data, settings.alerting.runbook_url, make, quick, desk)
     with HttpServer(metrics, readiness, host, port, [shown]):
-        topics = [WINDOWS, DETECTOR_STATE, INCIDENTS, INCIDENT_EVENTS, INCIDENT_COMMANDS, SILENCES]
-        wait_for_kafka(settings, topics, readiness)
+        wait_for_kafka(settings, of_alerts(settings), readiness)
         start_worker(app)
 
 

@@ -22,14 +22,10 @@ from streams.settings_file import ENV_PREFIX as ENV_PREFIX
 from streams.settings_file import Secret as Secret
 from streams.settings_file import Section as Section
 from streams.settings_file import decode_secret, overlay_env, read_secret_files, read_toml
+from streams.settings_kafka import Kafka as Kafka
+from streams.settings_kafka import check_kafka
 
 _PASSWORD = re.compile(r"://[^/]*@")
-
-
-class Kafka(Section, frozen=True):
-    bootstrap_servers: str = "127.0.0.1:9092"
-    topic_prefix: str = "carrier-health."
-    replication_factor: int = 3
 
 
 class Redis(Section, frozen=True):
@@ -285,6 +281,7 @@ def check(settings: Settings) -> None:
         value = getattr(getattr(settings, section), key)
         if not least <= value <= most:
             raise ConfigError(f"{section}.{key} = {value}: must be {least} to {most}")
+    check_kafka(settings.kafka)
     check_carriers(settings.carriers)
     check_lookup(settings.lookup)
 

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import msgspec
-from confluent_kafka import KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from streams.batch import DeadLetter, Headers
-from streams.errors import Fenced, Unreachable
+from streams.errors import Fenced, MonitorError, Unreachable
 from streams.fold import split
+from streams.kafka_access import librdkafka
 from streams.records import Cells, FailedRecipient, Partial, Range, encode
 from streams.settings import Settings
 from streams.topics import DEAD_LETTERS, FAILED_RECIPIENTS, LARGE_BYTES, PARTIALS
@@ -32,11 +33,12 @@ class Transactions:
         self._partials = settings.topic(PARTIALS)
         self._failed = settings.topic(FAILED_RECIPIENTS)
         self._dead = settings.topic(DEAD_LETTERS)
-        self._address = settings.kafka.bootstrap_servers
+        self._kafka, self._address = settings.kafka, settings.kafka.bootstrap_servers
+        self._id = f"{settings.ingest.group}-{settings.ingest.instance}"
         self._producer = Producer(
             {
-                "bootstrap.servers": settings.kafka.bootstrap_servers,
-                "transactional.id": f"{settings.ingest.group}-{settings.ingest.instance}",
+                **librdkafka(settings),
+                "transactional.id": self._id,
                 "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
                 "message.max.bytes": LARGE_BYTES,
                 "queue.buffering.max.kbytes": 262_144,
@@ -99,13 +101,17 @@ class Transactions:
             except KafkaException as e:
                 error = e.args[0]
                 if not error.retriable() or attempt == _ATTEMPTS - 1:
-                    raise _explain(what, self._address, error) from e
+                    raise self._explain(what, error) from e
 
-
-def _explain(what: str, address: str, error: Any) -> Exception:
-    if error.fatal() or error.txn_requires_abort():
-        return Fenced(f"{what}: {error.str()}; nothing of this transaction counts")
-    return Unreachable("Kafka", address, f"{what}: {error.str()}")
+    def _explain(self, what: str, error: Any) -> Exception:
+        if error.code() == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+            return MonitorError(
+                f"Kafka at {self._address} does not allow {self._kafka.identity} what ingest needs: WRITE on "
+                f"transactional id {self._id}; grant it (docs/topics.md)"
+            )
+        if error.fatal() or error.txn_requires_abort():
+            return Fenced(f"{what}: {error.str()}; nothing of this transaction counts")
+        return Unreachable("Kafka", self._address, f"{what}: {error.str()}")
 
 
 def _headers(letter: DeadLetter) -> list[tuple[str, bytes]]:

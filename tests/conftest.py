@@ -24,6 +24,7 @@ PROGRAMS = {
     "amtool": "prometheus-alertmanager",
     "systemd-analyze": "systemd",
     "chromium": "chromium",
+    "openssl": "openssl",
 }
 """Programs that some tests need, and the Debian package that brings each."""
 LONG = ("integration", "faults", "bench", "demo")

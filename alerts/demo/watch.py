@@ -18,6 +18,7 @@ from alerts.case import RANK
 from alerts.demo.receiver import Entry, Receiver
 from alerts.records import Incident, State
 from streams.exposition import PREFIX
+from streams.kafka_access import librdkafka
 from streams.settings import Settings
 from streams.topics import INCIDENTS
 
@@ -41,7 +42,7 @@ class IncidentWatch:
         self._known: dict[str, Incident] = {}
         self._consumer = Consumer(
             {
-                "bootstrap.servers": settings.kafka.bootstrap_servers,
+                **librdkafka(settings),
                 "group.id": "carrier-health-demo",
                 "enable.auto.commit": False,
                 "isolation.level": "read_committed",
