@@ -64,7 +64,7 @@ def run_alerts(settings: Settings) -> None:
     metrics = Metrics(Role.ALERTS)
     readiness = Readiness("kafka", "partitions", "restored", "redis")
     app = make_app(settings, settings.alerts.group, settings.alerts.instance)
-    store = RedisStore(settings.redis.url, _WALL.now_ms, metrics)
+    store = RedisStore(settings.redis, _WALL.now_ms, metrics)
     routes = Routes(settings, store, metrics, _must_not_end)
     metrics.expect(route=routes.names)
     pager: Pages = routes if routes.names else NoPager()

@@ -24,12 +24,10 @@ from streams.settings_file import Section as Section
 from streams.settings_file import decode_secret, overlay_env, read_secret_files, read_toml
 from streams.settings_kafka import Kafka as Kafka
 from streams.settings_kafka import check_kafka
+from streams.settings_redis import Redis as Redis
+from streams.settings_redis import check_redis
 
 _PASSWORD = re.compile(r"://[^/]*@")
-
-
-class Redis(Section, frozen=True):
-    url: str = "redis://127.0.0.1:6379/0"
 
 
 class Clock(Section, frozen=True):
@@ -282,6 +280,7 @@ def check(settings: Settings) -> None:
         if not least <= value <= most:
             raise ConfigError(f"{section}.{key} = {value}: must be {least} to {most}")
     check_kafka(settings.kafka)
+    check_redis(settings.redis)
     check_carriers(settings.carriers)
     check_lookup(settings.lookup)
 
