@@ -1,6 +1,6 @@
 # Needs git, make, Python 3.11+ and the network. Everything else is fetched into .tools and .venv.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-faults check soak bench bench-detection dashboards lint format lock clean
+.PHONY: help install demo test test-faults check soak bench bench-detection dashboards lint format lock sbom audit clean
 
 ARGS ?=
 # Files of tests beside each other: the long ones wait most of the time. SIDE_BY_SIDE= runs one after the other.
@@ -19,12 +19,19 @@ compile = $(UV) pip compile --quiet --universal --generate-hashes --no-header --
 # What pip was told of, a mirror and certificates, holds for uv and for the download of Kafka as well.
 pip_knows = $$("$(or $(wildcard .tools/bin/python),$(PYTHON))" -m pip config list 2>/dev/null \
 	| sed -n "s/^global\.$(1)='\(.*\)'$$/\1/p")
+as_pip = index="$${UV_DEFAULT_INDEX:-$(call pip_knows,index-url)}"; \
+	certs="$${SSL_CERT_FILE:-$(call pip_knows,cert)}"; \
+	if [ -n "$$index" ]; then export UV_DEFAULT_INDEX="$$index"; fi; \
+	if [ -n "$$certs" ]; then export SSL_CERT_FILE="$$certs"; fi;
 ifneq ($(PIP_INDEX_URL),)
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
 ifneq ($(SSL_CERT_FILE),)
 export REQUESTS_CA_BUNDLE ?= $(SSL_CERT_FILE)
 endif
+
+# Programs that are run apart from .venv: what they bring is not in the lock file of the tests.
+tool = $(as_pip) $(UV) tool run --quiet --from
 
 help: ## This text.
 	@echo "make TARGET [ARGS=\"...\"]"
@@ -70,16 +77,23 @@ lock: | $(filter .tools/%,$(UV)) ## Writes the three lock files anew; ARGS="--up
 	@$(compile) --constraint requirements.lock $(ARGS) pyproject.toml --output-file deploy/requirements.lock
 	@sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml | $(compile) $(ARGS) - --output-file deploy/build.lock
 
+sbom: | $(filter .tools/%,$(UV)) ## Writes dist/sbom.cdx.json (CycloneDX 1.6) of what deploy/requirements.lock installs.
+	@mkdir -p dist
+	@PYTHONWARNINGS=ignore; export PYTHONWARNINGS; $(tool) 'cyclonedx-bom==7.5.0' cyclonedx-py requirements deploy/requirements.lock --pyproject pyproject.toml \
+		--mc-type application --output-reproducible --spec-version 1.6 --of JSON -o dist/sbom.cdx.json
+	@echo "dist/sbom.cdx.json: $$(grep -c '"purl"' dist/sbom.cdx.json) packages"
+
+audit: | $(filter .tools/%,$(UV)) ## Asks PyPI's advisories about every package of requirements.lock; needs pypi.org itself.
+	@$(tool) 'pip-audit==2.10.1' pip-audit --requirement requirements.lock --require-hashes --disable-pip --strict \
+		--progress-spinner off $(ARGS)
+
 clean: ## Removes .venv, .tools and caches.
 	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(STAMP): requirements.lock pyproject.toml | $(filter .tools/%,$(UV))
 	@test -n "$(PYTHON)" || { echo "make: Python 3.11 or newer is needed; name one with PYTHON=..." >&2; exit 1; }
 	@echo "installing into .venv (first time, or requirements.lock or pyproject.toml has changed)"
-	@index="$${UV_DEFAULT_INDEX:-$(call pip_knows,index-url)}"; \
-	certs="$${SSL_CERT_FILE:-$(call pip_knows,cert)}"; \
-	if [ -n "$$index" ]; then export UV_DEFAULT_INDEX="$$index"; fi; \
-	if [ -n "$$certs" ]; then export SSL_CERT_FILE="$$certs"; fi; \
+	@$(as_pip) \
 	export VIRTUAL_ENV="$(CURDIR)/.venv"; \
 	$(UV) venv --quiet --allow-existing --python "$(PYTHON)" .venv && \
 	$(UV) pip install --quiet --require-hashes -r requirements.lock && \
