@@ -18,6 +18,9 @@ from typing import Any
 
 import pytest
 
+from tests.leaks import _nothing_leaks_into_logs as _nothing_leaks_into_logs
+from tests.leaks import _nothing_leaks_out_of_processes as _nothing_leaks_out_of_processes
+
 PROGRAMS = {
     "promtool": "prometheus",
     "nginx": "nginx-light",
