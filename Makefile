@@ -83,7 +83,7 @@ sbom: | $(filter .tools/%,$(UV)) ## Writes dist/sbom.cdx.json (CycloneDX 1.6) of
 		--mc-type application --output-reproducible --spec-version 1.6 --of JSON -o dist/sbom.cdx.json
 	@echo "dist/sbom.cdx.json: $$(grep -c '"purl"' dist/sbom.cdx.json) packages"
 
-audit: | $(filter .tools/%,$(UV)) ## Asks PyPI's advisories about every package of requirements.lock; needs pypi.org itself.
+audit: | $(filter .tools/%,$(UV)) ## Asks for advisories about every package of requirements.lock; needs the public index.
 	@$(tool) 'pip-audit==2.10.1' pip-audit --requirement requirements.lock --require-hashes --disable-pip --strict \
 		--progress-spinner off $(ARGS)
 
