@@ -20,11 +20,11 @@ from prometheus_client import Counter
 
 from streams.clock import WallClock
 from streams.codes import CodeBook
+from streams.discreet import discreet_logger
 from streams.exposition import Bins
 from streams.gateway import answers, request, signature, webhook
 from streams.gateway.accept import NO_TOPIC_BEFORE, PARAMETERS_HEADER, Taken, take
 from streams.gateway.answers import Reply
-from streams.gateway.discreet import discreet_logger
 from streams.gateway.doors import PROXIES, Door, Endpoint, every_door
 from streams.gateway.produce import Headers, Item, Writer
 from streams.gateway.recent import Recent
