@@ -31,7 +31,7 @@ CHECKS = [
     checks.response_headers_conformance,
     checks.response_schema_conformance,
 ]
-BOUNDED = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+BOUNDED = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 SOURCE_OF = {"getStatus": "jasmin", "postStatus": "jasmin", "postEvents": "events", "postOutcomes": "own"}
 
 

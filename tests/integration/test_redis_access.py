@@ -29,7 +29,9 @@ pytestmark = pytest.mark.needs_openssl
 ROOT = Path(__file__).parents[2]
 PASSWORD = "val-key-s3cret"
 NOW_MS = 1_700_000_000_000
-PAGE = Page("ch:a", "ch:a", "trigger", 3, Severity.CRITICAL, "s", "c", NOW_MS)
+HOSTILE = "ch:r:carrier:x\r\nSET evil 1\r\n\0*:all:1"
+"""A pager key as a hostile carrier name would have it, did it not become a slug."""
+PAGE = Page(HOSTILE, HOSTILE, "trigger", 3, Severity.CRITICAL, "s", "c", NOW_MS)
 
 
 def documented(user: str) -> list[str]:
@@ -66,8 +68,10 @@ async def test_the_alerts_role_pages_with_the_documented_commands(
     await store.connect()
     assert await store.take(NOW_MS, "least") == 0
     await store.put_row("least", Row(PAGE, NOW_MS))
-    assert list(await store.rows("least")) == [PAGE.dedup_key]
+    assert list(await store.rows("least")) == [HOSTILE]
     assert (store.up, store.last_error) == (True, "")
+    with redis.Redis(port=valkey.port) as admin:
+        assert admin.exists("evil") == 0
     await store.close()
 
 

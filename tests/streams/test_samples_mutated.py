@@ -112,7 +112,7 @@ def take(source: Source, values: list[bytes]) -> PartitionIntake:
 
 @pytest.mark.parametrize("name", FILES)
 @given(data=st.data())
-@hypothesis_settings(max_examples=25, deadline=None)
+@hypothesis_settings(max_examples=15, deadline=None)
 def test_a_damaged_record_is_taken_or_buried_and_never_lost(name: str, data: st.DataObject) -> None:
     values = data.draw(st.lists(damaged(VALUES[name]), min_size=1, max_size=4))
     part = take(SOURCES[name], values)
