@@ -63,7 +63,7 @@ class TopicFacts:
             TopicCollection(names), include_authorized_operations=True, request_timeout=_TIMEOUT_S
         )
         found, refused = self._answers(futures, "describing topics")
-        if missing := [name for name, code in refused.items() if code == "UNKNOWN_TOPIC_OR_PART"]:
+        if missing := sorted(n for n, code in refused.items() if code == "UNKNOWN_TOPIC_OR_PART"):
             raise MonitorError(f"no topic {', '.join(missing)}: run `carrier-health topics --apply`")
         if refused:
             raise self._not_allowed([f"DESCRIBE on topic {name}" for name in refused])
