@@ -21,12 +21,14 @@ _OWN = (DETECTOR_STATE, INCIDENTS, INCIDENT_EVENTS, SILENCES)
 
 
 def of_alerts(settings: Settings) -> Rights:
-    """FAILED_RECIPIENTS for samples in evidence, INCIDENT_COMMANDS for what people ask for on the pages."""
+    """FAILED_RECIPIENTS for samples in evidence, INCIDENT_COMMANDS for what people ask for on the pages,
+    OUTCOMES for the canary."""
     canary = (OUTCOMES,) if settings.alerting.canary_s else ()
+    acting = (INCIDENT_COMMANDS,) if settings.pages.act else ()
     group = settings.alerts.group
     return Rights(
         "alerts",
         reads=tuple(settings.topic(t) for t in (WINDOWS, *_OWN, INCIDENT_COMMANDS, FAILED_RECIPIENTS)),
-        writes=tuple(settings.topic(t) for t in (*_OWN, INCIDENT_COMMANDS, *canary)),
+        writes=tuple(settings.topic(t) for t in (*_OWN, *acting, *canary)),
         groups=(group, group + GROUP_SUFFIX),
     )

@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 from alerts.rights import of_alerts
-from alerts.settings import PagerDuty, Settings, StatusPage, Team
+from alerts.settings import PagerDuty, Pages, Settings, StatusPage, Team
 from streams import rights
 from streams.gateway import doors
 from streams.metrics_doc import page
@@ -54,7 +54,7 @@ def rights_table() -> str:
     """Of every role with all that it can be told to do."""
     webhook = PagerDuty(webhook_secret=Secret("s"))
     twilio = Source(name="twilio", format="canonical", bearer_token=Secret("t"))
-    settings = Settings(pagerduty=webhook, sources=(twilio,))
+    settings = Settings(pagerduty=webhook, sources=(twilio,), pages=Pages(token=Secret("t")))
     of_roles = (doors.rights(settings), rights.of_ingest(settings), rights.of_windows(settings))
     rows = ["| role | READ on topics | WRITE on topics | READ on groups | WRITE on transactional ids |"]
     rows.append("|---|---|---|---|---|")
