@@ -1,6 +1,7 @@
 # Needs git, make, Python 3.11+ and the network. Everything else is fetched into .tools and .venv.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-faults check soak bench bench-detection dashboards lint format lock sbom audit clean
+.PHONY: help install demo test test-faults check soak bench bench-detection bench-peers dashboards lint format lock sbom audit \
+	clean
 
 ARGS ?=
 # Files of tests beside each other: the long ones wait most of the time. SIDE_BY_SIDE= runs one after the other.
@@ -19,10 +20,12 @@ compile = $(UV) pip compile --quiet --universal --generate-hashes --no-header --
 # What pip was told of, a mirror and certificates, holds for uv and for the download of Kafka as well.
 pip_knows = $$("$(or $(wildcard .tools/bin/python),$(PYTHON))" -m pip config list 2>/dev/null \
 	| sed -n "s/^global\.$(1)='\(.*\)'$$/\1/p")
-as_pip = index="$${UV_DEFAULT_INDEX:-$(call pip_knows,index-url)}"; \
-	certs="$${SSL_CERT_FILE:-$(call pip_knows,cert)}"; \
-	if [ -n "$$index" ]; then export UV_DEFAULT_INDEX="$$index"; fi; \
-	if [ -n "$$certs" ]; then export SSL_CERT_FILE="$$certs"; fi;
+define pip_index
+index="$${UV_DEFAULT_INDEX:-$(call pip_knows,index-url)}"; \
+certs="$${SSL_CERT_FILE:-$(call pip_knows,cert)}"; \
+if [ -n "$$index" ]; then export UV_DEFAULT_INDEX="$$index"; fi; \
+if [ -n "$$certs" ]; then export SSL_CERT_FILE="$$certs"; fi
+endef
 ifneq ($(PIP_INDEX_URL),)
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
@@ -31,7 +34,7 @@ export REQUESTS_CA_BUNDLE ?= $(SSL_CERT_FILE)
 endif
 
 # Programs that are run apart from .venv: what they bring is not in the lock file of the tests.
-tool = $(as_pip) $(UV) tool run --quiet --from
+tool = $(pip_index); $(UV) tool run --quiet --from
 
 help: ## This text.
 	@echo "make TARGET [ARGS=\"...\"]"
@@ -59,6 +62,9 @@ bench: $(STAMP) ## Records per CPU-second of each stage. ARGS go to `carrier-hea
 bench-detection: $(STAMP) ## False alarms, delay, scopes against the bars. ARGS="--quick" takes minutes.
 	@$(BIN)/python -m tests.bench.detection $(ARGS)
 
+bench-peers: $(STAMP) ## The same job by Flink, Kafka Streams and others, in one run. Takes most of an hour.
+	@$(pip_index); $(BIN)/python -m tests.bench.peers $(ARGS)
+
 dashboards: $(STAMP) ## Writes grafana/dashboards/*.json anew from the code in grafana/.
 	@$(BIN)/python -W ignore::DeprecationWarning -m grafana
 
@@ -79,8 +85,9 @@ lock: | $(filter .tools/%,$(UV)) ## Writes the three lock files anew; ARGS="--up
 
 sbom: | $(filter .tools/%,$(UV)) ## Writes dist/sbom.cdx.json (CycloneDX 1.6) of what deploy/requirements.lock installs.
 	@mkdir -p dist
-	@PYTHONWARNINGS=ignore; export PYTHONWARNINGS; $(tool) 'cyclonedx-bom==7.5.0' cyclonedx-py requirements deploy/requirements.lock --pyproject pyproject.toml \
-		--mc-type application --output-reproducible --spec-version 1.6 --of JSON -o dist/sbom.cdx.json
+	@export PYTHONWARNINGS=ignore; $(tool) 'cyclonedx-bom==7.5.0' \
+		cyclonedx-py requirements deploy/requirements.lock --pyproject pyproject.toml --mc-type application \
+		--output-reproducible --spec-version 1.6 --of JSON -o dist/sbom.cdx.json
 	@echo "dist/sbom.cdx.json: $$(grep -c '"purl"' dist/sbom.cdx.json) packages"
 
 audit: | $(filter .tools/%,$(UV)) ## Asks for advisories about every package of requirements.lock; needs the public index.
@@ -93,7 +100,7 @@ clean: ## Removes .venv, .tools and caches.
 $(STAMP): requirements.lock pyproject.toml | $(filter .tools/%,$(UV))
 	@test -n "$(PYTHON)" || { echo "make: Python 3.11 or newer is needed; name one with PYTHON=..." >&2; exit 1; }
 	@echo "installing into .venv (first time, or requirements.lock or pyproject.toml has changed)"
-	@$(as_pip) \
+	@$(pip_index); \
 	export VIRTUAL_ENV="$(CURDIR)/.venv"; \
 	$(UV) venv --quiet --allow-existing --python "$(PYTHON)" .venv && \
 	$(UV) pip install --quiet --require-hashes -r requirements.lock && \

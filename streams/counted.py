@@ -17,6 +17,7 @@ from streams.exposition import Bins, Key
 from streams.metrics import Metrics
 from streams.records import LATENCY_BOUNDS_S, Cells, Result, SeriesKey
 
+COLUMNS = len(LATENCY_BOUNDS_S) + 1
 LATENCY_LINES = len(LATENCY_BOUNDS_S) + 3
 """What a histogram's series takes of the cap: its buckets, sum and count."""
 
@@ -76,8 +77,18 @@ class Counted:
                 self._signals.add(cells.keys[k][1:3], n)
         for source, n in by_source.items():
             self._records.labels(source, Result.COUNTED).inc(n)
-        for i, column, n in zip(cells.latency_cell, cells.latency_bin, cells.latency_n, strict=True):
-            self._bins(cells.keys[cells.key[i]].carrier, n)[column] += n
+        self._add_latency(cells)
+
+    def _add_latency(self, cells: Cells) -> None:
+        number: dict[str, int] = {}
+        of_key = np.array([number.setdefault(key.carrier, len(number)) for key in cells.keys], np.int64)
+        of_cell = of_key[np.array(cells.key, np.int64)]
+        flat = of_cell[np.array(cells.latency_cell, np.int64)] * COLUMNS
+        flat += np.array(cells.latency_bin, np.int64)
+        sums = np.bincount(flat, cells.latency_n, len(number) * COLUMNS).astype(np.int64)
+        for carrier, bins in zip(number, sums.reshape(-1, COLUMNS), strict=True):
+            if bins.any():
+                self._bins(carrier, int(bins.sum()))[:] += bins
 
     def review(self, now_s: int, flagged: IsFlagged) -> None:
         """Once in a while: who is named from now on. `flagged` is asked for (carrier, region)."""
@@ -103,7 +114,7 @@ class Counted:
             carrier = OTHER
         bins = self._latency.get(carrier)
         if bins is None:
-            bins = self._latency[carrier] = np.zeros(len(LATENCY_BOUNDS_S) + 1, np.int64)
+            bins = self._latency[carrier] = np.zeros(COLUMNS, np.int64)
         return bins
 
     def _latencies(self) -> Bins:

@@ -28,7 +28,10 @@ class Sliding:
         self._columns = 3 + 3 * len(book.rules)
         self._tell: set[str] = set()
         """Sources that have told of messages on their way."""
-        self._adds: dict[SeriesKey, list[tuple[int, bool]]] = {}
+        self._numbers: dict[SeriesKey, int] = {}
+        self._row_of: NDArray[np.int64] = np.zeros(64, np.int64)
+        self._takes: NDArray[np.int32] = np.zeros((64, 2, self._columns), np.int32)
+        """By number of a series: 1 in the columns that take its finals, then those that take its distinct."""
         self._ring: NDArray[np.int32] = np.zeros((_RING, 64, self._columns), np.int32)
         self._sums: NDArray[np.int64] = np.zeros((len(_LENGTHS), 64, self._columns), np.int64)
         self._count = 0
@@ -59,22 +62,13 @@ class Sliding:
         return self._columns - 2, self._columns - 1
 
     def _tabulate(self, cells: Cells) -> NDArray[np.int32]:
-        for name in cells.keys:
-            if name.source != CANARY:
-                self._row(name)
-        rows: list[int] = []
-        columns: list[int] = []
-        values: list[int] = []
-        for k, n, d in zip(cells.key, cells.finals, cells.distinct or cells.finals, strict=True):
-            if n:
-                key = cells.keys[k]
-                row = self.pairs[key.carrier, key.region]
-                for column, counts_distinct in self._columns_for(key):
-                    rows.append(row)
-                    columns.append(column)
-                    values.append(d if counts_distinct else n)
+        number = np.array([self._number(key) for key in cells.keys], np.int64)
+        of_cell = number[np.array(cells.key, np.int64)]
+        takes = self._takes[of_cell]
+        finals = np.array(cells.finals, np.int32)[:, None]
+        distinct = np.array(cells.distinct or cells.finals, np.int32)[:, None]
         fresh = np.zeros(self._ring.shape[1:], np.int32)
-        np.add.at(fresh, (rows, columns), values)
+        np.add.at(fresh, self._row_of[of_cell], takes[:, 0] * finals + takes[:, 1] * distinct)
         self._balance(cells, fresh)
         return fresh
 
@@ -82,9 +76,9 @@ class Sliding:
         """Enters sends less finals into their column."""
         sent = cells.sends or [0] * len(cells.key)
         self._tell.update({cells.keys[k].source for k, n in zip(cells.key, sent, strict=True) if n})
-        if not self._tell - {CANARY}:
-            return
         telling = self._tell - {CANARY}
+        if not telling:
+            return
         rows, values = list[int](), list[tuple[int, int]]()
         for k, sends, finals in zip(cells.key, sent, cells.finals, strict=True):
             key = cells.keys[k]
@@ -94,18 +88,24 @@ class Sliding:
         if rows:
             np.add.at(fresh[:, self.sent[0] :], rows, values)
 
-    def _columns_for(self, key: SeriesKey) -> list[tuple[int, bool]]:
-        found = self._adds.get(key)
-        if found is None:
-            found = [(0, False)]
-            for r, rule in enumerate(self.book.rules):
-                eligible, failed, distinct = self.columns_of(r)
-                if self.book.eligible(rule, key):
-                    found.append((eligible, False))
-                if self.book.failing(rule, key):
-                    found += [(failed, False), (distinct, True)]
-            self._adds[key] = found
-        return found
+    def _number(self, key: SeriesKey) -> int:
+        number = self._numbers.get(key)
+        if number is None:
+            number = self._numbers[key] = len(self._numbers)
+            if number == len(self._row_of):
+                self._row_of = np.concatenate([self._row_of, np.zeros_like(self._row_of)])
+                self._takes = np.concatenate([self._takes, np.zeros_like(self._takes)])
+            if key.source != CANARY:
+                self._row_of[number] = self._row(key)
+                self._note_columns(key, self._takes[number])
+        return number
+
+    def _note_columns(self, key: SeriesKey, takes: NDArray[np.int32]) -> None:
+        takes[0, 0] = 1
+        for r, rule in enumerate(self.book.rules):
+            eligible, failed, distinct = self.columns_of(r)
+            takes[0, eligible] = self.book.eligible(rule, key)
+            takes[0, failed] = takes[1, distinct] = self.book.failing(rule, key)
 
     def _row(self, key: SeriesKey) -> int:
         pair = (key.carrier, key.region)

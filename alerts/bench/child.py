@@ -20,6 +20,7 @@ from streams.guard import Guard
 _END_S = 30.0
 _POLL_S = 0.02
 _TAIL_LINES = 15
+_ENDED_WELL = (0, -signal.SIGTERM, 128 + signal.SIGTERM)  # the last is how a JVM says it
 
 
 class Usage(NamedTuple):
@@ -30,15 +31,20 @@ class Usage(NamedTuple):
 
 
 class Child:
-    """A child that lives as long as the `with` block, at most. Its output goes to `log`."""
+    """A child that lives as long as the `with` block, at most. Its output goes to `log`.
 
-    def __init__(self, name: str, command: Sequence[str], home: Path) -> None:
+    `program` runs `command`: this Python with a module of its own, or another.
+    """
+
+    def __init__(
+        self, name: str, command: Sequence[str], home: Path, program: Sequence[str] = (sys.executable, "-m")
+    ) -> None:
         self.name = name
         self.log = home / f"{name}.log"
         self._started = time.monotonic()
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", *command],
+                [*program, *command],
                 cwd=home,
                 env=_environment(os.environ) | {"TMPDIR": str(home)},  # what roles leave goes with it
                 stdin=subprocess.DEVNULL,
@@ -68,7 +74,7 @@ class Child:
             if time.monotonic() > deadline:
                 raise BenchFailed(f"{self.name} did not end on SIGTERM.{self.last_words()}")
             time.sleep(_POLL_S)
-        if self._process.returncode not in (0, -signal.SIGTERM):
+        if self._process.returncode not in _ENDED_WELL:
             raise BenchFailed(f"{self.name} ended with {self._process.returncode}.{self.last_words()}")
         assert self._usage is not None
         cpu_s = self._usage.ru_utime + self._usage.ru_stime

@@ -7,10 +7,15 @@ from collections.abc import Iterator
 from alerts.doctor.finding import Finding, ok, warn
 from alerts.settings import Settings
 from streams.gateway.doors import PROXIES, doors, webhook_door
-from streams.trust import networks
+from streams.trust import Network, networks
 
 WIDE_PREFIX_BITS = 8
 """A trusted network larger than this is hardly one of proxies."""
+
+
+def nearly_everybody(listed: str, key: str) -> list[Network]:
+    """The trusted networks that the setting `key` lists, of which hardly all are proxies."""
+    return [network for network in networks(listed, key) if network.prefixlen < WIDE_PREFIX_BITS]
 
 
 def check_gateway(settings: Settings) -> Iterator[Finding]:
@@ -34,10 +39,9 @@ def check_gateway(settings: Settings) -> Iterator[Finding]:
     if config.public_url.startswith("http:"):
         todo = "put a proxy with TLS in front, and set what providers call"
         yield warn("gateway", f"gateway.public_url = {config.public_url}: tokens and numbers in clear", todo)
-    for network in networks(config.trusted_proxies, PROXIES):
-        if network.prefixlen < WIDE_PREFIX_BITS:
-            todo = "name the addresses of your proxies alone"
-            yield warn("gateway", f"gateway.trusted_proxies: {network} is nearly everybody", todo)
+    for network in nearly_everybody(config.trusted_proxies, PROXIES):
+        todo = "name the addresses of your proxies alone"
+        yield warn("gateway", f"{PROXIES}: {network} is nearly everybody", todo)
     if config.max_body_bytes > settings.ingest.max_record_bytes:
         yield warn(
             "gateway",

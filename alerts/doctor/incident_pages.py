@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from alerts.doctor.finding import Finding, ok, warn
-from alerts.doctor.gateway import WIDE_PREFIX_BITS
+from alerts.doctor.gateway import nearly_everybody
 from alerts.settings import Settings
 from alerts.settings_pages import PROXIES
-from streams.trust import networks
 
 
 def check_incident_pages(settings: Settings) -> Iterator[Finding]:
@@ -21,7 +20,6 @@ def check_incident_pages(settings: Settings) -> Iterator[Finding]:
     if pages.token and url.startswith("http:"):
         todo = "put a proxy with TLS in front, and set what people call"
         yield warn("incident pages", f"alerting.public_url = {url}: the token goes in clear", todo)
-    for network in networks(pages.trusted_proxies, PROXIES):
-        if network.prefixlen < WIDE_PREFIX_BITS:
-            todo = "name the addresses of your proxies alone: who is in it is whoever he says he is"
-            yield warn("incident pages", f"{PROXIES}: {network} is nearly everybody", todo)
+    for network in nearly_everybody(pages.trusted_proxies, PROXIES):
+        todo = "name the addresses of your proxies alone: who is in it is whoever he says he is"
+        yield warn("incident pages", f"{PROXIES}: {network} is nearly everybody", todo)

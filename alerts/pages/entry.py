@@ -7,7 +7,7 @@ import re
 from aiohttp import web
 
 from alerts.pages.access import Access, Visitor
-from alerts.pages.html import html, refused
+from alerts.pages.html import html, not_before, refused
 from alerts.pages.posts import FORM, body, form_of, see
 from alerts.pages.refusal import Refusal
 
@@ -39,10 +39,8 @@ class Entry:
         try:
             made = self._access.sign_in(request, name, fields.get("token", ""))
         except Refusal as refusal:
-            answer = html("sign_in.html", Visitor(), refusal.status, next=path, why=refusal.why)
-            if refusal.retry_after_s:
-                answer.headers["Retry-After"] = str(refusal.retry_after_s)
-            return answer
+            shown = html("sign_in.html", Visitor(), refusal.status, next=path, why=refusal.why)
+            return not_before(refusal, shown)
         answer = see(path)
         self._access.keep(answer, made)
         return answer

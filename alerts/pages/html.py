@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
 from aiohttp import web
 from markupsafe import Markup
 
@@ -14,7 +12,7 @@ from alerts.pages.refusal import Refusal
 from alerts.review import render, telling
 
 TEMPLATES = markup.environment("alerts.pages")
-TEMPLATES.filters |= {"key_path": lambda key: quote(key, safe=":"), "precise": telling.precise}
+TEMPLATES.filters["precise"] = telling.precise
 TEMPLATES.globals |= {"acting": acting, "filters": filters, "telling": telling, "view": view}
 
 STYLE = TEMPLATES.get_template("style.css").render() + render.CHART_STYLE
@@ -37,8 +35,13 @@ def refused(request: web.Request, refusal: Refusal) -> web.Response:
         unknown = refusal.status == 401
         said = {"why": refusal.why, "back": back, "text": refusal.text, "unknown": unknown}
         made = html("refused.html", Visitor(), refusal.status, **said)
-    if refusal.retry_after_s:
-        made.headers["Retry-After"] = str(refusal.retry_after_s)
     if refusal.status == 401:
         made.headers["WWW-Authenticate"] = "Bearer"
+    return not_before(refusal, made)
+
+
+def not_before(refusal: Refusal, made: web.Response) -> web.Response:
+    """The answer, with when to come again where the refusal says it."""
+    if refusal.retry_after_s:
+        made.headers["Retry-After"] = str(refusal.retry_after_s)
     return made

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl
 
 import msgspec
 from aiohttp import web
@@ -78,7 +78,7 @@ class Posts:
             refusal.text = fields.get("text", "")
             raise
         taken = await self._taken(asked)
-        return see(f"{path_of(asked.key)}?told={asked.what.value}&taken={int(taken)}")
+        return see(f"{view.path_of(asked.key)}?told={asked.what.value}&taken={int(taken)}")
 
     async def program(self, request: web.Request) -> web.Response:
         """The same fields as a JSON object of texts, `author` among them: 202 with the command's id."""
@@ -160,10 +160,6 @@ def form_of(sent: bytes) -> dict[str, str]:
         return dict(parse_qsl(sent.decode("ascii"), keep_blank_values=True, max_num_fields=MOST_FIELDS))
     except ValueError:
         raise Refusal(400, "the body is no form") from None
-
-
-def path_of(key: str) -> str:
-    return f"/incidents/{quote(key, safe=':')}"
 
 
 def see(path: str) -> web.Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import msgspec
 
@@ -17,6 +18,11 @@ from streams.unknown_share import Share
 
 UNKNOWN_SHOWN_ABOVE = 0.2
 """Share of outcomes without a carrier above which the list of incidents says so."""
+
+
+def path_of(key: str) -> str:
+    """Where the page of an incident is; its key may hold anything."""
+    return f"/incidents/{quote(key, safe=':')}"
 
 
 class PageData(NamedTuple):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
+from alerts.records import Incident, Severity
 from alerts.replay.recount import Recount
 from alerts.replay.run import Replay, Seen
 from alerts.replay.trace import trace_lines
@@ -31,6 +32,27 @@ class Found(msgspec.Struct, frozen=True):
     failed: int
     outcomes: int
 
+    @classmethod
+    def of(
+        cls, one: Incident, severity: Severity, onset_ms: int, end_ms: Callable[[int], int], detected_ms: int
+    ) -> Found:
+        """`end_ms` says when a 10 s bucket, by its start in seconds, was over for whoever looked."""
+        resolved_s = one.resolved_bucket_s
+        return cls(
+            key=one.key,
+            rule=one.rule,
+            scope=one.scope,
+            carrier=one.carrier,
+            region=one.region,
+            severity=severity.value,
+            onset_ms=onset_ms,
+            detected_ms=detected_ms,
+            resolved_ms=None if resolved_s is None else end_ms(resolved_s),
+            peak_ratio=one.peak_ratio,
+            failed=one.failed,
+            outcomes=one.outcomes,
+        )
+
 
 def found(replay: Replay) -> list[Found]:
     """All incidents in the order of their detection."""
@@ -39,21 +61,8 @@ def found(replay: Replay) -> list[Found]:
 
 def _found(replay: Replay, seen: Seen) -> Found:
     one, length_ms = seen.incident, replay.length_s * 1000
-    resolved_s = one.resolved_bucket_s
-    return Found(
-        key=one.key,
-        rule=one.rule,
-        scope=one.scope,
-        carrier=one.carrier,
-        region=one.region,
-        severity=seen.severity.value,
-        onset_ms=one.onset_ms // length_ms * length_ms,
-        detected_ms=replay.end_ms(one.opened_bucket_s),
-        resolved_ms=None if resolved_s is None else replay.end_ms(resolved_s),
-        peak_ratio=one.peak_ratio,
-        failed=one.failed,
-        outcomes=one.outcomes,
-    )
+    onset_ms = one.onset_ms // length_ms * length_ms
+    return Found.of(one, seen.severity, onset_ms, replay.end_ms, replay.end_ms(one.opened_bucket_s))
 
 
 def json_lines(replay: Replay) -> Iterator[str]:

@@ -7,7 +7,7 @@ of when it was given a record stands for when it was read.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -74,18 +74,16 @@ def _of(consumer: Any, topic: str, from_ms: int | None, to_ms: int | None) -> li
     places = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
     if not places:
         raise MonitorError(f"the topic {topic} does not exist: run `carrier-health topics --apply`")
-    starts = _at(consumer, places, from_ms, consumer.beginning_offsets(places))
-    ends = _at(consumer, places, to_ms, consumer.end_offsets(places))
+    last = consumer.end_offsets(places)
+    starts = consumer.beginning_offsets(places) if from_ms is None else _at(consumer, from_ms, last)
+    ends = last if to_ms is None else _at(consumer, to_ms, last)
     return [Reach(topic, "", p.partition, starts[p], ends[p]) for p in places]
 
 
-def _at(consumer: Any, places: Sequence[Any], at_ms: int | None, beyond: dict[Any, int]) -> dict[Any, int]:
-    """The first offset given to Kafka at or after `at_ms`, the end where there is none; `beyond` for None."""
-    if at_ms is None:
-        return beyond
-    found = consumer.offsets_for_times({place: max(at_ms, 0) for place in places})
-    ends = consumer.end_offsets(places)
-    return {p: ends[p] if found.get(p) is None else found[p].offset for p in places}
+def _at(consumer: Any, at_ms: int, last: dict[Any, int]) -> dict[Any, int]:
+    """The first offset of each partition given to Kafka at or after `at_ms`; its `last` without one."""
+    found = consumer.offsets_for_times({place: max(at_ms, 0) for place in last})
+    return {place: end if found.get(place) is None else found[place].offset for place, end in last.items()}
 
 
 def read(settings: Settings, reach: Reach, progress: Progress = lambda _: None) -> Iterator[Rows]:

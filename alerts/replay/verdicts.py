@@ -12,6 +12,7 @@ from alerts.records import ALL, Incident, Severity
 from alerts.replay.opened import ReplayError, opened
 from alerts.replay.told import Found
 from streams.commands import Verdict as Word
+from streams.records import BUCKET_S
 
 What = Literal["same", "earlier", "later", "missed", "extra"]
 _EVER_MS = 2**62
@@ -68,21 +69,11 @@ def of_file(path: Path) -> list[Verdict]:
 
 def _found(one: Incident) -> Found:
     worst = Severity.CRITICAL if one.was_critical or one.critical_key_used else one.severity
-    resolved_s = one.resolved_bucket_s
-    return Found(
-        key=one.key,
-        rule=one.rule,
-        scope=one.scope,
-        carrier=one.carrier,
-        region=one.region,
-        severity=worst.value,
-        onset_ms=one.onset_ms,
-        detected_ms=one.detected_ms,
-        resolved_ms=None if resolved_s is None else (resolved_s + 10) * 1000,
-        peak_ratio=one.peak_ratio,
-        failed=one.failed,
-        outcomes=one.outcomes,
-    )
+    return Found.of(one, worst, one.onset_ms, _end_of, one.detected_ms)
+
+
+def _end_of(bucket_s: int) -> int:
+    return (bucket_s + BUCKET_S) * 1000
 
 
 def paired(ones: Sequence[Found], others: Sequence[Found]) -> list[Pair]:

@@ -1,8 +1,9 @@
-"""The class path of Kafka: resolved and downloaded once, then read from an index of our own."""
+"""Class paths, Kafka's above all: resolved and downloaded once, then read from an index of our own."""
 
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,16 +27,20 @@ def kafka_home(cache: Path, version: str) -> Path:
 
 
 def kafka_jars(cache: Path, version: str) -> list[Path]:
-    """The jars of this version in class path order, downloaded if any is missing.
+    """The jars of this version in class path order; see `jars`."""
+    return jars(cache, kafka_home(cache, version), f"org.apache.kafka:kafka_2.13:{version}")
+
+
+def jars(cache: Path, home: Path, *artifacts: str) -> list[Path]:
+    """The jars of Maven artifacts in class path order, downloaded into `home` if any is missing.
 
     Raises DownloadFailed, and PartMissing if jgo is needed and not installed.
     """
-    home = kafka_home(cache, version)
-    if jars := _indexed(home):
-        return jars
+    if found := _indexed(home):
+        return found
     with exclusive(cache):
         # Another process may have filled the cache while we waited for the lock.
-        return _indexed(home) or _download(cache, version)
+        return _indexed(home) or _download(cache, home, artifacts)
 
 
 def _indexed(home: Path) -> list[Path] | None:
@@ -48,12 +53,11 @@ def _indexed(home: Path) -> list[Path] | None:
     return jars if all(jar.exists() for jar in jars) else None
 
 
-def _download(cache: Path, version: str) -> list[Path]:
+def _download(cache: Path, home: Path, artifacts: Sequence[str]) -> list[Path]:
     """Call with the lock held. The index is written last, so that half a download is never used."""
     part = cache / "part"
     shutil.rmtree(part, ignore_errors=True)  # jgo trusts what it finds, truncated or not
-    downloaded = _resolve(part, f"org.apache.kafka:kafka_2.13:{version}", cache)
-    home = kafka_home(cache, version)
+    downloaded = _resolve(part, artifacts, cache)
     (home / "jars").mkdir(parents=True, exist_ok=True)
     jars = [_move(jar, home / "jars") for jar in downloaded]
     _write_index(home, jars)
@@ -61,15 +65,15 @@ def _download(cache: Path, version: str) -> list[Path]:
     return jars
 
 
-def _resolve(repository: Path, artifact: str, cache: Path) -> list[Path]:
+def _resolve(repository: Path, artifacts: Sequence[str], cache: Path) -> list[Path]:
     maven = _maven(repository)
     try:
-        inputs = [maven.create_dependency(name) for name in (artifact, _LOGGING)]
+        inputs = [maven.create_dependency(name) for name in (*artifacts, _LOGGING)]
         direct, transitive = maven.resolver.resolve(inputs)
         wanted = [dep.artifact for dep in [*direct, *transitive] if dep.scope in _RUNTIME_SCOPES]
         return [each.resolve() for each in wanted]
     except Exception as error:  # jgo lets through errors of requests, of XML, of the disk, and its own
-        raise DownloadFailed(artifact, maven.remote_repos.values(), cache, error) from error
+        raise DownloadFailed(", ".join(artifacts), maven.remote_repos.values(), cache, error) from error
 
 
 def _maven(repository: Path) -> "MavenContext":

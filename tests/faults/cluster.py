@@ -239,9 +239,8 @@ class Cluster:
 
     def members(self, kind: str) -> int:
         """How many instances of a role are in its consumer group."""
-        group = {"alerts": self.settings.alerts, "windows": self.settings.windows}.get(kind)
-        name = group.group if group else self.settings.ingest.group
-        admin = AdminClient({"bootstrap.servers": self.settings.kafka.bootstrap_servers})
+        name = getattr(self.settings, kind).group
+        admin = AdminClient({"bootstrap.servers": self.kafka.bootstrap_servers})
         described = admin.describe_consumer_groups([name])[name].result(10)
         return len(described.members)
 

@@ -18,7 +18,6 @@ from collections.abc import Callable
 from redis import Redis
 
 from alerts.demo.receiver import Mood
-from streams.embedded.process import EmbeddedServer
 from tests.faults.cluster import Cluster, Role
 
 KINDS = ("kafka", "redis", "redis_lost", "pager_down", "pager_slow", "frozen")
@@ -32,7 +31,7 @@ LASTS_S = {
 }
 SLOW_S = 3.0
 
-Undo = Callable[[], None]
+Undo = Callable[[], object]
 
 
 def disturb(cluster: Cluster, kind: str, rng: random.Random) -> tuple[str, Undo]:
@@ -43,14 +42,14 @@ def disturb(cluster: Cluster, kind: str, rng: random.Random) -> tuple[str, Undo]
     match kind:
         case "kafka":
             cluster.kafka.kill()
-            return kind, lambda: _started(cluster.kafka)
+            return kind, cluster.kafka.start
         case "redis":
             cluster.valkey.kill()
-            return kind, lambda: _started(cluster.valkey)
+            return kind, cluster.valkey.start
         case "redis_lost":
             with Redis.from_url(cluster.valkey.url) as redis:
                 redis.flushall()
-            return kind, _nothing
+            return kind, lambda: None
         case "pager_down":
             cluster.pager.meet(Mood("refuse", status=503))
         case "pager_slow":
@@ -70,11 +69,3 @@ def freeze(role: Role) -> Undo:
             os.kill(pid, signal.SIGCONT)
 
     return thaw
-
-
-def _started(server: EmbeddedServer) -> None:
-    server.start()
-
-
-def _nothing() -> None:
-    pass

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -253,9 +253,9 @@ def test_two_runs_that_start_at_once_download_only_once(
     downloads: list[str] = []
     both_wait = threading.Barrier(2)
 
-    def counted(repository: Path, artifact: str, cache: Path) -> list[Path]:
-        downloads.append(artifact)
-        return one_jar(repository, artifact, cache)
+    def counted(repository: Path, artifacts: Sequence[str], cache: Path) -> list[Path]:
+        downloads.extend(artifacts)
+        return one_jar(repository, artifacts, cache)
 
     def run(_: int) -> list[Path]:
         both_wait.wait(WAIT_S)
@@ -292,7 +292,7 @@ def test_the_cache_is_where_the_parameter_the_variable_or_the_platform_says(
     assert cache_dir(tmp_path / "given") == tmp_path / "given"
 
 
-def one_jar(repository: Path, _artifact: str, _cache: Path) -> list[Path]:
+def one_jar(repository: Path, _artifacts: Sequence[str], _cache: Path) -> list[Path]:
     repository.mkdir()
     jar = repository / "kafka.jar"
     jar.touch()

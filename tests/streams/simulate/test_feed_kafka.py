@@ -34,16 +34,22 @@ def made(bootstrap: str, topic: str) -> str:
 
 
 def read(bootstrap: str, topic: str) -> list[Message]:
-    """All committed records of the topic, as far as it goes now."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "test", "enable.partition.eof": True})
-    consumer.assign([TopicPartition(topic, p, 0) for p in range(12)])
-    found, ended = [], 0
-    while ended < 12:
+    """All committed records of the topic, as far as it goes now. The markers of a commit come a moment
+    after it: until then a partition ends before them, and ends again later."""
+    settings = {"bootstrap.servers": bootstrap, "group.id": "test"}
+    partitions = [TopicPartition(topic, p, 0) for p in range(12)]
+    uncommitted = Consumer(settings | {"isolation.level": "read_uncommitted"})
+    ends = {tp.partition: uncommitted.get_watermark_offsets(tp, 10)[1] for tp in partitions}
+    uncommitted.close()
+    consumer = Consumer(settings | {"enable.partition.eof": True})
+    consumer.assign(partitions)
+    found, ended = [], set[int]()
+    while len(ended) < len(ends):
         for message in consumer.consume(1_000, 5.0):
-            if message.error():
-                ended += 1
-            else:
+            if not message.error():
                 found.append(message)
+            elif message.offset() >= ends[message.partition()]:
+                ended.add(message.partition())
     consumer.close()
     return found
 
