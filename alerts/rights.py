@@ -22,7 +22,8 @@ _OWN = (DETECTOR_STATE, INCIDENTS, INCIDENT_EVENTS, SILENCES)
 
 def of_alerts(settings: Settings) -> Rights:
     """FAILED_RECIPIENTS for samples in evidence, INCIDENT_COMMANDS for what people ask for on the pages,
-    OUTCOMES for the canary."""
+    OUTCOMES for the canary. What the list of recipients needs beside them is told by
+    `recipients.log.rights`: paging does not wait for it."""
     canary = (OUTCOMES,) if settings.alerting.canary_s else ()
     acting = (INCIDENT_COMMANDS,) if settings.pages.act else ()
     group = settings.alerts.group

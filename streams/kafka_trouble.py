@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterable
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from streams.errors import Unreachable
+from streams.errors import MonitorError, Unreachable
 from streams.kafka_access import librdkafka
 from streams.settings import Settings
 from streams.settings_kafka import OAUTH, Kafka
@@ -42,6 +43,14 @@ class Heard:
     def beside(self, what: str) -> str:
         """`what`, and the reason where one is known."""
         return f"{what}; {self.advice}" if self.advice else what
+
+
+def not_allowed(kafka: Kafka, role: str, lacking: Iterable[str]) -> MonitorError:
+    """What to raise when Kafka lets us in, and does not allow all that `role` needs."""
+    return MonitorError(
+        f"Kafka at {kafka.bootstrap_servers} does not allow {kafka.identity} what {role} needs: "
+        f"{', '.join(lacking)}; grant it (docs/topics.md)"
+    )
 
 
 def advice(kafka: Kafka, error: KafkaError) -> str:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from streams.settings import Settings
 from streams.topics import (
     DEAD_LETTERS,
+    DELIVERED_RECIPIENTS,
     FAILED_RECIPIENTS,
     INCIDENTS,
     OUTCOMES,
@@ -61,7 +62,9 @@ def of_ingest(settings: Settings) -> Rights:
     return Rights(
         "ingest",
         reads=(*sources(settings), settings.topic(WINDOWS)),
-        writes=tuple(settings.topic(t) for t in (PARTIALS, FAILED_RECIPIENTS, DEAD_LETTERS)),
+        writes=tuple(
+            settings.topic(t) for t in (PARTIALS, FAILED_RECIPIENTS, DELIVERED_RECIPIENTS, DEAD_LETTERS)
+        ),
         groups=(group, group + PACE_SUFFIX),
         transactional_ids=f"{group}-",
     )

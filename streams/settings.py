@@ -24,6 +24,8 @@ from streams.settings_file import Section as Section
 from streams.settings_file import decode_secret, overlay_env, read_secret_files, read_toml
 from streams.settings_kafka import Kafka as Kafka
 from streams.settings_kafka import check_kafka
+from streams.settings_recipients import Recipients as Recipients
+from streams.settings_recipients import check_recipients
 from streams.settings_redis import Redis as Redis
 from streams.settings_redis import check_redis
 
@@ -189,6 +191,7 @@ class Settings(Section, frozen=True):
     privacy: Privacy = Privacy()
     carriers: Carriers = Carriers()
     lookup: Lookup = Lookup()
+    recipients: Recipients = Recipients()
     sources: tuple[Source, ...] = ()
     code_tables: tuple[CodeTable, ...] = ()
     rules: tuple[Rule, ...] = DEFAULT_RULES
@@ -283,6 +286,7 @@ def check(settings: Settings) -> None:
     check_redis(settings.redis)
     check_carriers(settings.carriers)
     check_lookup(settings.lookup)
+    check_recipients(settings.recipients)
 
 
 def _refuse_twice(section: str, key: str, values: list[str]) -> None:

@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient
 
 from streams.errors import MonitorError, Unreachable
 from streams.kafka_access import librdkafka
-from streams.kafka_trouble import Heard
+from streams.kafka_trouble import Heard, not_allowed
 from streams.rights import Rights
 from streams.settings import Settings
 
@@ -97,10 +97,7 @@ class TopicFacts:
         return Unreachable("Kafka", self._kafka.bootstrap_servers, self._heard.beside(what))
 
     def _not_allowed(self, lacking: list[str]) -> MonitorError:
-        return MonitorError(
-            f"Kafka at {self._kafka.bootstrap_servers} does not allow {self._kafka.identity} what "
-            f"{self._rights.role} needs: {', '.join(lacking)}; grant it (docs/topics.md)"
-        )
+        return not_allowed(self._kafka, self._rights.role, lacking)
 
     def wait_until_reached(self, readiness: Any, stopping: Callable[[], bool]) -> None:
         """Keeps asking, with backoff, and says why it waits; returns at once when told to stop."""

@@ -1,4 +1,4 @@
-"""One Kafka transaction a flush: the partial, what failed, the dead letters and the offsets.
+"""One Kafka transaction a flush: the partial, whom it failed and whom it reached, dead letters, offsets.
 
 All of it becomes visible, or none of it.
 """
@@ -13,12 +13,13 @@ import msgspec
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from streams.batch import DeadLetter, Headers
-from streams.errors import Fenced, MonitorError, Unreachable
+from streams.errors import Fenced, Unreachable
 from streams.fold import split
 from streams.kafka_access import librdkafka
-from streams.records import Cells, FailedRecipient, Partial, Range, encode
+from streams.kafka_trouble import not_allowed
+from streams.records import Cells, DeliveredRecipients, FailedRecipient, Partial, Range, encode
 from streams.settings import Settings
-from streams.topics import DEAD_LETTERS, FAILED_RECIPIENTS, LARGE_BYTES, PARTIALS
+from streams.topics import DEAD_LETTERS, DELIVERED_RECIPIENTS, FAILED_RECIPIENTS, LARGE_BYTES, PARTIALS
 
 MOST_PARTIAL_BYTES = 900_000
 TRANSACTION_TIMEOUT_MS = 10_000
@@ -32,6 +33,7 @@ class Transactions:
     def __init__(self, settings: Settings) -> None:
         self._partials = settings.topic(PARTIALS)
         self._failed = settings.topic(FAILED_RECIPIENTS)
+        self._delivered = settings.topic(DELIVERED_RECIPIENTS)
         self._dead = settings.topic(DEAD_LETTERS)
         self._kafka, self._address = settings.kafka, settings.kafka.bootstrap_servers
         self._id = f"{settings.ingest.group}-{settings.ingest.instance}"
@@ -56,6 +58,7 @@ class Transactions:
         self,
         partials: Sequence[Partial],
         failed: Sequence[FailedRecipient],
+        delivered: Sequence[DeliveredRecipients],
         dead: Sequence[DeadLetter],
         offsets: list[TopicPartition],
         group: Any,
@@ -67,6 +70,8 @@ class Transactions:
             self._produce(self._partials, None, encode(partial))
         for one in failed:
             self._produce(self._failed, one.recipient.encode(), encode(one))
+        for block in delivered:
+            self._produce(self._delivered, None, encode(block))
         for letter in dead:
             self._produce(self._dead, letter.key, letter.value, _headers(letter))
         self._retried(
@@ -105,10 +110,7 @@ class Transactions:
 
     def _explain(self, what: str, error: Any) -> Exception:
         if error.code() == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
-            return MonitorError(
-                f"Kafka at {self._address} does not allow {self._kafka.identity} what ingest needs: WRITE on "
-                f"transactional id {self._id}; grant it (docs/topics.md)"
-            )
+            return not_allowed(self._kafka, "ingest", [f"WRITE on transactional id {self._id}"])
         if error.fatal() or error.txn_requires_abort():
             return Fenced(f"{what}: {error.str()}; nothing of this transaction counts")
         return Unreachable("Kafka", self._address, f"{what}: {error.str()}")

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from alerts.recipients import log as recipients_log
 from alerts.rights import of_alerts
 from alerts.settings import PagerDuty, Pages, Settings, StatusPage, Team
 from streams import rights
@@ -58,7 +59,7 @@ def rights_table() -> str:
     of_roles = (doors.rights(settings), rights.of_ingest(settings), rights.of_windows(settings))
     rows = ["| role | READ on topics | WRITE on topics | READ on groups | WRITE on transactional ids |"]
     rows.append("|---|---|---|---|---|")
-    for found in (*of_roles, of_alerts(settings)):
+    for found in (*of_roles, of_alerts(settings), recipients_log.rights(settings)):
         begins = f"that begin with `{found.transactional_ids}`" if found.transactional_ids else "–"
         cells = [in_ticks(found.reads), in_ticks(found.writes), in_ticks(found.groups), begins]
         rows.append(f"| {found.role} | " + " | ".join(cells) + " |")

@@ -18,6 +18,7 @@ import pytest
 from confluent_kafka import Consumer, Producer
 from msgspec.structs import replace
 
+from alerts.recipients import log as recipients_log
 from alerts.rights import of_alerts
 from alerts.settings import Settings, load
 from streams import rights, topic_admin, topic_facts
@@ -162,18 +163,23 @@ def test_a_certificate_of_another_authority_is_not_accepted(secured: Secured, tm
     assert "it wants a certificate of a CA that it trusts" in str(unreachable(settings, "connecting"))
 
 
-def rights_of(settings: Settings) -> dict[str, Rights]:
-    """By role. In the order of the flow."""
+def rights_of(settings: Settings) -> dict[str, list[Rights]]:
+    """By role, in the order of the flow. Alerts keeps what it needs for the list of recipients apart."""
     streams = (doors.rights(settings), rights.of_ingest(settings), rights.of_windows(settings))
-    return {found.role: found for found in (*streams, of_alerts(settings))}
+    found = {each.role: [each] for each in (*streams, of_alerts(settings))}
+    found["alerts"].append(recipients_log.rights(settings))
+    return found
 
 
-@pytest.mark.parametrize("role", ["gateway", "ingest", "windows", "alerts"])
-def test_without_one_of_its_rights_a_role_names_it(secured: Secured, role: str) -> None:
-    user = f"less-{role}"
+@pytest.mark.parametrize(
+    ("role", "which"), [("gateway", 0), ("ingest", 0), ("windows", 0), ("alerts", 0), ("alerts", 1)]
+)
+def test_without_one_of_its_rights_a_role_names_it(secured: Secured, role: str, which: int) -> None:
+    user = f"less-{role}-{which}"
     secured.add_user(user)
     settings = Settings(kafka=secured.way("SCRAM-SHA-512", PREFIX, user), sources=(TWILIO,))
-    wanted = rights_of(settings)[role]
+    wanted = rights_of(settings)[role][which]
+    begins = _begins_the_list if which else _begins
     granted = acls(wanted, user)
     secured.allow(granted.values())
     facts = TopicFacts(settings, wanted.topics, wanted)
@@ -200,9 +206,17 @@ def loads(facts: TopicFacts) -> str:
     return ""
 
 
-def begins(settings: Settings) -> str:
+def _begins(settings: Settings) -> str:
     try:
         Transactions(settings).begin_life()
+    except MonitorError as e:
+        return str(e)
+    return ""
+
+
+def _begins_the_list(settings: Settings) -> str:
+    try:
+        recipients_log.RecipientLog(settings).begin(0)
     except MonitorError as e:
         return str(e)
     return ""
@@ -224,7 +238,8 @@ def test_with_exactly_its_rights_each_role_does_its_work(
         monkeypatch.setenv(f"CARRIER_HEALTH_KAFKA__{key.upper()}", getattr(servers, key))
     for name, wanted in rights_of(replace(load(config, {}), kafka=servers)).items():
         secured.add_user(f"ch-{name}")
-        secured.allow(acls(wanted, f"ch-{name}").values())
+        granted = {words: acl for each in wanted for words, acl in acls(each, f"ch-{name}").items()}
+        secured.allow(granted.values())
         (tmp_path / f"{name}.password").write_text(password(f"ch-{name}") + "\n")
     roles = [Role(name, "0", config, tmp_path) for name in ("ingest", "windows", "alerts")]
     try:

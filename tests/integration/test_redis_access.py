@@ -11,6 +11,9 @@ import redis
 
 from alerts.doctor.finding import Level
 from alerts.doctor.redis import check_redis
+from alerts.recipients.entry import DAY_S
+from alerts.recipients.growth import Campaign
+from alerts.recipients.store import RecipientStore
 from alerts.records import Page, Severity
 from alerts.rows import Row
 from alerts.settings import Settings
@@ -21,6 +24,7 @@ from streams.errors import Unreachable
 from streams.lookup.answer import NOTHING
 from streams.lookup.cache import Cache
 from streams.settings import Secret
+from tests.alerts.recipients.plain import T0_S, failure
 from tests.integration.certificates import Authority
 from tests.integration.tunnel import Tunnel
 
@@ -73,6 +77,25 @@ async def test_the_alerts_role_pages_with_the_documented_commands(
     with redis.Redis(port=valkey.port) as admin:
         assert admin.exists("evil") == 0
     await store.close()
+
+
+def test_recipients_are_kept_with_the_documented_commands(valkey: EmbeddedValkey, tunnel: Tunnel) -> None:
+    user, one = way(valkey, tunnel, "carrier-health-alerts"), failure(7, T0_S, 1)
+    store = RecipientStore(user, "1ea57", configuration.Recipients())
+    store.clear()
+    store.built()
+    assert store.restore(0, T0_S)
+    for _ in range(2):
+        assert [seen.run for seen in store.merge([one])] == [1]
+    store.note_growth([(T0_S, Campaign("", ""))])
+    store.forget_growth(T0_S + 9 * DAY_S)
+    store.sweep(1.0, T0_S)
+    assert (store.tracked, store.forget([7]), len(list(store.entries()))) == (1, 1, 0)
+    store.merge([one])
+    store.sweep(1.0, T0_S + 9 * DAY_S)
+    assert store.let_go == 1
+    store.clear()
+    store.close()
 
 
 async def test_lookup_keeps_answers_with_the_documented_commands(

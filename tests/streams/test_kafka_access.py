@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -21,6 +22,7 @@ from streams.kafka_trouble import advice
 from streams.rights import Rights
 from streams.settings import Kafka, Secret, Settings
 
+ROOT = Path(__file__).parents[2]
 SERVERS = "one:9093,two:9093"
 SCRAM = Kafka(
     bootstrap_servers=SERVERS,
@@ -29,6 +31,24 @@ SCRAM = Kafka(
     username="ann",
     password=Secret("s3cret"),
 )
+
+
+STARTED_HERE = ("streams/embedded", "streams/simulate/feed.py", "alerts/bench", "alerts/demo")
+"""What talks to brokers of its own, or is given the way in."""
+
+
+@pytest.mark.parametrize(
+    ("by_hand", "said_by"),
+    [
+        (r"[\"']bootstrap\.servers[\"']|\bbootstrap_servers=", "streams/kafka_access.py"),
+        (r"\bfrom_url\((?!\s*\*\*)", "streams/settings_redis.py"),
+    ],
+)
+def test_no_client_is_told_the_way_by_hand(by_hand: str, said_by: str) -> None:
+    """Else it would not know of TLS and names."""
+    modules = [p for top in ("streams", "alerts") for p in (ROOT / top).rglob("*.py")]
+    paths = {str(p.relative_to(ROOT)) for p in modules if re.search(by_hand, p.read_text())}
+    assert {p for p in paths if not p.startswith((*STARTED_HERE, said_by))} == set()
 
 
 def test_librdkafka_is_told_in_its_words() -> None:
