@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from streams.kafka_codecs import teach
 from streams.kafka_tokens import Tokens
 from streams.settings import Settings
 from streams.settings_kafka import OAUTH, Kafka, tls_context
@@ -51,7 +52,8 @@ def aiokafka(settings: Settings) -> dict[str, Any]:
 
 
 def kafka_python(settings: Settings) -> dict[str, Any]:
-    """`bootstrap_servers`, TLS and SASL for clients of kafka-python."""
+    """`bootstrap_servers`, TLS and SASL for clients of kafka-python, which then read every codec."""
+    teach()
     kafka = settings.kafka
     more = {"sasl_oauth_token_provider": _for_kafka_python(kafka)} if kafka.sasl_mechanism == OAUTH else {}
     return {"bootstrap_servers": kafka.bootstrap_servers.split(","), **_of_python(kafka), **more}

@@ -17,7 +17,6 @@ from kafka.errors import KafkaError
 
 from streams.errors import Unreachable
 from streams.kafka_access import kafka_python
-from streams.kafka_codecs import teach
 from streams.kafka_trouble import unreachable
 from streams.records import UNKNOWN, VERSION, encode
 from streams.settings import Settings
@@ -115,7 +114,6 @@ class LetterLog:
     """The topic of dead letters, up to the end that it has now. Raises Unreachable."""
 
     def __init__(self, settings: Settings) -> None:
-        teach()
         self.topic = settings.topic(DEAD_LETTERS)
         self._settings, self._address = settings, settings.kafka.bootstrap_servers
         with self._told("connecting"):

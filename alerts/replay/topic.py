@@ -21,7 +21,6 @@ from alerts.replay.rows import Clocks, Rows
 from streams.batch import Batch, sources_and_stamps
 from streams.errors import MonitorError, Unreachable
 from streams.kafka_access import kafka_python, librdkafka
-from streams.kafka_codecs import teach
 from streams.kafka_trouble import unreachable
 from streams.settings import Settings
 from streams.topics import LARGE_BYTES, OUTCOMES
@@ -49,7 +48,6 @@ def reaches(settings: Settings, from_ms: int | None, to_ms: int | None) -> list[
     None is the beginning, or the end as it is now. Raises Unreachable, and MonitorError where a topic is
     missing.
     """
-    teach()
     bound = {s.topic: s.name for s in settings.sources if s.topic}
     try:
         consumer = KafkaConsumer(

@@ -53,7 +53,7 @@ class Twilio:
         async def start() -> None:
             app = web.Application()
             app.router.add_get("/v2/PhoneNumbers/{number}", self._answer)
-            runner = web.AppRunner(app)
+            runner = web.AppRunner(app, access_log=None)
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
