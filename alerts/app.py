@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from alerts import asking, observe, silences
+from alerts.advising import holds_of, recipient_stage
 from alerts.baseline import HOUR_S
 from alerts.canary import Canary
 from alerts.collect import Moments, reviewed
@@ -18,7 +19,6 @@ from alerts.heartbeat import Heartbeat
 from alerts.inbox import Inbox
 from alerts.pages import Desk, PageData, pages
 from alerts.pages.reviews import Make
-from alerts.recipients.stage import RecipientStage
 from alerts.records import Incident, State, Transition, is_live
 from alerts.review.report import Review
 from alerts.rights import of_alerts
@@ -67,7 +67,7 @@ def run_alerts(settings: Settings) -> None:
     app = make_app(settings, settings.alerts.group, settings.alerts.instance)
     store = RedisStore(settings.redis, _WALL.now_ms, metrics)
     routes = Routes(settings, store, metrics, _must_not_end)
-    metrics.expect(route=routes.names)
+    metrics.expect(route=routes.names, source=[s.name for s in settings.sources])
     pager: Pages = routes if routes.names else NoPager()
 
     async def read(topic: str) -> dict[bytes, bytes]:
@@ -88,8 +88,8 @@ def run_alerts(settings: Settings) -> None:
         station.on_opened = StatusPages(settings.status_pages, station.attach, _WALL.now_ms).ask
     clock = WallClock(settings.clock)
     station.on_moved = Freezer(settings, station.file, clock.now_ms, _WALL.now_ms).ask
-    recipients = RecipientStage(settings, metrics, readiness)
-    station.on_restored = recipients.start
+    recipients = recipient_stage(settings, station, metrics, readiness)
+    app.task(holds_of(settings, station).run)
     seen = Seen(station, readiness, clock, settings)
     runner = Runner(app, station, readiness, at_once=True)
     metrics.provide_lag(lambda: runner.lag)
@@ -97,8 +97,8 @@ def run_alerts(settings: Settings) -> None:
     async def revoked() -> None:
         await inbox.end()
         await routes.end()
+        station.stand_by()  # first: advice waits for nobody then
         await asyncio.to_thread(recipients.stop)
-        station.stand_by()
 
     runner.on_revoked = revoked
 

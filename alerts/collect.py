@@ -12,6 +12,7 @@ from typing import NamedTuple
 import msgspec
 from aiokafka.errors import KafkaError
 
+from alerts.advised import retries, series_of
 from alerts.measure import scope_of
 from alerts.policy import Policy
 from alerts.records import Incident
@@ -24,7 +25,7 @@ from streams.journal import Assembler
 from streams.log_reader import read_since, read_some
 from streams.metrics import version
 from streams.networks import networks_of
-from streams.records import BUCKET_S, FailedRecipient, SeriesKey
+from streams.records import BUCKET_S, FailedRecipient
 from streams.rules import RuleBook
 from streams.topics import FAILED_RECIPIENTS, INCIDENT_EVENTS, WINDOWS
 
@@ -84,7 +85,7 @@ async def samples(settings: Settings, gathering: Gathering, at_s: int) -> tuple[
         async for value in read_some(settings, FAILED_RECIPIENTS, at_s * 1000, MOST_LOOKED_AT):
             failed = msgspec.json.decode(value, type=FailedRecipient)
             new = at_s <= failed.received_ms // 1000 < at_s + SAMPLED_S
-            if new and gathering.is_own_failure(_key(failed)):
+            if new and gathering.is_own_failure(series_of(failed)):
                 found.add(sample_of(failed.message_id))
     except (MonitorError, KafkaError, msgspec.MsgspecError) as e:
         log.warning("no sample messages: %s: %s", type(e).__name__, e)
@@ -137,14 +138,10 @@ async def _fresh(settings: Settings, incident: Incident, now: Moments, tell: Pro
     if not found.seen:
         return None
     span = needed(incident, min(until_s, max(found.seen) + BUCKET_S))
-    return freeze(Moment.NOW, incident, found, span, context(settings, now.wall_ms))
+    told = context(settings, now.wall_ms)._replace(retries=await retries(settings, found, incident, span))
+    return freeze(Moment.NOW, incident, found, span, told)
 
 
-def _key(failed: FailedRecipient) -> SeriesKey:
-    return SeriesKey(failed.source, failed.carrier, failed.region, failed.outcome_class, failed.code)
-
-
-def context(settings: Settings, made_ms: int, lag_ms: int = 0, samples: tuple[str, ...] = ()) -> Context:
+def context(settings: Settings, made_ms: int, lag_ms: int = 0) -> Context:
     """By which rules it decides now."""
-    policy = msgspec.to_builtins(Policy.of(settings))
-    return Context(made_ms, lag_ms, policy, version(), samples)
+    return Context(made_ms, lag_ms, msgspec.to_builtins(Policy.of(settings)), version())

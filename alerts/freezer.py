@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from alerts.advised import retries
 from alerts.collect import context, gathered, samples
 from alerts.records import Incident
 from alerts.review.evidence import Frozen, Moment, as_event, freeze, needed, peak_s
@@ -69,5 +70,8 @@ class Freezer:
     async def _frozen(self, incident: Incident, what: str, until_s: int, lag_ms: int) -> list[Frozen]:
         found, span = await gathered(self._settings, incident, until_s), needed(incident, until_s)
         from_s = peak_s(found.series(OWN, Span(incident.opened_bucket_s, until_s)))
-        told = context(self._settings, self._wall_ms(), lag_ms, await samples(self._settings, found, from_s))
+        told = context(self._settings, self._wall_ms(), lag_ms)._replace(
+            samples=await samples(self._settings, found, from_s),
+            retries=await retries(self._settings, found, incident, span),
+        )
         return [as_event(incident, freeze(moment, incident, found, span, told)) for moment in MOMENTS[what]]

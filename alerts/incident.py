@@ -17,6 +17,7 @@ from alerts.case import RANK, Case, Watch, key_of, level_of, paging
 from alerts.localise import Finding
 from alerts.measure import Now, counted, explained, in_scope, of_late, ratio_words, scope_of, why_no_outage
 from alerts.records import Decision, Incident, Scope, Severity, State
+from alerts.spells import Where, followed
 from streams.records import BUCKET_S
 
 
@@ -31,8 +32,22 @@ def apply(cases: Sequence[Case], findings: Iterable[Finding], now: Now) -> tuple
         case = _attached(held[key], finding, now) if key else _opened(finding, now)
         if case is not None and (key or case.incident.key not in held):
             held[case.incident.key] = case
-    older = (_explained(aged(case, now), now) for case in held.values())
+    older = (_holding(_explained(aged(case, now), now), now) for case in held.values())
     return tuple(case for case in older if not _forgotten(case.incident, now))
+
+
+def _holding(case: Case, now: Now) -> Case:
+    """Retries are held while it is open: not for ever, as what fails for a day is no outage."""
+    incident = case.incident
+    if incident.last_bucket_s > now.bucket_s:
+        return case
+    holds = incident.state is State.OPEN and incident.reason is not Decision.PERSISTENT
+    scope = scope_of(incident)
+    where = Where(scope.kind.value, scope.carrier, scope.region) if holds else None
+    spells = followed(incident.spells, where, now.end_ms)
+    if spells == incident.spells:
+        return case
+    return replace(case, incident=msgspec.structs.replace(incident, spells=spells))
 
 
 def _explained(case: Case, now: Now) -> Case:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from alerts.spells import Spell
 from streams.commands import ToldTime
 
 VERSION = 1
@@ -229,6 +230,8 @@ class Incident(msgspec.Struct, frozen=True):
     """The pages that were to wake somebody, sent or not."""
     deliveries: tuple[Delivery, ...] = ()
     status_notes: tuple[StatusNote, ...] = ()
+    spells: tuple[Spell, ...] = ()
+    """When it held retries back, the newest last."""
     team: str | None = None
     """Who is paged, frozen when the first page is wanted; '' the default, None not decided yet."""
     storm: str | None = None

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
+from alerts.settings_advice import Advice as Advice
+from alerts.settings_advice import check_advice
 from alerts.settings_health import StatusPage as StatusPage
 from alerts.settings_health import check_own_health, check_status_pages
 from alerts.settings_pages import Pages as Pages
@@ -69,6 +71,7 @@ class Settings(base.Settings, frozen=True):
     teams: tuple[Team, ...] = ()
     alerts: Alerts = Alerts()
     pages: Pages = Pages()
+    advice: Advice = Advice()
     status_pages: tuple[StatusPage, ...] = ()
 
     @property
@@ -123,6 +126,7 @@ def check(settings: Settings) -> None:
     )
     check_status_pages(settings.status_pages)
     check_pages(settings.pages)
+    check_advice(settings.advice, settings.recipients.max_in_a_row)
 
 
 def check_pager(settings: Settings) -> None:

@@ -105,13 +105,15 @@ class Station:
         self._unknown = UnknownShare()
         self._sight = Sight()
         self.board = Board()
-        self._owns = True
+        self.owns = True
         self.on_opened: Callable[[Incident], None] = lambda _: None
         """Told of each incident that has opened and is written; must return at once."""
         self.on_restored: Callable[[], None] = lambda: None
         """Told when this instance has become the one that decides; must return at once."""
         self.on_moved: Callable[[Incident, str], None] = lambda _incident, _what: None
         """The same of each transition of the detector."""
+        self.on_known: Callable[[Iterable[Incident], int], None] = lambda _incidents, _bucket_s: None
+        """Told of all incidents and of the last bucket, then of each bucket and what may have changed."""
 
     @property
     def low_water(self) -> int:
@@ -119,14 +121,14 @@ class Station:
 
     def stand_by(self) -> None:
         """Another may own the log now: what is shown here would be what was, for ever."""
-        self._owns, self.board = False, Board()
+        self.owns, self.board = False, Board()
 
     async def restore(self) -> None:
         """Snapshot, then the incidents that are newer than it; the log is read on from the snapshot.
 
         What people have asked for meanwhile is taken before anybody is paged: what somebody has
         closed must not be opened again."""
-        self._assembler, self._low_water, self._paging, self._owns = Assembler(), 0, False, True
+        self._assembler, self._low_water, self._paging, self.owns = Assembler(), 0, False, True
         await self._ledger.restore(self._read)
         known = self._ledger.incidents
         self._written = snapshot.NOTHING
@@ -137,6 +139,7 @@ class Station:
         if self._inbox is not None:
             await self._inbox.catch_up(self.ask)
         await self._pager.begin(known.values(), (self._state.bucket_s + BUCKET_S) * 1000)
+        self.on_known(known.values(), self._state.bucket_s)
         self._paging = True
         if self._inbox is not None:
             self._inbox.begin(self.ask)
@@ -213,6 +216,7 @@ class Station:
             self.on_moved(one, transition.what)
             if transition.what == OPENED and not one.status_notes:
                 self.on_opened(one)
+        self.on_known(decided.incidents, self._state.bucket_s)
 
     async def ask(self, value: bytes | None) -> Heard:
         """One command of people or webhooks: it counts after the last bucket applied."""
@@ -265,7 +269,7 @@ class Station:
         self._low_water = offset + 1
 
     def _show(self, decided: Decided | None) -> None:
-        if not self._owns:
+        if not self.owns:
             return
         incidents = self._ledger.incidents.values()
         newest_first = sorted(incidents, key=lambda i: (i.opened_bucket_s, i.key), reverse=True)

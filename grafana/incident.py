@@ -10,11 +10,12 @@ from grafana_foundation_sdk.models.dashboard import DynamicConfigValue
 from grafana.carrier import OUTCOMES, PLACE, classes, codes, ratio_panel
 from grafana.fires import fires
 from grafana.look import FLAGS, HELD_BACK, OPEN, PLAIN, RATIO
-from grafana.panels import COUNT, HALF, PER_SECOND, SINCE, Query, lines, one, stacked, states
+from grafana.panels import COUNT, HALF, PER_SECOND, SINCE, Query, coloured, lines, one, stacked, states
 from grafana.panels import RATIO as SHARE
 from grafana.queries import EVERYWHERE, LEAST, busy_ratio, open_incidents, ratio
 
 OPEN_HERE = 'carrier=~"$carrier|all", region=~"$region|all", rule=~"$rule"'
+ADVICE_COLOURS = {"retry": "green", "hold": "orange", "other_channel": "purple", "stop": "red"}
 ELSEWHERE = 'carrier!~"$carrier", region=~"$region", rule=~"$rule"'
 
 
@@ -57,6 +58,7 @@ def panels() -> Iterator[Any]:
         [Query(f"sum by (outcome_class) (rate({OUTCOMES}[$__rate_interval]))", "{{outcome_class}}")],
     )
     yield codes()
+    yield from _advised()
     yield lines(
         "Pages sent",
         "Attempts to page a minute, by route and result: whether anybody was told, and when. A dot is an "
@@ -120,6 +122,36 @@ def _numbers() -> Iterator[Any]:
         f"max(carrier_health_incident_silenced{{{OPEN_HERE}}}) or vector(0)",
         mappings=HELD_BACK,
     )
+
+
+def _advised() -> Iterator[Any]:
+    yield _advice()
+    yield lines(
+        "Sent again too soon or too often",
+        "Messages a minute that failed within half an hour of their recipient's failure before, or after all "
+        "their tries: quick and many repeats look like spam. All carriers, by source; who sends them is in "
+        "`carrier-health recipients retries`.",
+        "cpm",
+        [
+            Query(_per_minute("carrier_health_retry_too_soon_total", "source"), "{{source}} too soon"),
+            Query(_per_minute("carrier_health_retry_too_often_total", "source"), "{{source}} too often"),
+        ],
+    )
+
+
+def _advice() -> Any:
+    made = stacked(
+        "Advice on failed messages",
+        "What senders are told to do, messages a minute over all carriers: send again later, hold until the "
+        "incident resolves, use another channel, or stop.",
+        "cpm",
+        [Query(_per_minute("carrier_health_retry_advice_total", "decision"), "{{decision}}")],
+    )
+    return coloured(made, ADVICE_COLOURS)
+
+
+def _per_minute(metric: str, label: str) -> str:
+    return f"60 * sum by ({label}) (rate({metric}[$__rate_interval]))"
 
 
 def _carriers() -> Any:

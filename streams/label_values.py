@@ -84,3 +84,12 @@ class CarrierCheck(StrEnum):
 
     SAME = "same"
     PORTED = "ported"
+
+
+class Advised(StrEnum):
+    """What to do about a failed message: the label `decision` of `retry_advice_total`."""
+
+    RETRY = "retry"
+    HOLD = "hold"
+    STOP = "stop"
+    OTHER_CHANNEL = "other_channel"

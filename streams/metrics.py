@@ -7,68 +7,27 @@ attribute, `metrics.records_received_total.labels("twilio").inc()`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from enum import StrEnum
-from importlib import metadata
-from itertools import product
-from typing import Any
-
-from prometheus_client import CollectorRegistry, ProcessCollector, disable_created_metrics
-from prometheus_client.exposition import generate_latest
-from prometheus_client.openmetrics import exposition as openmetrics_format
-
-from streams.exposition import (
-    PREFIX,
-    Family,
-    Metric,
-    Rows,
-    Table,
-    counter,
-    gauge,
-    wide_counter,
-    wide_gauge,
-    wide_histogram,
-)
-from streams.label_values import (
-    BLIND_OF_ALERTS,
-    Answer,
-    Asked,
-    Beat,
-    Blind,
-    CarrierCheck,
-    Heard,
-    Sent,
-)
+from streams.exposition import counter, gauge, wide_counter, wide_gauge, wide_histogram
+from streams.label_values import Advised, Answer, Asked, Beat, Blind, CarrierCheck, Heard, Sent
+from streams.metric_set import CONSUMERS, EVERY_ROLE, MetricSet
+from streams.metric_set import OPENMETRICS as OPENMETRICS
+from streams.metric_set import TEXT as TEXT
+from streams.metric_set import Role as Role
+from streams.metric_set import version as version
 from streams.metrics_recipients import RecipientMetrics
 from streams.records import LATENCY_BOUNDS_S, Result
 
-DISTRIBUTION = "carrier-health-monitor"
-TEXT = "text/plain; version=0.0.4; charset=utf-8"
-OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 WINDOW_LABELS = ("1m", "5m", "15m", "1h")
 """The values of the label `window`."""
 
-# One more series for every counter, and nobody asks when a counter was born.
-disable_created_metrics()  # type: ignore[no-untyped-call]
-
-
-class Role(StrEnum):
-    INGEST = "ingest"
-    WINDOWS = "windows"
-    ALERTS = "alerts"
-    GATEWAY = "gateway"
-
-
-EVERY_ROLE = tuple(Role)
 INGEST, WINDOWS, ALERTS, GATEWAY = (Role.INGEST,), (Role.WINDOWS,), (Role.ALERTS,), (Role.GATEWAY,)
-CONSUMERS = INGEST + WINDOWS + ALERTS
 REQUEST_BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 PAIR = ("carrier", "region")
 RULED_WINDOW = (*PAIR, "window", "rule")
 OPENED_AS = ("rule", "scope", *PAIR)
 
 
-class Metrics(RecipientMetrics):
+class Metrics(RecipientMetrics, MetricSet):
     """Everything one role exports. Raises AttributeError for a metric of another role."""
 
     # What providers post
@@ -201,6 +160,21 @@ class Metrics(RecipientMetrics):
         "scope",
     )
 
+    # What it advises
+    retry_advice_total = counter(
+        ALERTS, "Failed messages advised on, by what to do.", "source", "decision", decision=Advised
+    )
+    retry_too_soon_total = counter(
+        ALERTS,
+        "Messages that failed within advice.min_wait_s of their recipient's failure before.",
+        "source",
+    )
+    retry_too_often_total = counter(
+        ALERTS,
+        "Messages that failed although advice.max_attempts tries in a row had failed before.",
+        "source",
+    )
+
     # How paging does
     pager_attempts_total = counter(
         ALERTS, "Attempts to hand a page to the pager.", "route", "result", result=Sent
@@ -220,79 +194,6 @@ class Metrics(RecipientMetrics):
     redis_up = gauge(ALERTS, "1 while Redis answers.")
     build_info = gauge(EVERY_ROLE, "The build that runs.", "version", "role")
 
-    def __init__(self, role: Role | str, **known: Iterable[str]) -> None:
-        """`known`: label values of this installation, such as `source=["twilio"]`; see `expect`."""
-        self.role = Role(role)
-        self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        mine = [m for m in METRICS if self.role in m.roles]
-        self._made: dict[str, Any] = {m.name: m.make(m, self.registry) for m in mine}
-        self._families = [made for made in self._made.values() if isinstance(made, Family)]
-        self._expect_all({}, [m for m in mine if m.known])
-        self.expect(**known)
-        if self.role in CONSUMERS[1:]:
-            for reason in Blind:
-                if (reason in BLIND_OF_ALERTS) is not (self.role is Role.ALERTS):
-                    self.blind.remove(reason)
-        self.build_info.labels(version(), self.role.value).set(1)
 
-    def get(self, name: str) -> Any:
-        """The live metric. Raises AttributeError when this role does not export it."""
-        if name not in self._made:
-            raise AttributeError(f"the role {self.role} does not export {PREFIX}{name}")
-        return self._made[name]
-
-    def expect(self, **known: Iterable[str]) -> None:
-        """Makes series exist at 0 wherever every label has known values.
-
-        A counter born at 5000 has no increase in Prometheus; one that was 0 before has.
-        """
-        values = {label: tuple(given) for label, given in known.items()}
-        self._expect_all(values, [m for m in METRICS if not values.keys().isdisjoint(m.labels)])
-
-    def _expect_all(self, values: Mapping[str, Sequence[str]], metrics: Iterable[Metric[Any]]) -> None:
-        for m in metrics:
-            if m.name in self._made and m.kind != "histogram":
-                self._expect(m, {**values, **m.known})
-
-    def _expect(self, metric: Metric[Any], values: Mapping[str, Sequence[str]]) -> None:
-        if any(label not in values for label in metric.labels):
-            return
-        made = self._made[metric.name]
-        for key in product(*(values[label] for label in metric.labels)):
-            if isinstance(made, Table):
-                made.add(tuple(map(str, key)), 0)
-            else:
-                made.labels(*key)
-
-    def provide_lag(self, lag: Callable[[], int | None]) -> None:
-        """`lag` of the one partition that the role reads; None leaves the series out."""
-
-        def rows() -> Rows:
-            now = lag()
-            return Rows([], []) if now is None else Rows([(self.role.value, "0")], [float(now)])
-
-        self.consumer_lag_records.provide(rows)
-
-    def render(self, accept: str = "") -> tuple[bytes, str]:
-        """The exposition and its content type: OpenMetrics where `accept` names it, else text."""
-        openmetrics = "application/openmetrics-text" in accept
-        tables = "".join(family.render(openmetrics) for family in self._families).encode()
-        if not openmetrics:
-            return generate_latest(self.registry) + tables, TEXT
-        small: bytes = openmetrics_format.generate_latest(self.registry)  # type: ignore[no-untyped-call]
-        return small.removesuffix(b"# EOF\n") + tables + b"# EOF\n", OPENMETRICS
-
-
-METRICS: tuple[Metric[Any], ...] = tuple(
-    m for part in Metrics.__mro__ for m in vars(part).values() if isinstance(m, Metric)
-)
-"""The list itself, in the order of the class bodies."""
-
-
-def version() -> str:
-    """Of what runs; `unknown` where it is not installed."""
-    try:
-        return metadata.version(DISTRIBUTION)
-    except metadata.PackageNotFoundError:
-        return "unknown"
+METRICS = Metrics.listed()
+"""The list, in the order of the class bodies."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from streams.exposition import PREFIX
-from streams.metrics import EVERY_ROLE, METRICS
+from streams.metric_set import EVERY_ROLE
+from streams.metrics import METRICS
 
 HEAD = """\
 # Metrics

@@ -23,6 +23,9 @@ DEMO_KEY = Secret("0" * 32)
 SHORT_KEY_CHARACTERS = 32
 """A key with fewer can be guessed, and numbers with it."""
 
+LIKE_A_NUMBER = 7
+"""A sender with so many digits may be a phone number."""
+
 _KEY_ID = b"carrier-health recipient key 2"  # of the second way of hashing: the first had all by BLAKE2b
 _SIP_KEY = b"carrier-health recipient key of numbers"
 _CHANNEL = re.compile(r"^[a-z]+:")
@@ -149,6 +152,14 @@ def mask(number: str) -> str:
     if len(shown) < 10:
         return "•" * len(shown)
     return f"{shown[: min(5, len(shown) - 7)]}•••{shown[-4:]}"
+
+
+def shown_sender(sender: str) -> str:
+    """A sender for people and records: masked where it may be a phone number, names and short codes as they
+    are."""
+    if sum(c.isdigit() for c in sender) >= LIKE_A_NUMBER:
+        return mask(sender)
+    return "".join(c for c in sender if c.isprintable())
 
 
 # What people and encodings put between the digits of one number, a form's `+` for a blank included.

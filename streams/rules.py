@@ -35,6 +35,11 @@ class RuleBook:
     def names(self) -> tuple[str, ...]:
         return tuple(r.name for r in self.rules)
 
+    def sources_of(self, rule: Rule) -> tuple[str, ...]:
+        """The sources that the rule looks at, by name."""
+        every = sorted(self.profiles_of)
+        return tuple(s for s in every if not rule.profiles or self.profiles_of[s] & set(rule.profiles))
+
     def eligible(self, rule: Rule, key: SeriesKey) -> bool:
         """Whether finals under `key` belong to the rule's denominator."""
         if key.source == CANARY:

@@ -81,7 +81,14 @@ TOPICS = (
         "to whom was delivered, by hash, a block a flush; whom to forget",
         "ingest, CLI",
     ),
-    Topic(RETRY_ADVICE, 12, *_delete(7), "message id", "advice per failed message", "alerts"),
+    Topic(
+        RETRY_ADVICE,
+        12,
+        *_delete(7),
+        "message id, incident key",
+        "advice per failed message; hold and release per incident",
+        "alerts",
+    ),
     Topic(
         DEAD_LETTERS,
         4,

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 import click
 import numpy as np
 
+from alerts.cli.retries import retries
 from alerts.cli.roles import config_option
 from alerts.recipients import asking
 from alerts.recipients.asking import COLUMNS, by_hash, by_number, hashed, opened
@@ -114,6 +115,9 @@ def senders(as_json: bool, config: Path | None) -> None:
     if not as_json:
         told = "sender, traffic class, last 24 h, usual day"
         click.echo(f"{told}; GROWING: {LEAST} or more, and {TIMES:g} times the usual day", err=True)
+
+
+recipients.add_command(retries)
 
 
 def _write(rows: Iterable[dict[str, Any]], form: str, columns: tuple[str, ...]) -> int:

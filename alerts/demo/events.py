@@ -23,13 +23,17 @@ Every event has `event` and `at_ms` (epoch milliseconds on the demonstration's c
   `severity`, `summary`, `timestamp` (ISO 8601: when it was detected, however late the page is), `onset_ms`
   (labelled), `page_ms`, `delay_s` (`page_ms` less `onset_ms`; of a
   resolve less the labelled end), `bucket_delay_s`, `url`
+- `advice`: the first failed message of each `decision` (`retry`, `hold`, `stop`, `other_channel`): `reason`,
+  `attempt`, `max_attempts`, `not_before_ms`, `failed_ms`, `incident` (that holds it), `carrier`, `code`
+- `hold`: `action` (`held`, `released`), `key` (of the incident), `from_ms`
 - `fault`: `name`, `role`, `pid`: that process got SIGKILL; `over` (of `pagerduty-down`: false when the pager
   begins to answer 503, true when it takes pages again)
 - `role`: `role`, `action` (`started`, `ended`, `refused`, `killed`), `exit_code`, `again_in_s`,
   `last_line` of its log when it ended by itself
 - `recipients`: at the end of `--once`: `listed` by `recipients export`, `missing` and `surplus` beside those
   that the ledger of the truth knows: numbers that are dead
-- `done`: `ok`, `reason`, `records`, `incidents`, `unlabelled`, `triggers`, `resolves`, `wall_s`
+- `done`: `ok`, `reason`, `records`, `incidents`, `unlabelled`, `triggers`, `resolves`,
+  `advised` (failed messages by decision), `wall_s`
 
 Fields that do not apply are null.
 """
@@ -155,6 +159,26 @@ def _after(delay_s: float | None, what: str, event: str) -> str:
     return f", {what} {delay_s:.1f} s after {event}".replace(",  ", ", ")
 
 
+def _advice(e: Event) -> str:
+    what = f"ADVICE   a message failed with {e['code'] or 'no code'} at {e['carrier']}: "
+    tries = f"try {e['attempt']} of {e['max_attempts']}"
+    wait_s = (e["not_before_ms"] - e["failed_ms"]) / 1000 if e["not_before_ms"] else 0
+    return (
+        what
+        + {
+            "retry": f"send it again after {wait_s / 60:.0f} min ({tries})",
+            "hold": f"hold it until the incident resolves, {wait_s / 60:.0f} min at least ({tries})",
+            "stop": f"do not send it again ({e['reason'].replace('_', ' ')})",
+            "other_channel": "use another channel at once, as it is time-critical",
+        }[e["decision"]]
+    )
+
+
+def _hold(e: Event) -> str:
+    text = "senders are told to hold retries" if e["action"] == "held" else "senders are told to go on"
+    return f"ADVICE   {text}: {e['key']}"
+
+
 def _fault(e: Event) -> str:
     if e["role"] is None:
         return f"FAULT    {e['name']}: {'over' if e['over'] else 'the pager answers 503'}"
@@ -177,9 +201,13 @@ def _recipients(e: Event) -> str:
 def _done(e: Event) -> str:
     counts = (
         f"records {e['records']:,}, incidents {e['incidents']} ({e['unlabelled']} not as labelled), "
-        f"pages {e['triggers']}, of them resolved {e['resolves']}"
+        f"pages {e['triggers']}, of them resolved {e['resolves']}; advised: {_advised(e) or 'nothing'}"
     )
     return f"{'done' if e['ok'] else 'FAILED'}: {e['reason']}; {counts}"
+
+
+def _advised(e: Event) -> str:
+    return ", ".join(f"{n:,} {decision.replace('_', ' ')}" for decision, n in sorted(e["advised"].items()))
 
 
 _WORDS: dict[str, Callable[[Event], str]] = {
@@ -190,6 +218,8 @@ _WORDS: dict[str, Callable[[Event], str]] = {
     "flag": _flag,
     "incident": _incident,
     "page": _page,
+    "advice": _advice,
+    "hold": _hold,
     "fault": _fault,
     "role": _role,
     "recipients": _recipients,

@@ -20,7 +20,7 @@ from alerts.demo.proof import Proof
 from alerts.demo.stage import Stage, wall_ms
 from alerts.demo.story import Story
 from alerts.demo.traffic import Options, Traffic
-from alerts.demo.watch import FlagWatch, IncidentWatch, PageWatch, ReadyWatch
+from alerts.demo.watch import AdviceWatch, FlagWatch, IncidentWatch, PageWatch, ReadyWatch
 from alerts.supervise import ROLES, Note, What
 from streams.errors import MonitorError
 from streams.simulate import scenario as scenarios
@@ -77,12 +77,14 @@ class Play:
 
     def run(self, progress: Callable[[str, str], None]) -> Outcome:
         self._incidents = IncidentWatch(self._stage.settings)
+        self._advice = AdviceWatch(self._stage.settings)
         try:
             self._supervisor = self._stage.start_roles(self._note)
             self._wait_until_ready(progress)
             return self._stream()
         finally:
             self._incidents.close()
+            self._advice.close()
 
     def _wait_until_ready(self, progress: Callable[[str, str], None]) -> None:
         began_s = time.monotonic()
@@ -162,6 +164,7 @@ class Play:
         entries = list(self._pages.look())  # first: the incident of a page is already in its topic
         story.incidents(self._incidents.look())
         story.pages(entries)
+        story.advice(self._advice.look())
         self._strike(now_ms)
         if wall_s - self._look_s >= LOOK_EVERY_S:
             self._look_s = wall_s

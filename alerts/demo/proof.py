@@ -6,6 +6,7 @@ the demonstration's clock.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -27,6 +28,10 @@ class Proof:
     triggers: dict[str, int] = field(default_factory=dict)
     """Pager key -> how often somebody was told."""
     resolves: int = 0
+    advised: Counter[str] = field(default_factory=Counter)
+    """Failed messages by decision."""
+    holding: dict[str, bool] = field(default_factory=dict)
+    """By incident: whether it holds retries still."""
 
     def incident(self, incident: Incident) -> None:
         self.incidents[incident.key] = incident
@@ -39,6 +44,14 @@ class Proof:
         elif effect == "resolved":
             self.open_pages.discard(dedup_key)
             self.resolves += 1
+
+    def advice(self, decision: str) -> int:
+        """How many have had this decision by now."""
+        self.advised[decision] += 1
+        return self.advised[decision]
+
+    def hold(self, key: str, *, released: bool) -> None:
+        self.holding[key] = not released
 
     def label_of(self, incident: Incident) -> Label | None:
         """The label that this incident is about: the exact scope first, else one that it touches."""
@@ -69,7 +82,12 @@ class Proof:
         if any(i.state is State.OPEN for i in own):
             return f"{name}: the incident has not resolved"
         still = [key for i in own for key in keys_of(i) if key in self.open_pages]
-        return f"{name}: the page has not resolved" if still else ""
+        if still:
+            return f"{name}: the page has not resolved"
+        holding = [self.holding[i.key] for i in own if i.key in self.holding]
+        if not holding:
+            return f"{name}: nobody was told to hold retries"
+        return f"{name}: retries are held still" if any(holding) else ""
 
     def _paged(self, incident: Incident) -> bool:
         return any(key in self.triggers for key in keys_of(incident))

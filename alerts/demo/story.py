@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from alerts.advice.records import Advice, Record, Release
 from alerts.demo.configuration import DemoClock
 from alerts.demo.events import Event, Tell
 from alerts.demo.proof import Proof, incident_key_of, is_exact
@@ -77,6 +78,29 @@ class Story:
             "url": self._settings.incident_url(i.key),
         }
 
+    def advice(self, seen: Iterable[Record]) -> None:
+        """The first message of each decision, and each hold and release; the rest is counted."""
+        for record in seen:
+            if not isinstance(record, Advice):
+                released = isinstance(record, Release)
+                self.proof.hold(record.incident, released=released)
+                from_ms = record.until_ms if isinstance(record, Release) else record.from_ms
+                self.say(
+                    "hold", action="released" if released else "held", key=record.incident, from_ms=from_ms
+                )
+            elif self.proof.advice(record.decision) == 1:
+                fields = (
+                    "decision",
+                    "reason",
+                    "attempt",
+                    "max_attempts",
+                    "not_before_ms",
+                    "failed_ms",
+                    "incident",
+                )
+                named = {name: getattr(record, name) for name in fields}
+                self.say("advice", carrier=record.carrier, code=record.code, **named)
+
     def pages(self, entries: Iterable[Entry]) -> None:
         """What the receiver got. A page waits until its incident has been seen in its topic, where
         it was written before, but may be read a moment later."""
@@ -136,6 +160,7 @@ class Story:
             unlabelled=len(proof.unlabelled),
             triggers=sum(proof.triggers.values()),
             resolves=proof.resolves,
+            advised=dict(proof.advised),
             wall_s=round(wall_s, 1),
         )
 

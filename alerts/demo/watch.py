@@ -14,13 +14,14 @@ import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
+from alerts.advice.records import Advice, Hold, Record, Release, decoder
 from alerts.case import RANK
 from alerts.demo.receiver import Entry, Receiver
 from alerts.records import Incident, State
 from streams.exposition import PREFIX
 from streams.kafka_access import librdkafka
 from streams.settings import Settings
-from streams.topics import INCIDENTS
+from streams.topics import INCIDENTS, RETRY_ADVICE, TOPICS
 
 HTTP_TIMEOUT_S = 10.0
 FLAG = f"{PREFIX}flag_active"
@@ -40,15 +41,7 @@ class IncidentWatch:
 
     def __init__(self, settings: Settings) -> None:
         self._known: dict[str, Incident] = {}
-        self._consumer = Consumer(
-            {
-                **librdkafka(settings),
-                "group.id": "carrier-health-demo",
-                "enable.auto.commit": False,
-                "isolation.level": "read_committed",
-                "fetch.wait.max.ms": 100,
-            }
-        )
+        self._consumer = _reader(settings)
         self._consumer.assign([TopicPartition(settings.topic(INCIDENTS), 0, OFFSET_BEGINNING)])
 
     def look(self) -> list[tuple[str, Incident]]:
@@ -82,6 +75,49 @@ def changes(before: Incident | None, now: Incident) -> list[str]:
 
 def _scope(incident: Incident) -> tuple[str, str, str]:
     return incident.current_scope, incident.current_carrier, incident.current_region
+
+
+class AdviceWatch:
+    """The topic `retry-advice` from its beginning, what is on every partition once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._seen: set[Hold | Release] = set()
+        self._consumer = _reader(settings)
+        partitions = next(topic.partitions for topic in TOPICS if topic.name == RETRY_ADVICE)
+        name = settings.topic(RETRY_ADVICE)
+        self._consumer.assign(
+            [TopicPartition(name, number, OFFSET_BEGINNING) for number in range(partitions)]
+        )
+
+    def look(self) -> list[Record]:
+        """What is new, in the order of each partition."""
+        new: list[Record] = []
+        for message in self._consumer.consume(1000, 0):
+            value = message.value()
+            if message.error() is None and value:
+                record = decoder.decode(value)
+                if isinstance(record, Advice):
+                    new.append(record)
+                elif record not in self._seen:
+                    self._seen.add(record)
+                    new.append(record)
+        return new
+
+    def close(self) -> None:
+        self._consumer.close()
+
+
+def _reader(settings: Settings) -> Consumer:
+    """Of no group's: it begins where it is told to."""
+    return Consumer(
+        {
+            **librdkafka(settings),
+            "group.id": "carrier-health-demo",
+            "enable.auto.commit": False,
+            "isolation.level": "read_committed",
+            "fetch.wait.max.ms": 100,
+        }
+    )
 
 
 class FlagWatch:

@@ -12,6 +12,7 @@ from alerts import wording
 from alerts.flags import Flag
 from alerts.records import QUIET_ROUTES, Delivery, Incident, State, Transition
 from alerts.records import is_live as is_live
+from alerts.spells import held_last
 from alerts.wording import clock, words
 from streams.commands import Silence
 from streams.unknown_share import Share
@@ -98,6 +99,16 @@ def what(incident: Incident, display: Callable[[str], str]) -> str:
     carrier = incident.current_carrier or incident.carrier
     region = incident.current_region or incident.region
     return f"{incident.rule} at {wording.where(carrier, region, display)}"
+
+
+def retries(incident: Incident) -> str:
+    """Whether it holds retries back, '' where it never has."""
+    if not incident.spells:
+        return ""
+    from_ms, until_ms = held_last(incident.spells)
+    if until_ms:
+        return f"Retries of what it covers were held from {clock(from_ms)} to {clock(until_ms)}."
+    return f"Retries of what it covers are held since {clock(from_ms)}, until it resolves."
 
 
 def pages_sent(incident: Incident) -> list[Delivery]:

@@ -13,7 +13,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from alerts.recipients import names
-from alerts.recipients.entry import DAY_S, Entry, Limits, is_listed, newest_s, unpack
+from alerts.recipients.entry import DAY_S, Entry, Limits, is_listed, pack, unpack
 from alerts.recipients.growth import HOUR_S, WEEK_H, Campaign, Growth
 from alerts.recipients.names import place
 from streams import settings
@@ -85,16 +85,24 @@ class Buckets:
         return f"{self._prefix}{bucket}"
 
     def forget(self, recipients: Iterable[int], until_s: int | None = None) -> int:
-        """Erases what is kept of recipients, by hash; with `until_s` (epoch) only of those that have not
-        failed since. Returns how many entries there were."""
+        """Erases what is kept of recipients, by hash; with `until_s` (epoch) only what failed no later.
+        Returns of how many entries something went."""
         found = 0
         for recipient in recipients:
             where = place(recipient)
             for name in (where.name, where.others):
                 entry = self._entry(where.bucket, name)
-                if entry is not None and (until_s is None or newest_s(entry) <= until_s):
-                    found += int(self._redis.hdel(self._key(where.bucket), name))
+                if entry is not None:
+                    found += self._forget(where.bucket, name, entry, until_s)
         return found
+
+    def _forget(self, bucket: int, name: bytes, entry: Entry, until_s: int | None) -> bool:
+        left = tuple(f for f in entry.failures if until_s is not None and f.last_s > until_s)
+        if not left:
+            self._redis.hdel(self._key(bucket), name)
+        elif left != entry.failures:
+            self._redis.hset(self._key(bucket), name, pack(entry._replace(failures=left)))
+        return left != entry.failures
 
     def note_growth(self, entered: Iterable[tuple[int, Campaign]]) -> None:
         """Counts who came to the list: the epoch second of each, and by whose message."""

@@ -65,8 +65,8 @@ class Seen(NamedTuple):
     first_s: int
     """Epoch second of the first failure of this message."""
     attempt: int
-    """1-based place of the message in its recipient's run since the last delivery, as first decided; it ends
-    at two more than `recipients.max_in_a_row`."""
+    """1-based place of the message in its recipient's run since the last delivery, as first decided: of two
+    of one second the one that came first is the first. It ends at two more than `recipients.max_in_a_row`."""
     run: int
     """Length of the run now; it ends at one more than `recipients.max_in_a_row`."""
     listed: bool
@@ -101,28 +101,24 @@ def delivered(entry: Entry, at_s: int) -> Entry:
 
 
 def failed(
-    entry: Entry, at_s: int, fingerprint: int, limits: Limits, *, listed: bool = False
+    entry: Entry, at_s: int, fingerprint: int, limits: Limits, *, listed: bool | None = None
 ) -> tuple[Entry, Seen]:
     """After a failure at `at_s` of the message, and what is to be told of it. `listed`: whether the
-    recipient is on the list anyhow."""
+    recipient is on the list, where it is not these failures that put it there."""
     known = next((f for f in entry.failures if f.fingerprint == fingerprint), None)
-    one = known or Failure(at_s, fingerprint, at_s, 1, listed)
+    one = known or Failure(at_s, fingerprint, at_s, 1, False)
     one = one._replace(last_s=max(one.last_s, at_s), first_s=min(one.first_s, at_s))
     others = [f for f in entry.failures if f.fingerprint != fingerprint]
     since_s = max(entry.delivered_s, one.last_s - limits.within_s)
-    before = [f.last_s for f in others if f < one and f.last_s > since_s]
+    before = [f.last_s for f in others if since_s < f.last_s <= one.last_s]
     if known is None:
         attempt = len(before) + 1
-        one = one._replace(attempt=attempt, listed=listed or attempt > limits.max_in_a_row)
+        by_these = attempt > limits.max_in_a_row
+        one = one._replace(attempt=attempt, listed=by_these if listed is None else listed)
     after = entry._replace(failures=_newest([*others, one], limits))
     previous_s = max(before, default=None)
     now = run(after, at_s, limits)
     return after, Seen(one.first_s, one.attempt, now, one.listed, previous_s, known is not None)
-
-
-def newest_s(entry: Entry) -> int:
-    """Epoch second of the newest failure; 0 without any."""
-    return entry.failures[-1].last_s if entry.failures else 0
 
 
 def pack(entry: Entry) -> bytes:

@@ -31,11 +31,11 @@ _POLL = 2_000
 
 
 def rights(settings: Settings) -> Rights:
-    """What must be allowed beside what the alerts role needs to page."""
+    """What must be allowed beside what the alerts role needs to page. Reviews read the advice."""
     group = settings.alerts.group + GROUP_SUFFIX
     return Rights(
-        "the list of recipients",
-        reads=tuple(settings.topic(t) for t in (FAILED_RECIPIENTS, DELIVERED_RECIPIENTS)),
+        "recipients and advice",
+        reads=tuple(settings.topic(t) for t in (FAILED_RECIPIENTS, DELIVERED_RECIPIENTS, RETRY_ADVICE)),
         writes=(settings.topic(RETRY_ADVICE),),
         groups=(group,),
         transactional_ids=group,
@@ -56,6 +56,7 @@ class RecipientLog:
     def __init__(self, settings: Settings) -> None:
         self._settings, self._rights = settings, rights(settings)
         self._failed = settings.topic(FAILED_RECIPIENTS)
+        self._followed = (self._failed, settings.topic(DELIVERED_RECIPIENTS))
         self._advice = settings.topic(RETRY_ADVICE)
         group = settings.alerts.group + GROUP_SUFFIX
         self._producer = Producer(
@@ -92,7 +93,7 @@ class RecipientLog:
         """Ends whoever owned it before, and finds out how far that one was. `now_ms`: epoch.
 
         Raises Unreachable, or MonitorError when a topic or a right is missing."""
-        facts = TopicFacts(self._settings, self._rights.reads, self._rights)
+        facts = TopicFacts(self._settings, self._followed, self._rights)
         facts.load()
         self._end_the_last()
         keys = sorted(facts.partitions)

@@ -3,8 +3,8 @@
 -- KEYS[1]  the bucket: a hash of entries by name (6 bytes: which recipient, and in the lowest bit which
 --          kind of failures), each as entry.pack writes it
 -- ARGV     kept, within_s, room for new entries, seconds to live,
---          failures (14 bytes each: name, receipt second, fingerprint),
---          deliveries (10 bytes each: name of the failures that count, receipt second)
+--          what has happened, in order (15 bytes each: name, receipt second, fingerprint, and 0 for a
+--          failure or 1 for a delivery, whose name is that of the failures that count)
 -- returns  {answers (11 bytes a failure: first second, attempt, run, flags, second of the one before),
 --           entries in the bucket, recipients that came to the list less those that left it}
 local kept, within_s, room = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -56,14 +56,6 @@ local function deliver(name, at_s)
   end
 end
 
-local function deliveries()
-  for at = 1, #ARGV[6], 10 do
-    local name, at_s = struct.unpack('<c6I4', ARGV[6], at)
-    deliver(name, at_s)
-    deliver(other(name), at_s)
-  end
-end
-
 local function fail(name, at_s, fingerprint)
   local e, counts = entry(name), string.byte(name) % 2 == 0
   local listed = false
@@ -94,7 +86,7 @@ local function fail(name, at_s, fingerprint)
   one[1], one[3] = math.max(one[1], at_s), math.min(one[3], at_s)
   local since, previous, place = math.max(e.delivered, one[1] - within_s), 0, 1
   for _, f in ipairs(e) do
-    if f[1] > since and before(f, one) then
+    if f[1] > since and f[1] <= one[1] then
       place, previous = place + 1, math.max(previous, f[1])
     end
   end
@@ -112,14 +104,16 @@ local function fail(name, at_s, fingerprint)
   return struct.pack('<I4BBBI4', one[3], one[4] % 128, run(e, at_s), flags, previous)
 end
 
--- Deliveries once before, so that whoever is known is seen as it is, and once behind for who is new.
-deliveries()
 local answers = {}
-for at = 1, #ARGV[5], 14 do
-  local name, at_s, fingerprint = struct.unpack('<c6I4I4', ARGV[5], at)
-  table.insert(answers, fail(name, at_s, fingerprint))
+for at = 1, #ARGV[5], 15 do
+  local name, at_s, fingerprint, delivered = struct.unpack('<c6I4I4B', ARGV[5], at)
+  if delivered == 1 then
+    deliver(name, at_s)
+    deliver(other(name), at_s)
+  else
+    table.insert(answers, fail(name, at_s, fingerprint))
+  end
 end
-deliveries()
 
 local changed = false
 for name, e in pairs(entries) do

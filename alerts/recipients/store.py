@@ -6,6 +6,7 @@ reads the topics begins anew. Errors of Redis itself are its own (`redis.excepti
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from importlib import resources
 from struct import Struct
@@ -20,7 +21,7 @@ from alerts.recipients.names import BUCKETS, I64, U64, Known, place
 from streams import settings
 from streams.records import FailedRecipient
 
-_FAILURE, _DELIVERY = Struct("<6sII"), Struct("<6sI")
+_EVENT = Struct("<6sIIB")
 _ANSWER = Struct("<IBBBI")
 _LISTED, _REPEATED, _REFUSED, _ENTERED = 1, 2, 4, 8
 _NOBODY = (np.zeros(0, np.uint64), np.zeros(0, np.int64))
@@ -115,7 +116,8 @@ class RecipientStore(Buckets):
         *,
         building: bool = False,
     ) -> Merged:
-        """Takes failures and deliveries (hashes, epoch seconds) in, as if they had come in order of time.
+        """Takes failures and deliveries (hashes, epoch seconds) in, in order of receipt time, so that where
+        a batch ends changes nothing; of one second failures are first, in the order of the batch.
 
         Raises Lost, unless it is `building`: then nothing is there to be lost yet."""
         hashes = np.array([int(f.recipient, 16) for f in failed], np.uint64)
@@ -124,21 +126,21 @@ class RecipientStore(Buckets):
         for i, (recipient, one) in enumerate(zip(hashes.tolist(), failed, strict=True)):
             where = place(recipient)
             name = where.name if one.outcome_class in self._classes else where.others
-            told = _FAILURE.pack(name, one.received_ms // 1000, int(one.fingerprint, 16) & 0xFFFF_FFFF)
-            rows.fail(where.bucket, i, told)
+            rows.fail(where.bucket, name, one.received_ms // 1000, int(one.fingerprint, 16), i)
         passed = self._known.has(delivered[0])
         for recipient, at_s in zip(*(column[passed].tolist() for column in delivered), strict=True):
             where = place(recipient)
-            rows.deliver(where.bucket, _DELIVERY.pack(where.name, at_s))
+            rows.deliver(where.bucket, where.name, at_s)
         return self._run(rows, len(failed), building)
 
     def _run(self, rows: _Rows, failures: int, building: bool) -> Merged:
         pipe = self._redis.pipeline(transaction=False)
         pipe.hget(self._state, "made_of")
         room = max(0, self._most - self.tracked)
-        for bucket, (_, failed, delivered) in rows.buckets.items():
-            own = b"".join(failed), b"".join(delivered)
-            given = (self.limits.kept, self.limits.within_s, room, LIVE_S, *own)
+        for bucket, events in rows.buckets.items():
+            events.sort()
+            happened = b"".join(event.told for event in events)
+            given = (self.limits.kept, self.limits.within_s, room, LIVE_S, happened)
             self._merge([self._key(bucket)], given, client=pipe)
         pipe.hincrby(self._state, "sequence", 1)
         made_of, *answers, sequence = pipe.execute()
@@ -149,11 +151,10 @@ class RecipientStore(Buckets):
 
     def _merged(self, rows: _Rows, answers: Sequence[Any], failures: int) -> Merged:
         told: list[tuple[int, ...]] = [()] * failures
-        for (bucket, (places, _, _)), (packed, tracked, change) in zip(
-            rows.buckets.items(), answers, strict=True
-        ):
-            for i, answer in zip(places, _ANSWER.iter_unpack(packed), strict=True):
-                told[i] = answer
+        for (bucket, events), (packed, tracked, change) in zip(rows.buckets.items(), answers, strict=True):
+            failed = (event for event in events if not event.delivered)
+            for event, answer in zip(failed, _ANSWER.iter_unpack(packed), strict=True):
+                told[event.place] = answer
             self._tracked[bucket] = tracked
             self._listed[bucket] += change
         seen = [
@@ -196,19 +197,28 @@ class RecipientStore(Buckets):
         self._next_known.add(hashes)
 
 
+class _Event(NamedTuple):
+    """Sorts by time; of one second failures first, in the order of the batch."""
+
+    at_s: int
+    delivered: bool
+    place: int
+    """Of the failure in its batch."""
+    told: bytes
+
+
 class _Rows:
-    """What goes to each bucket: places of failures, failures, deliveries."""
+    """What has happened in each bucket."""
 
     def __init__(self) -> None:
-        self.buckets: dict[int, tuple[list[int], list[bytes], list[bytes]]] = {}
+        self.buckets: defaultdict[int, list[_Event]] = defaultdict(list)
 
-    def fail(self, bucket: int, at: int, told: bytes) -> None:
-        places, failed, _ = self.buckets.setdefault(bucket, ([], [], []))
-        places.append(at)
-        failed.append(told)
+    def fail(self, bucket: int, name: bytes, at_s: int, fingerprint: int, place: int) -> None:
+        told = _EVENT.pack(name, at_s, fingerprint & 0xFFFF_FFFF, False)
+        self.buckets[bucket].append(_Event(at_s, False, place, told))
 
-    def deliver(self, bucket: int, told: bytes) -> None:
-        self.buckets.setdefault(bucket, ([], [], []))[2].append(told)
+    def deliver(self, bucket: int, name: bytes, at_s: int) -> None:
+        self.buckets[bucket].append(_Event(at_s, True, 0, _EVENT.pack(name, at_s, 0, True)))
 
 
 def _cut(rows: list[int], n: int) -> tuple[list[int], list[int]]:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from alerts.advice.tally import Retries
 from alerts.records import Incident, Silenced, State, StatusNote, Transition
 from alerts.review.impact import Healthy, Impact, OfCode, healthy, impact
 from alerts.review.onset import ChangePoint, Normal, onset, recovery
@@ -63,6 +64,7 @@ class Context(NamedTuple):
     code_version: str = ""
     samples: tuple[str, ...] = ()
     """Hashes of ids of some failed messages."""
+    retries: Retries | None = None
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -93,6 +95,8 @@ class Evidence(msgspec.Struct, frozen=True):
     status_notes: tuple[StatusNote, ...] = ()
     silence: Silenced | None = None
     samples: tuple[str, ...] = ()
+    retries: Retries | None = None
+    """What was advised on what failed so far; None where that could not be read."""
 
 
 class Frozen(Transition, frozen=True):
@@ -155,12 +159,15 @@ def freeze(moment: Moment, incident: Incident, gathered: Gathering, span: Span, 
         status_notes=incident.status_notes,
         silence=incident.people.silence,
         samples=context.samples,
+        retries=context.retries,
     )
 
 
 def as_event(incident: Incident, evidence: Evidence) -> Frozen:
     """The record of `incident-events` that keeps it."""
     detail = f"{evidence.impact.first.failed} of {evidence.impact.first.attempted} failed"
+    if evidence.retries is not None and evidence.retries.messages:
+        detail += f"; advised: {evidence.retries.words}"
     what = f"evidence_{evidence.moment.value}"
     return Frozen(incident.key, incident.seq, evidence.made_ms, what, "frozen", detail, evidence=evidence)
 

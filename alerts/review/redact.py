@@ -80,4 +80,5 @@ def _evidence(evidence: Evidence, carrier: str) -> Evidence:
         status_notes=(),
         silence=None,
         samples=(),
+        retries=None,
     )

@@ -78,6 +78,24 @@ def amount(estimate: Estimate) -> str:
     return f"about {value} ({low} to {high})"
 
 
+def to_do(review: Review) -> str:
+    """What to do with the failed messages, '' where nothing is known of them."""
+    retries = review.best.retries if review.best else None
+    if retries is None or not retries.messages:
+        return ""
+    still = review.head.state == State.OPEN
+    until = "not before the incident is over" if still else "as the incident is over"
+    parts = [
+        (retries.retry, f"to be sent again from {clock(retries.from_ms)} on, {until}"),
+        (retries.hold, "held until it resolves" if still else "were held and may be sent again now"),
+        (retries.stop, "to be dropped"),
+        (retries.other_channel, "by another channel at once"),
+    ]
+    said = ", ".join(f"{number(n)} {words}" for n, words in parts if n)
+    more = "" if retries.whole else " There are more of them than were read."
+    return f"What to do with the failed messages: {said}.{more}"
+
+
 def ratio_range(estimate: Estimate) -> str:
     return f"{percent(estimate.value)} ({percent(estimate.low)} to {percent(estimate.high)})"
 

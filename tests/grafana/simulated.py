@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import product
 from typing import NamedTuple
 
-from streams.label_values import Answer, Asked, Beat, Blind, CarrierCheck, Heard, Ignored, Sent
+from streams.label_values import Advised, Answer, Asked, Beat, Blind, CarrierCheck, Heard, Ignored, Sent
 from streams.metrics import METRICS, REQUEST_BOUNDS_S, WINDOW_LABELS
 from streams.records import LATENCY_BOUNDS_S, Result
 
@@ -176,6 +176,19 @@ def listed() -> Iterator[Series]:
     yield Series("recipients_growing_campaigns", (), lambda at: float(at >= RESOLVED_S))
 
 
+def advised() -> Iterator[Series]:
+    """What senders are told: to hold while the incident is open."""
+    held = {Advised.HOLD: _held, Advised.RETRY: growing(0.4), Advised.STOP: growing(0.1)}
+    for decision in Advised:
+        yield Series("retry_advice_total", ("twilio", decision), held.get(decision, growing(0.05)))
+    yield Series("retry_too_soon_total", ("twilio",), growing(0.02))
+    yield Series("retry_too_often_total", ("twilio",), growing(0.01))
+
+
+def _held(at: int) -> float:
+    return 4.0 * max(0, min(at, RESOLVED_S) - FOUND_S)
+
+
 def _at(*moments_s: int) -> Value:
     return lambda at: sum(at >= moment for moment in moments_s)
 
@@ -224,7 +237,7 @@ def edges() -> Iterator[Series]:
 
 
 def everything() -> list[Series]:
-    return [*outcomes(), *decided(), *listed(), *flow(), *edges()]
+    return [*outcomes(), *decided(), *listed(), *advised(), *flow(), *edges()]
 
 
 def openmetrics() -> str:

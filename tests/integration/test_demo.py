@@ -121,6 +121,13 @@ def test_the_labelled_incident_opens_pages_and_resolves_once(started: list[Demo]
     assert (trigger["effect"], resolve["effect"]) == ("opened", "resolved")
     (begin,) = demo.of("label", "begin")
     assert trigger["onset_ms"] == begin["onset_ms"] < opened["detected_ms"] < trigger["page_ms"]
+    (held,), (released,) = demo.of("hold", "held"), demo.of("hold", "released")
+    assert held["key"] == released["key"] == opened["key"]
+    assert opened["detected_ms"] == held["from_ms"] < released["from_ms"]
+    advice = {e["decision"]: e for e in demo.of("advice")}
+    assert advice["retry"]["reason"] == "isolated" and advice["retry"]["incident"] is None
+    assert advice["retry"]["not_before_ms"] >= advice["retry"]["failed_ms"] + 1_800_000
+    assert advice["hold"]["incident"] == opened["key"]
     (done,) = demo.of("done")
     assert (done["ok"], done["triggers"], done["resolves"], done["unlabelled"]) == (True, 1, 1, 0)
     (hygiene,) = demo.of("recipients")

@@ -17,6 +17,8 @@ import msgspec
 import pytest
 from confluent_kafka import Producer
 
+from alerts.advice.records import Advice, Reason
+from alerts.advice.tally import Retries
 from alerts.collect import sample_of
 from alerts.demo.receiver import Receiver
 from alerts.demo.stage import ReceiverThread
@@ -24,6 +26,7 @@ from alerts.records import State
 from alerts.review.evidence import Frozen
 from alerts.review.report import Review
 from streams.embedded import EmbeddedKafka, EmbeddedValkey
+from streams.label_values import Advised
 from streams.records import FailedRecipient, encode
 from tests.alerts.traffic import START_S
 from tests.faults.cluster import wait_for
@@ -64,6 +67,9 @@ def desk(
             made.alerts.kill()
 
 
+DECISIONS = (Advised.RETRY, Advised.HOLD, Advised.STOP)
+
+
 def fail_messages(kafka: str, prefix: str) -> None:
     """Some of the incident, some of others, some of long before."""
     producer = Producer({"bootstrap.servers": kafka})
@@ -78,6 +84,11 @@ def fail_messages(kafka: str, prefix: str) -> None:
             id = f"SM-{carrier}-{code}-{at_ms}-{i}"
             failed = FailedRecipient(f"h{i}", id, "f", "twilio", carrier, "r1", "x", code, None, at_ms)
             producer.produce(f"{prefix}failed-recipients", encode(failed), f"h{i}")
+            told = DECISIONS[i]
+            how = (told, Reason.ISOLATED, 1, 3, at_ms + 1_800_000 if told != "stop" else None, None, at_ms)
+            advice = Advice(id, "twilio", f"h{i}", "", *how, "x", code, carrier, "r1", "", False, False)
+            producer.produce(f"{prefix}retry-advice", encode(advice), id)
+    producer.produce(f"{prefix}retry-advice", b"no advice", "id")
     assert producer.flush(30) == 0
 
 
@@ -94,6 +105,8 @@ def test_evidence_is_frozen_at_opening_peak_and_end(desk: Desk) -> None:
     assert close.ended is not None and abs(close.ended.at_s - END_S) <= 10
     assert opened.impact.first.failed < close.impact.first.failed
     assert opened.policy and opened.code_version
+    assert close.retries == Retries(1, 1, 1, 0, (ONSET_S + 300 + 1800) * 1000)
+    assert evidence(desk)["evidence_close"].detail.endswith("failed; advised: 1 retry, 1 hold, 1 stop")
     ids = [f"SM-c1-30003-{(ONSET_S + 300) * 1000}-{i}" for i in range(3)]
     assert sorted(opened.samples) == sorted(map(sample_of, ids))
     path = f"/incidents/{evidence(desk)['evidence_close'].key}"
@@ -112,7 +125,8 @@ def test_the_report_is_made_of_the_buckets_and_is_the_same_as_what_was_frozen(de
 
 
 def test_every_format_is_printed_and_written(desk: Desk) -> None:
-    assert "## Timeline" in desk.cli("report", "carrier:c1")
+    text = desk.cli("report", "carrier:c1")
+    assert "## Timeline" in text and "What to do with the failed messages: 1 to be sent again from" in text
     page = desk.folder / "review.html"
     assert "bytes" in desk.cli("report", "carrier:c1", "--format", "html", "--out", str(page))
     assert page.read_text().count("<svg") == 5

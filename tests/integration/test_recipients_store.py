@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -77,6 +78,30 @@ def test_the_script_is_the_twin_of_the_pure_entries(
     store.close()
 
 
+@given(st.lists(FAILURES | DELIVERIES, max_size=24), st.sets(st.integers(1, 23)))
+@examples(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_where_a_batch_ends_changes_nothing(
+    valkey: EmbeddedValkey, happened: list[FailedRecipient | tuple[int, int]], cuts: set[int]
+) -> None:
+    """What is told of a message, its place in the run as well, does not hang on how much is read at once."""
+
+    def moment(one: FailedRecipient | tuple[int, int]) -> tuple[int, bool]:
+        return (one[1], True) if isinstance(one, tuple) else (one.received_ms // 1000, False)
+
+    history, told, kept = sorted(happened, key=moment), [], []
+    for ends in ([*sorted(cuts), len(history)], [len(history)]):
+        store, seen = begun(valkey), []
+        for start, end in pairwise([0, *ends]):
+            part = history[start:end]
+            failed = [one for one in part if isinstance(one, FailedRecipient)]
+            seen += store.take(failed, arrays([one for one in part if isinstance(one, tuple)])).seen
+        told.append(seen)
+        kept.append(dict(store.entries()))
+        store.close()
+    assert told[0] == told[1]
+    assert kept[0] == kept[1]
+
+
 def test_it_outlives_its_process_and_is_counted_anew(valkey: EmbeddedValkey) -> None:
     store = begun(valkey)
     four = [failure(PEOPLE[0], T0_S + i, i) for i in range(1, 5)]
@@ -137,12 +162,13 @@ def test_what_is_too_old_is_let_go_of(valkey: EmbeddedValkey, redis: Redis) -> N
     assert KEEP_S < ttl_s <= KEEP_S + DAY_S
 
 
-def test_who_is_to_be_forgotten_is_gone_unless_it_failed_since(valkey: EmbeddedValkey) -> None:
+def test_who_is_to_be_forgotten_is_gone_but_for_what_failed_since(valkey: EmbeddedValkey) -> None:
     store = begun(valkey)
     store.merge([failure(PEOPLE[0], T0_S, 1), failure(PEOPLE[0], T0_S, 2, "memory_full")])
-    store.merge([failure(PEOPLE[1], T0_S + 9, 3)])
-    assert store.forget(PEOPLE[:3], until_s=T0_S + 5) == 2
-    assert [r for r, _ in store.entries()] == [PEOPLE[1]]
+    store.merge([failure(PEOPLE[1], T0_S + 1, 3), failure(PEOPLE[1], T0_S + 9, 4)])
+    assert store.forget(PEOPLE[:3], until_s=T0_S + 5) == 3
+    assert [(r, core(e)) for r, e in store.entries()] == [(PEOPLE[1], (0, [(T0_S + 9, 4)]))]
+    assert store.forget(PEOPLE[:3], until_s=T0_S + 5) == 0
     assert store.forget(PEOPLE[:3]) == 1
 
 

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
+from alerts.advice.records import Advice, Hold, Reason, Record, Release
 from alerts.cli.demo import demo
 from alerts.demo import events, past
 from alerts.demo.configuration import Addresses, DemoClock, clock_of, configuration, without_ours
@@ -27,6 +28,7 @@ from alerts.records import Decision, Incident, Severity, State
 from alerts.settings import Settings, check_pager, load
 from alerts.supervise import ROLES, Note, What
 from streams.errors import ConfigError
+from streams.label_values import Advised
 from streams.settings import Clock
 from streams.simulate import scenario as scenarios
 from streams.simulate.truth import Label
@@ -165,13 +167,15 @@ carrier_health_redis_up 1.0
 # The proof
 
 
-def test_all_is_seen_once_the_labelled_incident_has_opened_paged_and_resolved() -> None:
+def test_all_is_seen_once_the_labelled_incident_has_opened_paged_and_resolved_and_lets_go() -> None:
     proof, said = Proof((LABEL,)), []
     steps = (
         lambda: proof.incident(incident()),
         lambda: proof.page(incident().key, "opened"),
         lambda: proof.incident(incident(state=State.RESOLVED)),
         lambda: proof.page(incident().key, "resolved"),
+        lambda: proof.hold(incident().key, released=False),
+        lambda: proof.hold(incident().key, released=True),
     )
     for step in steps:
         said += [m.split(": ")[1] for m in proof.missing]
@@ -181,6 +185,8 @@ def test_all_is_seen_once_the_labelled_incident_has_opened_paged_and_resolved() 
         "open with severity critical, nobody was paged",
         "the incident has not resolved",
         "the page has not resolved",
+        "nobody was told to hold retries",
+        "retries are held still",
     ]
     assert proof.missing == [] and proof.unlabelled == []
 
@@ -254,7 +260,39 @@ def test_a_label_is_told_when_it_begins_and_when_it_ends(story: Story, told: lis
     assert [e["action"] for e in told] == ["begin", "end"]
 
 
+def advice(decision: Advised, reason: Reason, not_before_ms: int | None, incident: str | None) -> Advice:
+    how = (decision, reason, 1, 3, not_before_ms, incident, ONSET_MS)
+    where = ("absent_subscriber", "30003", "311-480", "US-CA", "")
+    return Advice("SM1", "twilio", "0" * 16, "k", *how, *where, False, False)
+
+
+ADVICE: tuple[Record, ...] = (
+    advice(Advised.RETRY, Reason.ISOLATED, ONSET_MS + 1_801_000, None),
+    advice(Advised.HOLD, Reason.INCIDENT, ONSET_MS + 1_801_000, incident().key),
+    advice(Advised.STOP, Reason.PERMANENT, None, None),
+    advice(Advised.OTHER_CHANNEL, Reason.TIME_CRITICAL, ONSET_MS, None),
+    Hold(
+        incident().key, "twilio_30003", "carrier", "311-480", "all", (), ("twilio",), ("30003",), (), ONSET_MS
+    ),
+    Release(incident().key, ONSET_MS, ONSET_MS + 100_000),
+)
+
+
+def test_the_first_message_of_each_decision_is_told_and_all_are_counted(
+    story: Story, told: list[Event]
+) -> None:
+    story.advice([*ADVICE, *ADVICE[:3]])
+    assert [e.get("decision") or e["action"] for e in told] == [
+        *Advised.__members__.values(),
+        "held",
+        "released",
+    ]
+    story.done(True, "why", 1000, 60.0)
+    assert told[-1]["advised"] == {"retry": 2, "hold": 2, "stop": 2, "other_channel": 1}
+
+
 def tell_everything(story: Story) -> None:
+    story.advice(ADVICE)
     story.labels(LABEL.end_ms)
     for action in ("opened", "escalated", "scope_changed", "resolved"):
         story.incidents([(action, incident())])

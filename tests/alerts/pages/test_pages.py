@@ -15,8 +15,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from alerts.pages import PageData, pages
+from alerts.pages import PageData, pages, view
 from alerts.records import Decision, Delivery, Incident, Severity, State, Transition
+from alerts.spells import Where, followed
 from alerts.wording import span
 from streams.http import HttpServer, Readiness
 from streams.metrics import Metrics, Role
@@ -253,3 +254,16 @@ class Balanced(HTMLParser):
 )
 def test_a_span_is_told_in_its_largest_units(ms: int, text: str) -> None:
     assert span(ms) == text
+
+
+def test_an_incident_says_from_when_to_when_it_holds_retries(site: Site) -> None:
+    where, t0 = Where("carrier", "310-260", "all"), OPENED_S * 1000
+    spells = followed(followed((), where, t0), Where("global", "all", "all"), t0 + 60_000)
+    site.data = PageData((incident(spells=spells),), {}, None, NOW_MS)
+    assert (
+        "are held since 2023-11-14 22:13:20 UTC, until it resolves" in site.get(f"/incidents/{OPEN.key}")[2]
+    )
+    spells = followed(spells, None, t0 + 120_000)
+    assert "from 2023-11-14 22:13:20 UTC to 2023-11-14 22:15:20 UTC" in view.retries(incident(spells=spells))
+    assert "since 2023-11-14 22:16:20" in view.retries(incident(spells=followed(spells, where, t0 + 180_000)))
+    assert view.retries(incident()) == ""

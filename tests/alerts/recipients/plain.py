@@ -66,27 +66,30 @@ class PlainStore:
     def take(
         self, batch: Sequence[FailedRecipient], deliveries: Sequence[tuple[int, int]] = ()
     ) -> list[Seen]:
-        """Deliveries (recipient, epoch second) first, so that whoever is known is seen as it is, and
-        once more for who is new."""
-        self._deliver(deliveries)
-        seen = [self._fail(f) for f in batch]
-        self._deliver(deliveries)
-        return seen
+        """Failures and deliveries (recipient, epoch second), by time; of one second failures first."""
+        happened = [(f.received_ms // 1000, False, i) for i, f in enumerate(batch)]
+        happened += [(at_s, True, i) for i, (_, at_s) in enumerate(deliveries)]
+        seen: dict[int, Seen] = {}
+        for at_s, reached, i in sorted(happened):
+            if reached:
+                self._deliver(deliveries[i][0], at_s)
+            else:
+                seen[i] = self._fail(batch[i])
+        return [seen[i] for i in range(len(batch))]
 
     def on_list(self, at_s: int) -> set[int]:
         return {r for (r, counts), e in self.entries.items() if counts and is_listed(e, at_s, self.limits)}
 
-    def _deliver(self, deliveries: Sequence[tuple[int, int]]) -> None:
-        for recipient, at_s in deliveries:
-            for counts in (True, False):
-                if (recipient, counts) in self.entries:
-                    self.entries[recipient, counts] = delivered(self.entries[recipient, counts], at_s)
+    def _deliver(self, recipient: int, at_s: int) -> None:
+        for counts in (True, False):
+            if (recipient, counts) in self.entries:
+                self.entries[recipient, counts] = delivered(self.entries[recipient, counts], at_s)
 
     def _fail(self, one: FailedRecipient) -> Seen:
         recipient, counts, at_s = int(one.recipient, 16), one.outcome_class == COUNTS, one.received_ms // 1000
         other = self.entries.get((recipient, not counts), Entry())
         entry = self.entries.get((recipient, counts), Entry(other.delivered_s))
-        listed = not counts and is_listed(other, at_s, self.limits)
+        listed = None if counts else is_listed(other, at_s, self.limits)
         fingerprint = int(one.fingerprint, 16) & 0xFFFF_FFFF
         entry, seen = failed(entry, at_s, fingerprint, self.limits, listed=listed)
         self.entries[recipient, counts] = entry

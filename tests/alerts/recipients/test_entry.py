@@ -98,6 +98,12 @@ def test_the_fourth_message_in_a_row_puts_a_recipient_on_the_list() -> None:
     assert is_listed(entry, T0_S + 30, LIMITS)
 
 
+def test_of_two_messages_of_one_second_the_one_that_came_first_is_the_first() -> None:
+    entry, first = failed(Entry(), T0_S, 9, LIMITS)
+    _, second = failed(entry, T0_S, 1, LIMITS)
+    assert (first.attempt, second.attempt) == (1, 2)
+
+
 def test_a_run_that_goes_on_is_kept_no_longer_than_it_matters() -> None:
     entry, seen = failing(*range(0, 60, 10))
     assert [(s.attempt, s.run) for s in seen[-2:]] == [(5, 4), (5, 4)]
@@ -139,3 +145,6 @@ def test_failures_of_more_than_a_week_ago_no_longer_count() -> None:
 def test_another_kind_of_failure_says_whether_the_recipient_is_on_the_list() -> None:
     _, seen = failed(Entry(), T0_S, 9, LIMITS, listed=True)
     assert (seen.attempt, seen.listed) == (1, True)
+    entry, _ = failing(0, 10, 20, 30)
+    _, seen = failed(entry, T0_S + 40, 9, LIMITS, listed=False)
+    assert (seen.attempt, seen.listed) == (5, False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from alerts.advice.tally import Retries
 from alerts.records import Incident, Note, People, State, StatusNote, Transition
 from alerts.review.evidence import Context, Evidence, Frozen, Moment, as_event, freeze, needed
 from alerts.review.report import Known, Review, review
@@ -14,7 +15,8 @@ from tests.alerts.review.journal import BOOK, RULE, SCOPE, START_S, Simulated, i
 from tests.alerts.review.test_timeline import EVENTS, at, paged
 
 MADE_MS = 1_700_005_000_000
-CONTEXT = Context(MADE_MS, 3_000, {"warning": 0.05}, "0.1.0", ("ab12",))
+RETRIES = Retries(120, 85, 5, 2, MADE_MS - 3_000_000)
+CONTEXT = Context(MADE_MS, 3_000, {"warning": 0.05}, "0.1.0", ("ab12",), RETRIES)
 GATHERED = gather(Simulated().buckets(), RULE, SCOPE, BOOK)
 
 

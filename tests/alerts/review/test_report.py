@@ -75,6 +75,8 @@ def test_markdown_has_the_headings_of_both_templates_and_prompts_for_people() ->
         "Evidence (close)",
         "Evidence (open)",
         "sample messages ab12",
+        "What to do with the failed messages: 120 to be sent again from 2023-11-14 22:46:40 UTC on, as the "
+        "incident is over, 85 were held and may be sent again now, 5 to be dropped, 2 by another channel",
     ],
 )
 def test_markdown_holds_what_the_machine_knows(words: str) -> None:
@@ -159,6 +161,10 @@ def test_an_incident_without_evidence_still_makes_a_report() -> None:
     assert "14\u202f000" in render.markdown(bare)
 
 
+def test_frozen_evidence_says_in_one_line_what_was_advised() -> None:
+    assert events(told())[-1].detail.endswith("failed; advised: 120 retry, 85 hold, 5 stop, 2 other channel")
+
+
 def test_what_was_just_made_is_used_unless_the_journal_is_shorter() -> None:
     one = told()
     close = frozen(Moment.CLOSE, one)
@@ -173,7 +179,17 @@ def test_what_was_just_made_is_used_unless_the_journal_is_shorter() -> None:
 
 SECRETS = (
     *("ann", "bob", "ticket", "route changed", "311-480", "neighbours", "everything", "+12025550100"),
-    *("pagerduty", "PD1", "runbook", "ch:before", "0.1.0", "ab12", "Outage in the west", "14 of 48"),
+    *(
+        "pagerduty",
+        "PD1",
+        "runbook",
+        "ch:before",
+        "0.1.0",
+        "ab12",
+        "Outage in the west",
+        "14 of 48",
+        "What to do",
+    ),
     *("To fill in", "warning", "Verdict", "verdict on", "useful"),
 )
 
@@ -265,6 +281,7 @@ def test_an_open_incident_goes_on() -> None:
     text = telling.summary(whole(one))
     assert text.startswith("Since 2023-11-14 22:43:20 UTC (") and "so far), " in text
     assert telling.resolution(whole(one)) == "It is open still."
+    assert "on, not before the incident is over, 85 held until it resolves, 5 to" in telling.to_do(whole(one))
 
 
 def test_who_took_part_is_everybody_who_said_something_and_no_machine() -> None:
