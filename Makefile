@@ -1,6 +1,7 @@
 # Needs git, make, Python 3.11+ and the network. Everything else is fetched into .tools and .venv.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-faults check soak bench bench-detection bench-peers dashboards lint format lock clean
+.PHONY: help install demo test test-faults check soak bench bench-detection bench-peers dashboards lint format lock sbom audit \
+	clean
 
 ARGS ?=
 # Files of tests beside each other: the long ones wait most of the time. SIDE_BY_SIDE= runs one after the other.
@@ -31,6 +32,9 @@ endif
 ifneq ($(SSL_CERT_FILE),)
 export REQUESTS_CA_BUNDLE ?= $(SSL_CERT_FILE)
 endif
+
+# Programs that are run apart from .venv: what they bring is not in the lock file of the tests.
+tool = $(pip_index); $(UV) tool run --quiet --from
 
 help: ## This text.
 	@echo "make TARGET [ARGS=\"...\"]"
@@ -78,6 +82,17 @@ lock: | $(filter .tools/%,$(UV)) ## Writes the three lock files anew; ARGS="--up
 	@$(compile) --all-extras $(ARGS) pyproject.toml --output-file requirements.lock
 	@$(compile) --constraint requirements.lock $(ARGS) pyproject.toml --output-file deploy/requirements.lock
 	@sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml | $(compile) $(ARGS) - --output-file deploy/build.lock
+
+sbom: | $(filter .tools/%,$(UV)) ## Writes dist/sbom.cdx.json (CycloneDX 1.6) of what deploy/requirements.lock installs.
+	@mkdir -p dist
+	@export PYTHONWARNINGS=ignore; $(tool) 'cyclonedx-bom==7.5.0' \
+		cyclonedx-py requirements deploy/requirements.lock --pyproject pyproject.toml --mc-type application \
+		--output-reproducible --spec-version 1.6 --of JSON -o dist/sbom.cdx.json
+	@echo "dist/sbom.cdx.json: $$(grep -c '"purl"' dist/sbom.cdx.json) packages"
+
+audit: | $(filter .tools/%,$(UV)) ## Asks for advisories about every package of requirements.lock; needs the public index.
+	@$(tool) 'pip-audit==2.10.1' pip-audit --requirement requirements.lock --require-hashes --disable-pip --strict \
+		--progress-spinner off $(ARGS)
 
 clean: ## Removes .venv, .tools and caches.
 	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -20,6 +20,7 @@ from alerts.pages import Desk, pages
 from alerts.pages.reviews import Make
 from alerts.records import Incident
 from alerts.review.report import Review
+from alerts.rights import of_alerts
 from alerts.routes import Routes, paging_route
 from alerts.seen import Seen
 from alerts.sender import send_raw, topic_sender
@@ -36,15 +37,7 @@ from streams.journal import Complete
 from streams.log_reader import read_back, read_compacted, read_newest
 from streams.metrics import Metrics, Role
 from streams.settings import Clock
-from streams.topics import (
-    DETECTOR_STATE,
-    INCIDENT_COMMANDS,
-    INCIDENT_EVENTS,
-    INCIDENTS,
-    OUTCOMES,
-    SILENCES,
-    WINDOWS,
-)
+from streams.topics import OUTCOMES, WINDOWS
 
 log = logging.getLogger("alerts.app")
 
@@ -69,7 +62,7 @@ def run_alerts(settings: Settings) -> None:
     metrics = Metrics(Role.ALERTS)
     readiness = Readiness("kafka", "partitions", "restored", "redis")
     app = make_app(settings, settings.alerts.group, settings.alerts.instance)
-    store = RedisStore(settings.redis.url, _WALL.now_ms, metrics)
+    store = RedisStore(settings.redis, _WALL.now_ms, metrics)
     routes = Routes(settings, store, metrics, _must_not_end)
     metrics.expect(route=routes.names, source=[s.name for s in settings.sources])
     pager: Pages = routes if routes.names else NoPager()
@@ -121,8 +114,7 @@ def run_alerts(settings: Settings) -> None:
     make, quick = (_reviews(settings, clock, alike) for alike in (True, False))
     shown = pages(seen.page_data, settings.alerting.runbook_url, make, quick, desk)
     with HttpServer(metrics, readiness, host, port, [shown]):
-        topics = [WINDOWS, DETECTOR_STATE, INCIDENTS, INCIDENT_EVENTS, INCIDENT_COMMANDS, SILENCES]
-        wait_for_kafka(settings, topics, readiness)
+        wait_for_kafka(settings, of_alerts(settings), readiness)
         start_worker(app)
 
 

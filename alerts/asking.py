@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from typing import Any
 
@@ -11,7 +12,8 @@ from msgspec import json
 
 from alerts.records import Incident
 from streams.commands import MOST_NAME, Ask, Command, Silence, Via, safe
-from streams.errors import Unreachable
+from streams.kafka_access import aiokafka
+from streams.kafka_trouble import unreachable
 from streams.log_reader import read_compacted
 from streams.records import encode
 from streams.settings import Settings
@@ -41,12 +43,12 @@ def command(
 
 async def ask(settings: Settings, command: Command) -> None:
     """Returns once all in-sync replicas have the command. Raises Unreachable."""
-    servers, topic = settings.kafka.bootstrap_servers, settings.topic(INCIDENT_COMMANDS)
-    producer = AIOKafkaProducer(bootstrap_servers=servers, acks="all", request_timeout_ms=TIMEOUT_MS)
+    topic = settings.topic(INCIDENT_COMMANDS)
+    producer = AIOKafkaProducer(**aiokafka(settings), acks="all", request_timeout_ms=TIMEOUT_MS)
     try:
         await producer.start()
         await producer.send_and_wait(topic, encode(command), key=command.record_key)
     except KafkaError as e:
-        raise Unreachable("Kafka", servers, f"writing to {topic}: {e}") from e
+        raise await asyncio.to_thread(unreachable, settings, f"writing to {topic}: {e}") from e
     finally:
         await producer.stop()

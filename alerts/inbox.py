@@ -18,7 +18,8 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from streams.errors import Unreachable
+from streams.kafka_access import aiokafka
+from streams.kafka_trouble import unreachable
 from streams.label_values import Heard
 from streams.metrics import Metrics
 from streams.settings import Settings
@@ -44,7 +45,7 @@ class Inbox:
         self, settings: Settings, group: str, failed: Callable[[BaseException], None], metrics: Metrics
     ) -> None:
         self._tp = TopicPartition(settings.topic(INCIDENT_COMMANDS), 0)
-        self._servers, self._group = settings.kafka.bootstrap_servers, group + GROUP_SUFFIX
+        self._settings, self._group = settings, group + GROUP_SUFFIX
         self._failed, self._metrics = failed, metrics
         self._consumer: AIOKafkaConsumer | None = None
         self._task: asyncio.Task[None] | None = None
@@ -59,7 +60,8 @@ class Inbox:
                 for record in await self._read(consumer):
                     await self._one(consumer, record, take)
         except KafkaError as e:
-            raise Unreachable("Kafka", self._servers, f"reading {self._tp.topic}: {e}") from e
+            what = f"reading {self._tp.topic}: {e}"
+            raise await asyncio.to_thread(unreachable, self._settings, what) from e
 
     def begin(self, take: Take) -> None:
         """Takes what comes from now on."""
@@ -103,7 +105,7 @@ class Inbox:
 
     async def _started(self) -> AIOKafkaConsumer:
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._servers,
+            **aiokafka(self._settings),
             group_id=self._group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",

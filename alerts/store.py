@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 
 from alerts.notify.budget import LIMIT, WINDOW_MS, Budget, LocalBudget
 from alerts.rows import Row
+from streams import settings as configuration
 from streams.errors import Unreachable
 from streams.metrics import Metrics
 
@@ -54,16 +55,16 @@ class RedisStore:
 
     def __init__(
         self,
-        url: str,
+        redis: configuration.Redis,
         clock_ms: Callable[[], int],
         metrics: Metrics | None = None,
         prefix: str = PREFIX,
         limit: int = LIMIT,
     ) -> None:
-        self.address = _address(url)
+        self.address = _address(redis.url)
         self._clock_ms, self._metrics, self._prefix = clock_ms, metrics, prefix
         self._redis = Redis.from_url(
-            url,
+            **redis.options(),
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,
             retry=Retry(NoBackoff(), 0),

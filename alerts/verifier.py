@@ -130,7 +130,7 @@ class Verifier:
     async def _answer(
         self, one: FailedRecipient, number: str, client: TwilioLookup, pace: Pace
     ) -> Answer | None:
-        cache, recipient = Cache(self._settings.redis.url, one.key_id, self._prefix), int(one.recipient, 16)
+        cache, recipient = Cache(self._settings.redis, one.key_id, self._prefix), int(one.recipient, 16)
         try:
             kept = await cache.get(recipient)
             if kept is not None:

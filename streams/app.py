@@ -14,7 +14,7 @@ from typing import Any
 import faust
 import msgspec
 
-from streams import journal
+from streams import journal, rights
 from streams.clock import WallClock
 from streams.engine import App, Runner, make_app
 from streams.errors import GapError, LossError
@@ -23,6 +23,7 @@ from streams.http import HttpServer, Readiness
 from streams.log_reader import read_back, read_compacted, read_log
 from streams.metrics import Metrics, Role
 from streams.records import CANARY, UNKNOWN, Partial
+from streams.rights import Rights
 from streams.rules import RuleBook
 from streams.settings import Settings
 from streams.shown import Shown
@@ -144,7 +145,7 @@ def run_windows(settings: Settings) -> None:
     app.task(watch_incidents)
 
     with HttpServer(metrics, readiness, settings.http.host, settings.http.windows_port):
-        wait_for_kafka(settings, [PARTIALS, WINDOWS], readiness)
+        wait_for_kafka(settings, rights.of_windows(settings), readiness)
         start_worker(app)
 
 
@@ -154,7 +155,7 @@ def start_worker(app: App) -> None:
     worker.execute_from_commandline()
 
 
-def wait_for_kafka(settings: Settings, topics: list[str], readiness: Readiness) -> None:
-    """Asks until the topics are there, with backoff; says where and why it waits."""
-    facts = TopicFacts(settings, [settings.topic(t) for t in topics])
+def wait_for_kafka(settings: Settings, rights: Rights, readiness: Readiness) -> None:
+    """Asks until the topics are there and may be used, with backoff; says where and why it waits."""
+    facts = TopicFacts(settings, rights.topics, rights)
     facts.wait_until_reached(readiness, lambda: False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, overload
 
+from streams.kafka_access import librdkafka
 from streams.settings import Settings
 from streams.topics import LARGE_BYTES
 
@@ -12,7 +13,7 @@ from streams.topics import LARGE_BYTES
 def consumer_config(settings: Settings) -> dict[str, Any]:
     """librdkafka settings of the hot path."""
     return {
-        "bootstrap.servers": settings.kafka.bootstrap_servers,
+        **librdkafka(settings),
         "group.id": settings.ingest.group,
         "group.instance.id": settings.ingest.instance,
         # Not cooperative: a static member that dies while partitions move gets its former share back

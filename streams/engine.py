@@ -21,8 +21,8 @@ from typing import Any, Protocol, cast
 
 import faust
 from faust.transport.drivers import aiokafka as driver
-from yarl import URL
 
+from streams import kafka_access
 from streams.errors import STARTS_ANEW, MonitorError
 from streams.http import Readiness
 from streams.settings import Settings
@@ -76,10 +76,9 @@ class App(faust.App):
 
 def make_app(settings: Settings, group: str, instance: str) -> App:
     """Group sessions of 10 s, static membership: a restart takes 4 s, a take-over about 12."""
-    servers = settings.kafka.bootstrap_servers.split(",")
     return App(
         group,
-        broker=[URL(f"kafka://{s}") for s in servers],
+        **kafka_access.faust(settings),
         env_prefix="CARRIER_HEALTH_FAUST_",
         consumer_group_instance_id=instance,
         consumer_auto_offset_reset="earliest",

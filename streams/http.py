@@ -13,6 +13,7 @@ from concurrent.futures import Future
 
 from aiohttp import web
 
+from streams.discreet import discreet_logger
 from streams.errors import ConfigError
 from streams.metrics import Metrics
 
@@ -20,6 +21,8 @@ Plug = Callable[[web.Application], None]
 """Adds routes or middleware to the application before it starts, in the server's thread."""
 
 STOP_S = 5.0
+KEEPALIVE_S = 75.0
+"""Also the most that a head may take: longer than proxies keep their connections."""
 
 
 class Readiness:
@@ -109,7 +112,13 @@ class HttpServer:
 
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=1.0)
+        runner = web.AppRunner(
+            self._application(),
+            access_log=None,
+            logger=discreet_logger(),
+            keepalive_timeout=KEEPALIVE_S,
+            shutdown_timeout=1.0,
+        )
         await runner.setup()
         try:
             await web.TCPSite(runner, self._host, self._wanted_port).start()

@@ -25,9 +25,9 @@ from streams.errors import Fenced, MonitorError
 from streams.pace import Pace
 from streams.partition import PartitionIntake, where_to_start
 from streams.poison import Limit, Recent, judge
+from streams.rights import of_ingest, sources
 from streams.settings import Settings
 from streams.topic_facts import TopicFacts
-from streams.topics import OUTCOMES
 from streams.transaction import Transactions, partials
 from streams.watch import EndWatch
 
@@ -48,7 +48,7 @@ class Ingest:
         self._clock = WallClock(settings.clock)
         self._intake, self._lookups = assemble(settings, metrics)
         self._bound = {s.topic: s.name for s in settings.sources if s.topic}
-        self._topics = [settings.topic(OUTCOMES), *sorted(self._bound)]
+        self._topics = list(sources(settings))
         self._parts: dict[tuple[str, int], PartitionIntake] = {}
         self._given_up: dict[tuple[str, int], PartitionIntake] = {}
         """As they were at the revocation, their last flush committed; a rebalance mostly gives them back."""
@@ -62,7 +62,7 @@ class Ingest:
         self._stopping = True
 
     def run(self) -> None:
-        self._facts = TopicFacts(self._settings, self._topics)
+        self._facts = TopicFacts(self._settings, self._topics, of_ingest(self._settings))
         self._facts.wait_until_reached(self._ready, lambda: self._stopping)
         if self._stopping:
             return

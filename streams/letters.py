@@ -16,7 +16,8 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from streams.errors import Unreachable
-from streams.kafka_codecs import teach
+from streams.kafka_access import kafka_python
+from streams.kafka_trouble import unreachable
 from streams.records import UNKNOWN, VERSION, encode
 from streams.settings import Settings
 from streams.topics import DEAD_LETTERS, LARGE_BYTES
@@ -113,12 +114,11 @@ class LetterLog:
     """The topic of dead letters, up to the end that it has now. Raises Unreachable."""
 
     def __init__(self, settings: Settings) -> None:
-        teach()
         self.topic = settings.topic(DEAD_LETTERS)
-        self._address = settings.kafka.bootstrap_servers
+        self._settings, self._address = settings, settings.kafka.bootstrap_servers
         with self._told("connecting"):
             self._consumer = KafkaConsumer(
-                bootstrap_servers=self._address.split(","),
+                **kafka_python(settings),
                 enable_auto_commit=False,
                 isolation_level="read_committed",
                 auto_offset_reset="earliest",
@@ -214,7 +214,7 @@ class LetterLog:
         try:
             yield
         except KafkaError as e:
-            raise Unreachable("Kafka", self._address, f"{what}: {e}") from e
+            raise unreachable(self._settings, f"{what}: {e}") from e
 
 
 def bound_topics(settings: Settings) -> dict[str, str]:

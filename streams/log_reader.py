@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from streams.errors import Unreachable
 from streams.journal import Assembler, Complete
+from streams.kafka_access import aiokafka
+from streams.kafka_trouble import unreachable
 from streams.settings import Settings
 
 _FIRST_REACH = 500
@@ -23,7 +25,7 @@ Record = tuple[int, bytes, bytes]
 @asynccontextmanager
 async def _consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka.bootstrap_servers,
+        **aiokafka(settings),
         enable_auto_commit=False,
         isolation_level="read_committed",
         max_partition_fetch_bytes=16 * 1024 * 1024,
@@ -32,7 +34,7 @@ async def _consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
         await consumer.start()
         yield consumer
     except KafkaError as e:
-        raise Unreachable("Kafka", settings.kafka.bootstrap_servers, f"reading back: {e}") from e
+        raise await asyncio.to_thread(unreachable, settings, f"reading back: {e}") from e
     finally:
         await consumer.stop()
 

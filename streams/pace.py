@@ -8,8 +8,10 @@ from typing import Any
 import msgspec
 from confluent_kafka import OFFSET_END, Consumer, TopicPartition
 
+from streams.kafka_access import librdkafka
 from streams.partition import PartitionIntake
 from streams.records import Position
+from streams.rights import PACE_SUFFIX
 from streams.settings import Settings
 from streams.topics import WINDOWS
 
@@ -33,8 +35,8 @@ class Pace:
         self._decoder = msgspec.json.Decoder(_Clocks)
         self._reader = Consumer(
             {
-                "bootstrap.servers": settings.kafka.bootstrap_servers,
-                "group.id": f"{settings.ingest.group}-pace",
+                **librdkafka(settings),
+                "group.id": settings.ingest.group + PACE_SUFFIX,
                 "enable.auto.commit": False,
                 "auto.offset.reset": "latest",
             }

@@ -18,11 +18,13 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError, ProducerFencedError
 
 from streams.codes import CodeBook
-from streams.errors import Fenced, Unreachable
+from streams.errors import Fenced
 from streams.gateway.accept import NO_TOPIC_BEFORE, PARAMETERS_HEADER, Record, Taken, take
 from streams.gateway.doors import Endpoint
 from streams.gateway.form import fields_of
 from streams.intake import MAX_FAST_CLOCK_MS
+from streams.kafka_access import kafka_python
+from streams.kafka_trouble import unreachable
 from streams.letters import Letter, Mark, bound_topics, number
 from streams.privacy import DEMO_KEY, RecipientHasher
 from streams.records import Malformed, Reason
@@ -175,11 +177,11 @@ class Redriver:
     one reads afterwards holds every mark there will be. Raises Unreachable, or Fenced."""
 
     def __init__(self, settings: Settings) -> None:
-        self._address = settings.kafka.bootstrap_servers
+        self._settings = settings
         self._dead = settings.topic(DEAD_LETTERS)
         with self._told("beginning to write"):
             self._producer = KafkaProducer(
-                bootstrap_servers=self._address.split(","),
+                **kafka_python(settings),
                 transactional_id=f"{settings.ingest.group}-redrive",
                 transaction_timeout_ms=_TRANSACTION_TIMEOUT_MS,
                 max_request_size=LARGE_BYTES,
@@ -238,4 +240,4 @@ class Redriver:
         except ProducerFencedError as e:
             raise Fenced(f"{what}: another redrive began; nothing of this transaction counts") from e
         except KafkaError as e:
-            raise Unreachable("Kafka", self._address, f"{what}: {e}") from e
+            raise unreachable(self._settings, f"{what}: {e}") from e

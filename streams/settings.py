@@ -22,20 +22,14 @@ from streams.settings_file import ENV_PREFIX as ENV_PREFIX
 from streams.settings_file import Secret as Secret
 from streams.settings_file import Section as Section
 from streams.settings_file import decode_secret, overlay_env, read_secret_files, read_toml
+from streams.settings_kafka import Kafka as Kafka
+from streams.settings_kafka import check_kafka
 from streams.settings_recipients import Recipients as Recipients
 from streams.settings_recipients import check_recipients
+from streams.settings_redis import Redis as Redis
+from streams.settings_redis import check_redis
 
 _PASSWORD = re.compile(r"://[^/]*@")
-
-
-class Kafka(Section, frozen=True):
-    bootstrap_servers: str = "127.0.0.1:9092"
-    topic_prefix: str = "carrier-health."
-    replication_factor: int = 3
-
-
-class Redis(Section, frozen=True):
-    url: str = "redis://127.0.0.1:6379/0"
 
 
 class Clock(Section, frozen=True):
@@ -289,6 +283,8 @@ def check(settings: Settings) -> None:
         value = getattr(getattr(settings, section), key)
         if not least <= value <= most:
             raise ConfigError(f"{section}.{key} = {value}: must be {least} to {most}")
+    check_kafka(settings.kafka)
+    check_redis(settings.redis)
     check_carriers(settings.carriers)
     check_lookup(settings.lookup)
     check_recipients(settings.recipients)

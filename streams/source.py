@@ -72,6 +72,8 @@ _RESULT = {
     Status.CANCELLED: Result.OWN_SIDE,
 }
 _UNTELLING = frozenset({NO_FAULT_CLASS, UNKNOWN})
+_MEANS = '"\\{}$`<>'
+_MEANING = re.compile(f"[{re.escape(_MEANS)}]")
 _ISO_REGION = re.compile(r"[a-z]{2}(-[a-z0-9]{1,3})?", re.I | re.ASCII)
 
 
@@ -206,12 +208,10 @@ def profile_of(config: settings.Source) -> str:
 
 
 def clean_code(code: str | int | None) -> str:
-    """A code as text, '' for none: at most 48 characters, all printable, never a phone number."""
+    """A code as text, '' for none: at most 48 characters, all fit for a label, never a phone number."""
     if code is None:
         return ""
-    text = str(code).strip()[:MAX_CODE_LENGTH]
-    if not text.isprintable():
-        text = "".join(c if c.isprintable() else "?" for c in text)
+    text = _fit(str(code).strip()[:MAX_CODE_LENGTH])
     return "invalid" if LIKE_A_NUMBER.search(text) else text
 
 
@@ -227,7 +227,14 @@ def _label(region: str | None) -> str:
         return text.upper()
     if not text or text.lower() == UNKNOWN or LIKE_A_NUMBER.search(text):
         return UNKNOWN
-    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
+    return _fit(text)
+
+
+def _fit(text: str) -> str:
+    """With `?` for what is not printable, or means something in a query, a template or a page."""
+    if text.isprintable() and not _MEANING.search(text):
+        return text
+    return "".join("?" if not c.isprintable() or c in _MEANS else c for c in text)
 
 
 def outcome(

@@ -15,7 +15,9 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import InvalidReplicationFactorError, KafkaError, TopicAlreadyExistsError
 
-from streams.errors import MonitorError, Unreachable
+from streams.errors import MonitorError
+from streams.kafka_access import kafka_python
+from streams.kafka_trouble import unreachable
 from streams.records import ClosedBucket, Partial, encode
 from streams.settings import Settings
 from streams.topics import DAY_MS, OUTCOMES, PARTIALS, TOPICS, WINDOWS, Topic
@@ -85,10 +87,9 @@ class TopicAdmin:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._address = settings.kafka.bootstrap_servers
         with self._told("connecting"):
             self._admin = KafkaAdminClient(
-                bootstrap_servers=self._address.split(","),
+                **kafka_python(self._settings),
                 request_timeout_ms=_TIMEOUT_MS,
                 bootstrap_timeout_ms=_TIMEOUT_MS,
             )
@@ -189,7 +190,7 @@ class TopicAdmin:
 
     def _newest_bucket(self, tp: TopicPartition) -> ClosedBucket | None:
         consumer = KafkaConsumer(
-            bootstrap_servers=self._address.split(","),
+            **kafka_python(self._settings),
             enable_auto_commit=False,
             consumer_timeout_ms=_TIMEOUT_MS,
         )
@@ -241,7 +242,7 @@ class TopicAdmin:
 
     def _announce(self, sources: dict[str, int], retired: list[str] | None = None) -> None:
         partial = Partial("topics", int(time.time() * 1000), sources, retired=retired or [])
-        producer = KafkaProducer(bootstrap_servers=self._address.split(","), acks="all")
+        producer = KafkaProducer(**kafka_python(self._settings), acks="all")
         try:
             producer.send(self._settings.topic(PARTIALS), encode(partial)).get(30)
         finally:
@@ -252,7 +253,7 @@ class TopicAdmin:
         try:
             yield
         except KafkaError as e:
-            raise Unreachable("Kafka", self._address, f"{what}: {e}") from e
+            raise unreachable(self._settings, f"{what}: {e}") from e
 
 
 def settings_of(topic: Topic) -> dict[str, str]:

@@ -1,16 +1,20 @@
-"""Topic ids and partition counts of the topics that a role needs, and waiting until they are there."""
+"""What a role must know of its topics before it begins: that they are there, that it may use them, how many
+partitions they have; and waiting until all of it is so."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
 from streams.errors import MonitorError, Unreachable
+from streams.kafka_access import librdkafka
+from streams.kafka_trouble import Heard, not_allowed
+from streams.rights import Rights
 from streams.settings import Settings
 
 log = logging.getLogger("streams.topic_facts")
@@ -18,15 +22,17 @@ log = logging.getLogger("streams.topic_facts")
 Key = tuple[str, int]
 _TIMEOUT_S = 5.0
 _MOST_BACKOFF_S = 30.0
+_REFUSED = ("TOPIC_AUTHORIZATION_FAILED", "GROUP_AUTHORIZATION_FAILED")
+_TOLD = (*_REFUSED, "UNKNOWN_TOPIC_OR_PART")
 
 
 class TopicFacts:
-    """Topic ids and partition counts of the source topics, as the broker tells them."""
+    """Topic ids and partition counts of `topics`, as the broker tells them, for a role with these rights."""
 
-    def __init__(self, settings: Settings, topics: list[str]) -> None:
-        self._address = settings.kafka.bootstrap_servers
-        self._topics = topics
-        self._admin = AdminClient({"bootstrap.servers": self._address})
+    def __init__(self, settings: Settings, topics: Iterable[str], rights: Rights) -> None:
+        self._kafka, self._topics, self._rights = settings.kafka, tuple(topics), rights
+        self._heard = Heard(settings)
+        self._admin = AdminClient(librdkafka(settings) | {"error_cb": self._heard.hear})
         self._ids: dict[str, str] = {}
         self.partitions: list[Key] = []
 
@@ -42,20 +48,56 @@ class TopicFacts:
         return self._ids[topic]
 
     def load(self) -> None:
-        """Asks the broker. Raises Unreachable, or MonitorError when a topic is missing."""
-        try:
-            futures = self._admin.describe_topics(TopicCollection(self._topics), request_timeout=_TIMEOUT_S)
-            described = {name: future.result(_TIMEOUT_S + 1) for name, future in futures.items()}
-        except KafkaException as e:
-            code = e.args[0].name()
-            if code == "UNKNOWN_TOPIC_OR_PART":
-                missing = f"one of {self._topics} does not exist: run `carrier-health topics --apply`"
-                raise MonitorError(missing) from None
-            raise Unreachable("Kafka", self._address, f"describing topics: {e.args[0].str()}") from None
-        except TimeoutError:
-            raise Unreachable("Kafka", self._address, f"no answer in {_TIMEOUT_S} s") from None
-        self._ids = {name: str(d.topic_id) for name, d in described.items()}
-        self.partitions = [(name, p.id) for name, d in described.items() for p in d.partitions]
+        """Asks the broker. Raises Unreachable, or MonitorError when a topic or a right is missing."""
+        described = self._described()
+        if lacking := self._rights.lacking({name: _operations(d) for name, d in described.items()}):
+            raise self._not_allowed(lacking)
+        self._look_at_groups()
+        ours = {name: described[name] for name in self._topics}
+        self._ids = {name: str(d.topic_id) for name, d in ours.items()}
+        self.partitions = [(name, p.id) for name, d in ours.items() for p in d.partitions]
+
+    def _described(self) -> dict[str, Any]:
+        names = list(dict.fromkeys((*self._topics, *self._rights.topics)))
+        futures = self._admin.describe_topics(
+            TopicCollection(names), include_authorized_operations=True, request_timeout=_TIMEOUT_S
+        )
+        found, refused = self._answers(futures, "describing topics")
+        if missing := sorted(n for n, code in refused.items() if code == "UNKNOWN_TOPIC_OR_PART"):
+            raise MonitorError(f"no topic {', '.join(missing)}: run `carrier-health topics --apply`")
+        if refused:
+            raise self._not_allowed([f"DESCRIBE on topic {name}" for name in refused])
+        return found
+
+    def _look_at_groups(self) -> None:
+        """A group that nobody is in yet tells no rights, but a refusal to describe it tells enough."""
+        if not self._rights.groups:
+            return
+        futures = self._admin.describe_consumer_groups(list(self._rights.groups), request_timeout=_TIMEOUT_S)
+        codes = {group: _code(future.exception(_TIMEOUT_S + 1)) for group, future in futures.items()}
+        if lacking := [f"READ on group {group}" for group, code in codes.items() if code in _REFUSED]:
+            raise self._not_allowed(lacking)
+
+    def _answers(self, futures: Mapping[str, Any], what: str) -> tuple[dict[str, Any], dict[str, str]]:
+        """What was told by name, and the code of each refusal. Raises Unreachable for anything else."""
+        found, refused = {}, {}
+        for name, future in futures.items():
+            try:
+                found[name] = future.result(_TIMEOUT_S + 1)
+            except KafkaException as e:
+                if e.args[0].name() not in _TOLD:
+                    raise self._unreachable(f"{what}: {e.args[0].str()}") from None
+                refused[name] = e.args[0].name()
+            except TimeoutError:
+                raise self._unreachable(f"no answer in {_TIMEOUT_S} s") from None
+        return found, refused
+
+    def _unreachable(self, what: str) -> Unreachable:
+        self._admin.poll(0)  # hears why
+        return Unreachable("Kafka", self._kafka.bootstrap_servers, self._heard.beside(what))
+
+    def _not_allowed(self, lacking: list[str]) -> MonitorError:
+        return not_allowed(self._kafka, self._rights.role, lacking)
 
     def wait_until_reached(self, readiness: Any, stopping: Callable[[], bool]) -> None:
         """Keeps asking, with backoff, and says why it waits; returns at once when told to stop."""
@@ -70,3 +112,14 @@ class TopicFacts:
                 readiness.set("kafka", False, str(e))
                 time.sleep(backoff_s)
                 backoff_s = min(backoff_s * 2, _MOST_BACKOFF_S)
+
+
+def _operations(described: Any) -> list[str] | None:
+    """What we may do with a topic, such as READ; None where the broker does not say."""
+    told = described.authorized_operations
+    return None if told is None else [operation.name for operation in told]
+
+
+def _code(error: BaseException | None) -> str:
+    """Kafka's name of an error, '' for none of Kafka's."""
+    return str(error.args[0].name()) if isinstance(error, KafkaException) else ""

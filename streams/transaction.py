@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import msgspec
-from confluent_kafka import KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from streams.batch import DeadLetter, Headers
 from streams.errors import Fenced, Unreachable
+from streams.kafka_access import librdkafka
+from streams.kafka_trouble import not_allowed
 from streams.pieces import split
 from streams.records import Cells, DeliveredRecipients, FailedRecipient, Partial, Range, encode
 from streams.settings import Settings
@@ -33,11 +35,12 @@ class Transactions:
         self._failed = settings.topic(FAILED_RECIPIENTS)
         self._delivered = settings.topic(DELIVERED_RECIPIENTS)
         self._dead = settings.topic(DEAD_LETTERS)
-        self._address = settings.kafka.bootstrap_servers
+        self._kafka, self._address = settings.kafka, settings.kafka.bootstrap_servers
+        self._id = f"{settings.ingest.group}-{settings.ingest.instance}"
         self._producer = Producer(
             {
-                "bootstrap.servers": settings.kafka.bootstrap_servers,
-                "transactional.id": f"{settings.ingest.group}-{settings.ingest.instance}",
+                **librdkafka(settings),
+                "transactional.id": self._id,
                 "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
                 "message.max.bytes": LARGE_BYTES,
                 "queue.buffering.max.kbytes": 262_144,
@@ -103,13 +106,14 @@ class Transactions:
             except KafkaException as e:
                 error = e.args[0]
                 if not error.retriable() or attempt == _ATTEMPTS - 1:
-                    raise _explain(what, self._address, error) from e
+                    raise self._explain(what, error) from e
 
-
-def _explain(what: str, address: str, error: Any) -> Exception:
-    if error.fatal() or error.txn_requires_abort():
-        return Fenced(f"{what}: {error.str()}; nothing of this transaction counts")
-    return Unreachable("Kafka", address, f"{what}: {error.str()}")
+    def _explain(self, what: str, error: Any) -> Exception:
+        if error.code() == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+            return not_allowed(self._kafka, "ingest", [f"WRITE on transactional id {self._id}"])
+        if error.fatal() or error.txn_requires_abort():
+            return Fenced(f"{what}: {error.str()}; nothing of this transaction counts")
+        return Unreachable("Kafka", self._address, f"{what}: {error.str()}")
 
 
 def _headers(letter: DeadLetter) -> list[tuple[str, bytes]]:

@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from streams.clock import WallClock
+from streams.kafka_access import librdkafka
 from streams.partition import PartitionIntake
 from streams.settings import Settings
 
@@ -38,7 +39,7 @@ class EndWatch:
     """
 
     def __init__(self, settings: Settings, clock: WallClock) -> None:
-        self._admin = AdminClient({"bootstrap.servers": settings.kafka.bootstrap_servers})
+        self._admin = AdminClient(librdkafka(settings))
         self._clock = clock
         self._asked: dict[Key, tuple[int, float, Future[Any]]] = {}
         self._ends: dict[Key, int] = {}

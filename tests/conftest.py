@@ -18,12 +18,16 @@ from typing import Any
 
 import pytest
 
+from tests.leaks import _nothing_leaks_into_logs as _nothing_leaks_into_logs
+from tests.leaks import _nothing_leaks_out_of_processes as _nothing_leaks_out_of_processes
+
 PROGRAMS = {
     "promtool": "prometheus",
     "nginx": "nginx-light",
     "amtool": "prometheus-alertmanager",
     "systemd-analyze": "systemd",
     "chromium": "chromium",
+    "openssl": "openssl",
 }
 """Programs that some tests need, and the Debian package that brings each."""
 LONG = ("integration", "faults", "bench", "demo")

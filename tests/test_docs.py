@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from alerts.settings import Settings, StatusPage, Team
+from alerts.recipients import log as recipients_log
+from alerts.rights import of_alerts
+from alerts.settings import PagerDuty, Pages, Settings, StatusPage, Team
+from streams import rights
+from streams.gateway import doors
 from streams.metrics_doc import page
 from streams.records import Reason, Result
 from streams.settings import CodeTable, Rule, Secret, Section, Source
@@ -38,6 +42,32 @@ def test_topics_are_as_in_the_code() -> None:
     text = path.read_text()
     before, rest = text.split(BEGIN)
     expect(path, before + BEGIN + topic_table() + END + rest.split(END)[1])
+
+
+def test_rights_are_as_in_the_code() -> None:
+    path = DOCS / "topics.md"
+    before, rest = path.read_text().split("<!-- rights: begin -->\n")
+    after = rest.split("<!-- rights: end -->")[1]
+    expect(path, f"{before}<!-- rights: begin -->\n{rights_table()}<!-- rights: end -->{after}")
+
+
+def rights_table() -> str:
+    """Of every role with all that it can be told to do."""
+    webhook = PagerDuty(webhook_secret=Secret("s"))
+    twilio = Source(name="twilio", format="canonical", bearer_token=Secret("t"))
+    settings = Settings(pagerduty=webhook, sources=(twilio,), pages=Pages(token=Secret("t")))
+    of_roles = (doors.rights(settings), rights.of_ingest(settings), rights.of_windows(settings))
+    rows = ["| role | READ on topics | WRITE on topics | READ on groups | WRITE on transactional ids |"]
+    rows.append("|---|---|---|---|---|")
+    for found in (*of_roles, of_alerts(settings), recipients_log.rights(settings)):
+        begins = f"that begin with `{found.transactional_ids}`" if found.transactional_ids else "–"
+        cells = [in_ticks(found.reads), in_ticks(found.writes), in_ticks(found.groups), begins]
+        rows.append(f"| {found.role} | " + " | ".join(cells) + " |")
+    return "\n".join(rows) + "\n"
+
+
+def in_ticks(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name.removeprefix('carrier-health.')}`" for name in names) or "–"
 
 
 def expect(path: Path, wanted: str) -> None:

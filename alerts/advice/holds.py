@@ -17,6 +17,8 @@ from alerts.records import Incident
 from alerts.settings import Settings
 from alerts.spells import Spell
 from streams.errors import Unreachable
+from streams.kafka_access import aiokafka
+from streams.kafka_trouble import unreachable
 from streams.records import BUCKET_S, encode
 from streams.rules import RuleBook
 from streams.topics import RETRY_ADVICE
@@ -96,15 +98,14 @@ def publisher(settings: Settings) -> Publish:
     topic = settings.topic(RETRY_ADVICE)
 
     async def publish(records: Sequence[Told]) -> None:
-        producer = AIOKafkaProducer(bootstrap_servers=settings.kafka.bootstrap_servers, acks="all")
+        producer = AIOKafkaProducer(**aiokafka(settings), acks="all")
         try:
             await producer.start()
             partitions = sorted(await producer.partitions_for(topic))
             sent = [await producer.send(topic, v, k, p) for p in partitions for k, v in records]
             await asyncio.gather(*sent)
         except KafkaError as e:
-            servers = settings.kafka.bootstrap_servers
-            raise Unreachable("Kafka", servers, f"telling of held retries: {e}") from e
+            raise await asyncio.to_thread(unreachable, settings, f"telling of held retries: {e}") from e
         finally:
             await producer.stop()
 

@@ -18,6 +18,7 @@ TEMPLATE = """\
 [kafka]
 bootstrap_servers = "127.0.0.1:9092"    # host:port, several with commas
 replication_factor = 1                  # 3 in production
+# security_protocol = "SASL_SSL"        # TLS, names and passwords: docs/deploy.md
 
 [redis]
 url = "redis://127.0.0.1:6379/0"        # or a server that speaks Redis; nothing is lost with it

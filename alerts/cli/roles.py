@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from alerts.settings import Settings, check_pager, load
+from streams import secret_files
 
 config_option = click.option(
     "--config",
@@ -27,15 +28,18 @@ level_option = click.option(
 
 
 def begin(config: Path | None, level: str) -> Settings:
-    """Settings and logging of a role process, which ends well when it is told to before it has begun.
-    Raises ConfigError."""
+    """Settings and logging of a role process, which ends well when it is told to before it has begun, and
+    when a secret in a file has changed. Raises ConfigError."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     logging.basicConfig(
         level=level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     for noisy in ("aiokafka", "faust", "mode", "kafka", "streams.engine"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))
-    return load(config)
+    settings = load(config)
+    if files := secret_files.named(Settings, config):
+        secret_files.end_when_changed(secret_files.Watch(files, lambda: load(config)))
+    return settings
 
 
 @click.command()

@@ -16,6 +16,7 @@ from streams import settings as configuration
 from streams import topics
 from streams.clock import WallClock
 from streams.errors import ConfigError, MonitorError
+from streams.kafka_access import librdkafka
 from streams.simulate import scenario as scenarios
 from streams.simulate.capture import CaptureSink
 from streams.simulate.feed import Feeder, Pacer, Progress, feed
@@ -97,7 +98,7 @@ def _to_topic(scenario: Scenario, seed: int, _: str, config: Path | None) -> Led
     ledger = new_ledger(scenario, start_ms, seed)
     topic = settings.topic(topics.OUTCOMES)
     _announce(scenario, ledger, f"{topic} at {settings.kafka.bootstrap_servers}")
-    feeder = Feeder(settings.kafka.bootstrap_servers, topic)
+    feeder = Feeder(settings.kafka.bootstrap_servers, topic, access=librdkafka(settings))
     emissions = records(scenario, seed, start_ms, ledger)
     try:
         feed(

@@ -19,6 +19,7 @@ from alerts.case import RANK
 from alerts.demo.receiver import Entry, Receiver
 from alerts.records import Incident, State
 from streams.exposition import PREFIX
+from streams.kafka_access import librdkafka
 from streams.settings import Settings
 from streams.topics import INCIDENTS, RETRY_ADVICE, TOPICS
 
@@ -110,7 +111,7 @@ def _reader(settings: Settings) -> Consumer:
     """Of no group's: it begins where it is told to."""
     return Consumer(
         {
-            "bootstrap.servers": settings.kafka.bootstrap_servers,
+            **librdkafka(settings),
             "group.id": "carrier-health-demo",
             "enable.auto.commit": False,
             "isolation.level": "read_committed",

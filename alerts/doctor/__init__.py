@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from alerts.doctor.access import check_access
 from alerts.doctor.carriers import check_carriers, check_lookup
 from alerts.doctor.configuration import check_privacy, check_sources
 from alerts.doctor.finding import Finding, Level
@@ -28,6 +29,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from check_gateway(settings)
     yield from check_incident_pages(settings)
     yield from check_lookup(settings)
+    yield from check_access(settings)
     yield from check_kafka(settings)
     yield from check_carriers(settings)
     yield from check_redis(settings)

@@ -11,6 +11,7 @@ from kafka.errors import KafkaError
 from alerts.doctor.finding import Finding, ok, warn
 from alerts.settings import Settings
 from streams.journal import Assembler
+from streams.kafka_access import kafka_python
 from streams.lookup.budget import daily_limit
 from streams.topics import WINDOWS
 from streams.unknown_share import HOUR_BUCKETS, Share, UnknownShare
@@ -61,7 +62,7 @@ def _last_hour(settings: Settings) -> tuple[Share, ...]:
     """Reads the end of the journal: an hour of buckets, in as many records or a few more."""
     tp = TopicPartition(settings.topic(WINDOWS), 0)
     consumer = KafkaConsumer(
-        bootstrap_servers=settings.kafka.bootstrap_servers.split(","),
+        **kafka_python(settings),
         enable_auto_commit=False,
         consumer_timeout_ms=_TIMEOUT_MS,
         bootstrap_timeout_ms=_TIMEOUT_MS,

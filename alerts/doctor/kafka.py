@@ -12,10 +12,15 @@ from confluent_kafka import KafkaException, Producer
 from alerts.doctor.finding import Finding, fail, ok, warn
 from alerts.settings import Settings
 from streams.errors import MonitorError
+from streams.kafka_access import librdkafka
 from streams.topic_admin import Difference, TopicAdmin
 
 OLDEST_KAFKA = (2, 5)
 _TRANSACTION_S = 15.0
+UNREACHED = (
+    "check kafka.bootstrap_servers, that the broker runs, the network, rights, and that it speaks "
+    "kafka.security_protocol"
+)
 
 
 def check_kafka(settings: Settings) -> Iterator[Finding]:
@@ -30,7 +35,7 @@ def check_kafka(settings: Settings) -> Iterator[Finding]:
             yield from _retired(admin.retired())
         yield from check_transactions(settings)
     except MonitorError as e:
-        yield fail("kafka", str(e), "check kafka.bootstrap_servers, that the broker runs, network and rights")
+        yield fail("kafka", str(e), UNREACHED)
 
 
 def _kafka_version(address: str, version: tuple[int, ...]) -> Finding:
@@ -108,7 +113,7 @@ def check_transactions(settings: Settings) -> Iterator[Finding]:
     name = f"{settings.ingest.group}-doctor"
     producer = Producer(
         {
-            "bootstrap.servers": settings.kafka.bootstrap_servers,
+            **librdkafka(settings),
             "transactional.id": name,
             "log_level": 0,
             "transaction.timeout.ms": 10_000,

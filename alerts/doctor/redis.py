@@ -22,7 +22,7 @@ def check_redis(settings: Settings) -> Iterator[Finding]:
     redis = None
     try:
         redis = Redis.from_url(
-            settings.redis.url,
+            **settings.redis.options(),
             socket_timeout=_TIMEOUT_S,
             socket_connect_timeout=_TIMEOUT_S,
             retry=Retry(NoBackoff(), 0),

@@ -19,6 +19,7 @@ from alerts.recipients.names import U64
 from alerts.settings import Settings
 from streams.deliveries import MOST_IN_A_RECORD, packed
 from streams.errors import MonitorError, Unreachable
+from streams.kafka_access import librdkafka
 from streams.privacy import RecipientHasher
 from streams.records import encode
 from streams.topics import DELIVERED_RECIPIENTS
@@ -33,7 +34,7 @@ COLUMNS = ("failed_in_a_row", "newest_failure", "oldest_failure")
 def opened(settings: Settings) -> Iterator[Buckets]:
     """What Redis keeps. Raises Unreachable, or MonitorError where it is not whole."""
     key_id = RecipientHasher(settings.privacy.recipient_key).key_id
-    buckets = Buckets(settings.redis.url, key_id, settings.recipients)
+    buckets = Buckets(settings.redis, key_id, settings.recipients)
     try:
         if not buckets.is_built:
             raise MonitorError(
@@ -85,9 +86,7 @@ def erase(settings: Settings, buckets: Buckets, recipients: U64, now_s: int) -> 
     """Forgets recipients: first in the topic, so that nothing brings them back, then in Redis. Returns
     how many entries there were. Raises MonitorError when Kafka has not got it all."""
     key_id = RecipientHasher(settings.privacy.recipient_key).key_id
-    producer = Producer(
-        {"bootstrap.servers": settings.kafka.bootstrap_servers, "message.timeout.ms": int(TIMEOUT_S * 1000)}
-    )
+    producer = Producer({**librdkafka(settings), "message.timeout.ms": int(TIMEOUT_S * 1000)})
     failures: list[str] = []
     for start in range(0, len(recipients), MOST_IN_A_RECORD):
         part = recipients[start : start + MOST_IN_A_RECORD]

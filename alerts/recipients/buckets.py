@@ -16,7 +16,7 @@ from alerts.recipients import names
 from alerts.recipients.entry import DAY_S, Entry, Limits, is_listed, pack, unpack
 from alerts.recipients.growth import HOUR_S, WEEK_H, Campaign, Growth
 from alerts.recipients.names import place
-from streams.settings import Recipients
+from streams import settings
 
 KEEP_S = 8 * DAY_S
 """After its newest failure an entry is let go of: the topics know no more of it either."""
@@ -32,9 +32,15 @@ _FORM = 1
 class Buckets:
     """Not thread-safe. `key_id`: of the hashes; those of another key are nobody's here."""
 
-    def __init__(self, url: str, key_id: str, config: Recipients, prefix: str = names.PREFIX) -> None:
+    def __init__(
+        self,
+        redis: settings.Redis,
+        key_id: str,
+        config: settings.Recipients,
+        prefix: str = names.PREFIX,
+    ) -> None:
         retry = Retry(NoBackoff(), 0)
-        self._redis: Redis = Redis.from_url(url, socket_timeout=TIMEOUT_S, retry=retry)
+        self._redis: Redis = Redis.from_url(**redis.options(), socket_timeout=TIMEOUT_S, retry=retry)
         self._prefix, self._state = f"{prefix}rcp:", f"{prefix}rcp:state"
         self._growth = f"{prefix}rcp:growth"
         self._classes = frozenset(config.classes)

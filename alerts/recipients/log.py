@@ -14,15 +14,32 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from alerts.recipients.order import InOrder, Item, Key
 from alerts.settings import Settings
-from streams.errors import MonitorError
+from streams.kafka_access import librdkafka
+from streams.kafka_trouble import not_allowed
+from streams.rights import Rights
+from streams.topic_facts import TopicFacts
 from streams.topics import DELIVERED_RECIPIENTS, FAILED_RECIPIENTS, RETRY_ADVICE
 
 TIMEOUT_S = 10.0
+GROUP_SUFFIX = "-recipients"
+"""Of the group, and of the transactional id with it."""
 FRESH_MS = 3_600_000
 """Where nothing has been read before, what failed longer ago is taken in, but not advised on."""
 LEAST_WAITING, MOST_WAITING = 500, 2_000
 """Records of a partition: with more it is held, with fewer it is read again."""
 _POLL = 2_000
+
+
+def rights(settings: Settings) -> Rights:
+    """What must be allowed beside what the alerts role needs to page. Reviews read the advice."""
+    group = settings.alerts.group + GROUP_SUFFIX
+    return Rights(
+        "recipients and advice",
+        reads=tuple(settings.topic(t) for t in (FAILED_RECIPIENTS, DELIVERED_RECIPIENTS, RETRY_ADVICE)),
+        writes=(settings.topic(RETRY_ADVICE),),
+        groups=(group,),
+        transactional_ids=group,
+    )
 
 
 class Record(NamedTuple):
@@ -37,14 +54,14 @@ class RecipientLog:
     """One life of the owner. `begin` before anything else."""
 
     def __init__(self, settings: Settings) -> None:
+        self._settings, self._rights = settings, rights(settings)
         self._failed = settings.topic(FAILED_RECIPIENTS)
-        self._topics = (self._failed, settings.topic(DELIVERED_RECIPIENTS))
+        self._followed = (self._failed, settings.topic(DELIVERED_RECIPIENTS))
         self._advice = settings.topic(RETRY_ADVICE)
-        group = f"{settings.alerts.group}-recipients"
-        servers = settings.kafka.bootstrap_servers
+        group = settings.alerts.group + GROUP_SUFFIX
         self._producer = Producer(
             {
-                "bootstrap.servers": servers,
+                **librdkafka(settings),
                 "transactional.id": group,
                 "transaction.timeout.ms": 10_000,
                 "partitioner": "murmur2_random",
@@ -54,7 +71,7 @@ class RecipientLog:
         )
         self._consumer = Consumer(
             {
-                "bootstrap.servers": servers,
+                **librdkafka(settings),
                 "group.id": group,
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
@@ -73,9 +90,13 @@ class RecipientLog:
         """Of the last batch that was committed."""
 
     def begin(self, now_ms: int) -> None:
-        """Ends whoever owned it before, and finds out how far that one was. `now_ms`: epoch."""
-        self._producer.init_transactions(30.0)
-        keys = [(topic, p) for topic in self._topics for p in self._partitions(topic)]
+        """Ends whoever owned it before, and finds out how far that one was. `now_ms`: epoch.
+
+        Raises Unreachable, or MonitorError when a topic or a right is missing."""
+        facts = TopicFacts(self._settings, self._followed, self._rights)
+        facts.load()
+        self._end_the_last()
+        keys = sorted(facts.partitions)
         committed = self._consumer.committed([TopicPartition(*key) for key in keys], TIMEOUT_S)
         fresh = [TopicPartition(t, p, now_ms - FRESH_MS) for t, p in keys]
         for known, young in zip(committed, self._consumer.offsets_for_times(fresh, TIMEOUT_S), strict=True):
@@ -85,6 +106,15 @@ class RecipientLog:
                 offset = young.offset if young.offset >= 0 else high
             self.until[key] = max(offset, low)
             self.sequence = max(self.sequence, int(known.metadata or 0))
+
+    def _end_the_last(self) -> None:
+        try:
+            self._producer.init_transactions(30.0)
+        except KafkaException as e:
+            if e.args[0].code() != KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+                raise
+            lacking = f"WRITE on transactional id {self._rights.transactional_ids}"
+            raise not_allowed(self._settings.kafka, self._rights.role, [lacking]) from None
 
     def start(self, *, anew: bool) -> None:
         """Reads on from where the last one was, or from the beginning."""
@@ -179,9 +209,3 @@ class RecipientLog:
         with contextlib.suppress(KafkaException):
             self._producer.abort_transaction(2.0)
         self._consumer.close()
-
-    def _partitions(self, topic: str) -> list[int]:
-        found = self._consumer.list_topics(topic, TIMEOUT_S).topics[topic]
-        if found.error is not None or not found.partitions:
-            raise MonitorError(f"the topic {topic} does not exist: run `carrier-health topics --apply`")
-        return sorted(found.partitions)

@@ -133,7 +133,7 @@ class Life:
     def run(self, stopping: threading.Event) -> None:
         """Until it is stopped. Raises what has gone wrong."""
         self._log = RecipientLog(self._settings)
-        self._store = RecipientStore(self._settings.redis.url, self._key_id, self._settings.recipients)
+        self._store = RecipientStore(self._settings.redis, self._key_id, self._settings.recipients)
         try:
             self._begin()
             while not stopping.is_set():

@@ -18,8 +18,8 @@ from alerts.recipients import names
 from alerts.recipients.buckets import KEEP_S, LIVE_S, SLICE, Buckets
 from alerts.recipients.entry import Seen
 from alerts.recipients.names import BUCKETS, I64, U64, Known, place
+from streams import settings
 from streams.records import FailedRecipient
-from streams.settings import Recipients
 
 _EVENT = Struct("<6sIIB")
 _ANSWER = Struct("<IBBBI")
@@ -45,8 +45,14 @@ class Merged(NamedTuple):
 class RecipientStore(Buckets):
     """What keeps them."""
 
-    def __init__(self, url: str, key_id: str, config: Recipients, prefix: str = names.PREFIX) -> None:
-        super().__init__(url, key_id, config, prefix)
+    def __init__(
+        self,
+        redis: settings.Redis,
+        key_id: str,
+        config: settings.Recipients,
+        prefix: str = names.PREFIX,
+    ) -> None:
+        super().__init__(redis, key_id, config, prefix)
         self._most = config.max_tracked
         self._merge = self._redis.register_script(_script("merge.lua"))
         self._sweep = self._redis.register_script(_script("sweep.lua"))

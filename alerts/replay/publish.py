@@ -20,6 +20,7 @@ from alerts.detect import RuleState
 from alerts.replay.opened import ReplayError, opened
 from alerts.settings import Settings
 from streams.errors import MonitorError, Unreachable
+from streams.kafka_access import librdkafka
 from streams.log_reader import Record, read_between, read_log
 from streams.topics import DETECTOR_STATE
 
@@ -89,8 +90,8 @@ def publish(settings: Settings, state: DetectorState) -> int:
     """
     servers = settings.kafka.bootstrap_servers
     try:
-        _refuse_members(servers, settings.alerts.group)
-        producer = Producer({"bootstrap.servers": servers, "acks": "all", "message.max.bytes": 1_000_000})
+        _refuse_members(settings)
+        producer = Producer({**librdkafka(settings), "acks": "all", "message.max.bytes": 1_000_000})
         topic, failed = settings.topic(DETECTOR_STATE), []
         records = snapshot.snapshot(state)
         for record in records:
@@ -105,8 +106,9 @@ def publish(settings: Settings, state: DetectorState) -> int:
     return sum(map(len, records))
 
 
-def _refuse_members(servers: str, group: str) -> None:
-    members = _members(servers, group)
+def _refuse_members(settings: Settings) -> None:
+    group = settings.alerts.group
+    members = _members(settings, group)
     if members:
         raise InUse(
             f"the alerts role runs ({members} in group {group}) and would write over what is learned: "
@@ -114,8 +116,8 @@ def _refuse_members(servers: str, group: str) -> None:
         )
 
 
-def _members(servers: str, group: str) -> int:
-    admin = AdminClient({"bootstrap.servers": servers})  # answers come only while it lives
+def _members(settings: Settings, group: str) -> int:
+    admin = AdminClient(librdkafka(settings))  # answers come only while it lives
     deadline = time.monotonic() + _TIMEOUT_S
     while True:
         try:

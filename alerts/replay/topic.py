@@ -20,7 +20,8 @@ from alerts.replay.capture import Progress
 from alerts.replay.rows import Clocks, Rows
 from streams.batch import Batch, sources_and_stamps
 from streams.errors import MonitorError, Unreachable
-from streams.kafka_codecs import teach
+from streams.kafka_access import kafka_python, librdkafka
+from streams.kafka_trouble import unreachable
 from streams.settings import Settings
 from streams.topics import LARGE_BYTES, OUTCOMES
 
@@ -47,23 +48,21 @@ def reaches(settings: Settings, from_ms: int | None, to_ms: int | None) -> list[
     None is the beginning, or the end as it is now. Raises Unreachable, and MonitorError where a topic is
     missing.
     """
-    teach()
     bound = {s.topic: s.name for s in settings.sources if s.topic}
-    address = settings.kafka.bootstrap_servers
     try:
         consumer = KafkaConsumer(
-            bootstrap_servers=address.split(","),
+            **kafka_python(settings),
             enable_auto_commit=False,
             bootstrap_timeout_ms=_TIMEOUT_MS,
             allow_auto_create_topics=False,
         )
     except OperationError as e:
-        raise Unreachable("Kafka", address, f"connecting: {e}") from None
+        raise unreachable(settings, f"connecting: {e}") from None
     try:
         topics = [settings.topic(OUTCOMES), *sorted(bound)]
         found = [reach for topic in topics for reach in _of(consumer, topic, from_ms, to_ms)]
     except OperationError as e:
-        raise Unreachable("Kafka", address, f"asking for offsets by time: {e}") from None
+        raise unreachable(settings, f"asking for offsets by time: {e}") from None
     finally:
         consumer.close()
     return [reach._replace(source=bound.get(reach.topic, "")) for reach in found]
@@ -137,7 +136,7 @@ def _rows(messages: list[Any], reach: Reach, clocks: Clocks) -> Rows:
 
 def _config(settings: Settings) -> dict[str, Any]:
     return {
-        "bootstrap.servers": settings.kafka.bootstrap_servers,
+        **librdkafka(settings),
         "group.id": f"{settings.ingest.group}-replay",  # never joined: partitions are assigned
         "isolation.level": "read_committed",
         "enable.auto.commit": False,

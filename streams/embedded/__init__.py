@@ -12,6 +12,7 @@ from streams.embedded.errors import (
     PortInUse,
 )
 from streams.embedded.kafka import EmbeddedKafka
+from streams.embedded.secure import Secure
 from streams.embedded.valkey import EmbeddedValkey
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "NotReady",
     "PartMissing",
     "PortInUse",
+    "Secure",
 ]

@@ -14,6 +14,7 @@ from streams.embedded.formatting import format_store
 from streams.embedded.jars import kafka_home, kafka_jars
 from streams.embedded.ports import free_port
 from streams.embedded.process import EmbeddedServer
+from streams.embedded.secure import Secure, secure_settings
 
 KAFKA_VERSION = "4.3.1"
 
@@ -32,7 +33,8 @@ class EmbeddedKafka(EmbeddedServer):
     """A Kafka of our own; see EmbeddedServer for its life cycle.
 
     `settings` are broker settings over ours, and win. Without `data_dir` the data goes to a temporary
-    directory that `close` removes. Ports are chosen once, so that a restart is on the same ones.
+    directory that `close` removes. Ports are chosen once, so that a restart is on the same ones. With
+    `secure` it has listeners that ask who one is, and ACLs.
     """
 
     name = "kafka"
@@ -45,6 +47,7 @@ class EmbeddedKafka(EmbeddedServer):
         controller_port: int | None = None,
         keep_data: bool | None = None,
         settings: Mapping[str, str] | None = None,
+        secure: Secure | None = None,
         version: str = KAFKA_VERSION,
         jvm_options: Sequence[str] = QUICK_JVM,
         cache: Path | None = None,
@@ -55,7 +58,9 @@ class EmbeddedKafka(EmbeddedServer):
         self.port = port or free_port()
         self.controller_port = controller_port or free_port(other_than=self.port)
         self.version = version
-        self._settings = dict(settings or {})
+        self.secure = secure
+        asking = secure_settings(secure, self.port, self.controller_port) if secure else {}
+        self._settings = {**asking, **(settings or {})}
         self._jvm_options = tuple(jvm_options)
         self._cache = cache_dir(cache)
 
@@ -65,7 +70,8 @@ class EmbeddedKafka(EmbeddedServer):
         return f"127.0.0.1:{self.port}"
 
     def _ports(self) -> Sequence[int]:
-        return self.port, self.controller_port
+        more = (self.secure.sasl_port, self.secure.mtls_port) if self.secure else ()
+        return self.port, self.controller_port, *more
 
     def _command(self, store: Path) -> Sequence[str]:
         class_path = os.pathsep.join(map(str, kafka_jars(self._cache, self.version)))

@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 
 from streams import settings as configuration
 from streams.errors import ConfigError
+from streams.rights import Rights
 from streams.settings import Secret, Settings
-from streams.topics import INCIDENT_COMMANDS, OUTCOMES
+from streams.topics import DEAD_LETTERS, INCIDENT_COMMANDS, OUTCOMES
 from streams.trust import networks
 
 
@@ -76,6 +77,12 @@ def every_door(settings: Settings) -> list[Door]:
     """Those of sources, and PagerDuty's."""
     desk = webhook_door(settings)
     return [*doors(settings), *([desk] if desk else [])]
+
+
+def rights(settings: Settings) -> Rights:
+    """What the gateway must be allowed to do at Kafka, no more."""
+    topics = {door.topic: None for door in every_door(settings)}
+    return Rights("gateway", writes=(*topics, settings.topic(DEAD_LETTERS)))
 
 
 def is_wanted(settings: Settings) -> bool:

@@ -12,14 +12,19 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
+from streams.errors import MonitorError
 from streams.http import Readiness
+from streams.kafka_access import librdkafka
+from streams.kafka_trouble import Heard
+from streams.rights import Rights
 from streams.settings import Settings
-from streams.topics import DEAD_LETTERS, LARGE_BYTES
+from streams.topic_facts import TopicFacts
+from streams.topics import LARGE_BYTES
 
 log = logging.getLogger("streams.gateway")
 
@@ -61,9 +66,10 @@ class _Write:
 class Writer:
     """Use from one event loop. `start` and `stop` frame it; `readiness` gets the condition `kafka`."""
 
-    def __init__(self, settings: Settings, readiness: Readiness, topics: Iterable[str]) -> None:
+    def __init__(self, settings: Settings, readiness: Readiness, rights: Rights) -> None:
+        self._settings, self._rights = settings, rights
         self._most = settings.gateway.max_in_flight
-        self._topics = {*topics, settings.topic(DEAD_LETTERS)}
+        self._heard = Heard(settings)
         self._readiness = readiness
         self._told: deque[tuple[_Write, int]] = deque()
         self._up = False
@@ -123,22 +129,22 @@ class Writer:
             self._away(error.str())
 
     def _hear_trouble(self, error: KafkaError) -> None:
+        self._heard.hear(error)
         if error.code() == KafkaError._ALL_BROKERS_DOWN:
-            self._away(error.str())
+            self._away(self._heard.beside(error.str()))
 
     def _look(self) -> None:
-        """Asks Kafka whether it is there, and has the topics."""
+        """Asks Kafka whether it is there, has the topics, and lets us write to them."""
         try:
-            known = self._producer.list_topics(timeout=PROBE_TIMEOUT_S).topics
+            self._producer.list_topics(timeout=PROBE_TIMEOUT_S)
+            TopicFacts(self._settings, (), self._rights).load()
         except KafkaException as e:
-            self._readiness.set(KAFKA, False, e.args[0].str())
+            self._readiness.set(KAFKA, False, self._heard.beside(e.args[0].str()))
             return
-        missing = sorted(t for t in self._topics if t not in known or known[t].error is not None)
-        if missing:
-            why = f"no topic {', '.join(missing)}: run `carrier-health topics --apply`"
-            self._readiness.set(KAFKA, False, why)
+        except MonitorError as e:
+            self._readiness.set(KAFKA, False, str(e))
             return
-        self._up = True
+        self._up, self._heard.advice = True, ""
         self._readiness.set(KAFKA, True)
         log.info("Kafka takes records")
 
@@ -165,7 +171,7 @@ def producer_config(settings: Settings) -> dict[str, Any]:
     """librdkafka settings of the gateway. What times out may still be written: ingest drops repeats."""
     timeout_ms = int(settings.gateway.delivery_timeout_s * 1000)
     return {
-        "bootstrap.servers": settings.kafka.bootstrap_servers,
+        **librdkafka(settings),
         "acks": "all",
         "partitioner": "murmur2_random",
         "delivery.timeout.ms": timeout_ms,

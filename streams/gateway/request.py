@@ -80,7 +80,7 @@ def _has_token(door: Door, request: Request) -> bool:
         given = header[len(_BEARER) :].strip()
     else:
         given = next((value for name, value in form.fields_of(request.query) if name == TOKEN), "")
-    sent = given.encode("utf-8", "surrogateescape")
+    sent = given.encode("utf-8", "surrogatepass")
     return any([hmac.compare_digest(secret, sent) for secret in door.secrets])
 
 

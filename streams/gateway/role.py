@@ -10,7 +10,7 @@ import signal
 from aiohttp import web
 
 from streams.errors import ConfigError
-from streams.gateway.doors import Endpoint, check, every_door
+from streams.gateway.doors import Endpoint, check, every_door, rights
 from streams.gateway.produce import Writer
 from streams.gateway.server import NOBODY, Gateway
 from streams.http import HttpServer, Readiness
@@ -41,7 +41,7 @@ def run_gateway(settings: Settings) -> int:
     metrics = Metrics(Role.GATEWAY, source=[*(d.source for d in found), UNKNOWN], endpoint=endpoints)
     readiness = Readiness("kafka")
     with HttpServer(metrics, readiness, settings.http.host, settings.http.gateway_port):
-        asyncio.run(_serve(settings, metrics, Writer(settings, readiness, {d.topic for d in found})))
+        asyncio.run(_serve(settings, metrics, Writer(settings, readiness, rights(settings))))
     return 0
 
 

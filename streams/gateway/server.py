@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,11 +20,11 @@ from prometheus_client import Counter
 
 from streams.clock import WallClock
 from streams.codes import CodeBook
+from streams.discreet import discreet_logger
 from streams.exposition import Bins
 from streams.gateway import answers, request, signature, webhook
 from streams.gateway.accept import NO_TOPIC_BEFORE, PARAMETERS_HEADER, Taken, take
 from streams.gateway.answers import Reply
-from streams.gateway.discreet import discreet_logger
 from streams.gateway.doors import PROXIES, Door, Endpoint, every_door
 from streams.gateway.produce import Headers, Item, Writer
 from streams.gateway.recent import Recent
@@ -40,26 +40,43 @@ from streams.trust import trust
 
 IDEMPOTENCY_TOKEN = "I-Twilio-Idempotency-Token"
 KEEPALIVE_S = 75.0
-"""Longer than proxies keep their connections; also the most that the head of a request may take."""
+"""Longer than proxies keep their connections; also the most that a head behind the first one may take."""
 NOBODY = "none"
+RequestFactory = Callable[[Any, Any, Any, Any, Any], web.BaseRequest]
 
 
 class Server(web.Server):
-    """aiohttp's low-level server with a limit of connections."""
+    """aiohttp's low-level server with a limit of connections, and of the time to the first head of each."""
 
-    def __init__(self, handler: Any, most: int, **options: Any) -> None:
-        super().__init__(handler, **options)
-        self._most, self._open = most, 0
+    def __init__(self, handler: Any, make: RequestFactory, most: int, head_s: float, **options: Any) -> None:
+        super().__init__(handler, request_factory=self._begun, **options)
+        self._make, self._most, self._head_s = make, most, head_s
+        self._open = 0
+        self._silent: dict[Any, asyncio.TimerHandle] = {}
+        """Connections that have not asked anything yet, and when they are cut off."""
 
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
         super().connection_made(handler, transport)
         self._open += 1
         if self._open > self._most:
             transport.abort()
+        else:
+            loop = asyncio.get_running_loop()
+            self._silent[handler] = loop.call_later(self._head_s, transport.abort)
 
     def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
         super().connection_lost(handler, exc)
         self._open -= 1
+        self._has_spoken(handler)
+
+    def _begun(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
+        self._has_spoken(protocol)
+        return self._make(message, payload, protocol, writer, task)
+
+    def _has_spoken(self, handler: Any) -> None:
+        timer = self._silent.pop(handler, None)
+        if timer is not None:
+            timer.cancel()
 
 
 class Gateway:
@@ -83,8 +100,9 @@ class Gateway:
         """What listens. Call it in the loop that serves."""
         return Server(
             self.handle,
+            self._request,
             settings.gateway.max_connections,
-            request_factory=self._request,
+            self._read_timeout_s,
             access_log=None,
             logger=discreet_logger(),
             auto_decompress=False,

@@ -49,7 +49,7 @@ def is_signed(
     as it was sent; `settings` is SETTINGS_HEADER.
     """
     digest = digest_of(settings)
-    header = given.encode("utf-8", "surrogateescape")
+    header = given.encode("utf-8", "surrogatepass")
     return digest is not None and any(
         hmac.compare_digest(signature(token, url + target, fields, digest).encode(), header)
         for url in both_ports(base)

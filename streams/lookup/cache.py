@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from streams import settings as configuration
 from streams.lookup.answer import Answer, decode, encode
 
 PREFIX = "carrier-health:lookup:"
@@ -35,10 +36,13 @@ class Kept(NamedTuple):
 class Cache:
     """Raises RedisError (or OSError) when Redis does not answer in 2 s; the owner backs off."""
 
-    def __init__(self, url: str, key_id: str, prefix: str = PREFIX) -> None:
+    def __init__(self, redis: configuration.Redis, key_id: str, prefix: str = PREFIX) -> None:
         """`prefix` keeps installations apart."""
         self._redis = Redis.from_url(
-            url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, retry=Retry(NoBackoff(), 0)
+            **redis.options(),
+            socket_timeout=TIMEOUT_S,
+            socket_connect_timeout=TIMEOUT_S,
+            retry=Retry(NoBackoff(), 0),
         )
         self._prefix, self._own = prefix, f"{prefix}{key_id}:"
 

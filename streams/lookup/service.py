@@ -51,7 +51,7 @@ class LookupService:
         self._lookup, self._networks, self._metrics = settings.lookup, networks, metrics
         sampled = min(int(settings.lookup.sample_ratio * 2**64), 2**64)
         self._memory = Memory(settings.lookup.max_cached, sampled)
-        self._redis = (settings.redis.url, hasher.key_id, prefix)
+        self._redis = (settings.redis, hasher.key_id, prefix)
         self._pace = Pace(settings.lookup.requests_per_s)
         self._limit = daily_limit(settings.lookup)
         self._stop = threading.Event()

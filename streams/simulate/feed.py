@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -50,12 +50,15 @@ class Feeder:
         timeout_s: float = 30.0,
         large_bytes: int = 12_000_000,
         clock: Callable[[], float] = time.monotonic,
+        access: Mapping[str, Any] | None = None,
     ) -> None:
+        """`access` is what librdkafka has to know of TLS and SASL."""
         self._address, self._topic, self._timeout_s = bootstrap_servers, topic, timeout_s
         self._partition_of, self._clock = partition_of, clock
         self._commit_every_s = commit_every_s if transactional_id else None
         self._failure: KafkaError | None = None
-        self._producer = Producer(_settings(bootstrap_servers, transactional_id, timeout_s, large_bytes))
+        settings = _settings(bootstrap_servers, transactional_id, timeout_s, large_bytes)
+        self._producer = Producer(settings | dict(access or {}))
         if transactional_id:
             self._guard(lambda: self._producer.init_transactions(timeout_s))
             self._guard(self._producer.begin_transaction)

@@ -18,7 +18,7 @@ from alerts.routes import Routes, paging_route, routes_of
 from alerts.settings import Settings, Team, load
 from alerts.store import RedisStore
 from streams.metrics import Metrics, Role
-from streams.settings import Secret
+from streams.settings import Redis, Secret
 from tests.alerts.incidents import OPENED_S, incident
 from tests.alerts.notify.server import Server, answers, hangs
 
@@ -72,7 +72,9 @@ async def inbox() -> AsyncIterator[Server]:
 
 @asynccontextmanager
 async def running(incidents: Incidents) -> AsyncIterator[Routes]:
-    store = RedisStore("redis://127.0.0.1:1/0", lambda: NOW_MS)  # nobody there: paging goes on without
+    store = RedisStore(
+        Redis(url="redis://127.0.0.1:1/0"), lambda: NOW_MS
+    )  # nobody there: paging goes on without
     failed: list[asyncio.Task[None]] = []
     routes = Routes(incidents.settings, store, Metrics(Role.ALERTS), failed.append)
     routes.station = incidents  # type: ignore[assignment]

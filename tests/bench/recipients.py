@@ -30,6 +30,7 @@ from alerts.recipients.store import RecipientStore
 from streams.embedded import EmbeddedKafka, EmbeddedValkey
 from streams.records import FailedRecipient
 from streams.settings import Recipients
+from streams.settings import Redis as RedisSettings
 from tests.alerts.recipients.plain import T0_S, failure
 
 RECIPIENTS, RECORDS, TURNS = 10_000_000, 1_000_000, 3
@@ -53,7 +54,9 @@ class Memory(NamedTuple):
 
 def memory(valkey: EmbeddedValkey, recipients: int, progress: Progress) -> Memory:
     """Merges them batch by batch. The Valkey must be empty."""
-    store = RecipientStore(valkey.url, "key", Recipients(max_tracked=max(recipients, 1_000) * 2))
+    store = RecipientStore(
+        RedisSettings(url=valkey.url), "key", Recipients(max_tracked=max(recipients, 1_000) * 2)
+    )
     store.clear()
     store.built()
     with Redis.from_url(valkey.url) as redis:

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from streams.embedded import EmbeddedKafka, EmbeddedValkey
+from streams.settings import Settings
+from streams.topic_admin import TopicAdmin
+from tests.integration.secured import PREFIX, Secured
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +23,19 @@ def valkey() -> Iterator[EmbeddedValkey]:
     """Shared by all tests: do not stop or flush it."""
     with EmbeddedValkey() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+    """A broker that asks who one is, with all topics under `PREFIX`: do not stop it."""
+    made = Secured(tmp_path_factory.mktemp("secured"))
+    try:
+        made.start()
+        with TopicAdmin(Settings(kafka=made.plain(PREFIX))) as admin:
+            admin.apply()
+        yield made
+    finally:
+        made.broker.close()
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
+from urllib.error import HTTPError
 from urllib.parse import parse_qsl, urlencode
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 from confluent_kafka import Consumer, TopicPartition
 from twilio.request_validator import RequestValidator
@@ -142,6 +143,16 @@ def events(records: Sequence[Mapping[str, Any]]) -> Post:
 
 def outcomes(body: bytes, **headers: str) -> Post:
     return Post("/v1/own/outcomes", body, {"Authorization": f"Bearer {BEARER}", **headers})
+
+
+def post(gateway: GatewayProcess, post: Post) -> int:
+    """The status that it is answered with."""
+    request = Request(gateway.url + post.target, post.body, dict(post.headers), method="POST")
+    try:
+        with urlopen(request, timeout=30) as answer:
+            return int(answer.status)
+    except HTTPError as refused:
+        return refused.code
 
 
 class Written(NamedTuple):

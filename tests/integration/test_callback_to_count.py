@@ -7,8 +7,6 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
 import msgspec
 import pytest
@@ -20,6 +18,7 @@ from streams.records import Partial, SeriesKey
 from tests.faults.audit import read_all
 from tests.faults.cluster import Role, wait_for
 from tests.integration.gateway import GatewayProcess, Post, callback, events, make_topics
+from tests.integration.gateway import post as send
 
 WITHIN_S = 90.0
 BAD: dict[str, Any] = {"data": {"messageSid": "SM-bad", "to": "+12025550123"}}
@@ -38,12 +37,7 @@ class Way:
         self.settings: Settings = load(config, {})
 
     def post(self, post: Post) -> int:
-        request = Request(self.gateway.url + post.target, post.body, dict(post.headers), method="POST")
-        try:
-            with urlopen(request, timeout=30) as answer:
-                return int(answer.status)
-        except HTTPError as refused:
-            return refused.code
+        return send(self.gateway, post)
 
     def bridge(self, value: bytes) -> None:
         """As somebody's own bridge writes it: the whole array as one record."""

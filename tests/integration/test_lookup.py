@@ -53,7 +53,7 @@ class Twilio:
         async def start() -> None:
             app = web.Application()
             app.router.add_get("/v2/PhoneNumbers/{number}", self._answer)
-            runner = web.AppRunner(app)
+            runner = web.AppRunner(app, access_log=None)
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
@@ -236,7 +236,7 @@ def test_redis_that_comes_back_is_used(topic_prefix: str, twilio: Twilio) -> Non
 
 
 async def test_more_answers_than_fit_are_not_loaded(valkey: EmbeddedValkey, topic_prefix: str) -> None:
-    cache = Cache(valkey.url, "cafe", topic_prefix)
+    cache = Cache(RedisSettings(url=valkey.url), "cafe", topic_prefix)
     for recipient in range(50):
         await cache.put(recipient, Answer("310", "260"), 60)
     await cache._redis.set(f"{topic_prefix}cafe:{99:016x}", b"not an answer", ex=60)

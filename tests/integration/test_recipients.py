@@ -219,7 +219,7 @@ def test_the_list_and_each_advice_are_right_whatever_ends_and_whatever_is_lost(
     kafka: EmbeddedKafka, own_valkey: EmbeddedValkey, topic_prefix: str, tmp_path: Path
 ) -> None:
     site = Site(kafka, own_valkey, topic_prefix)
-    store = RecipientStore(own_valkey.url, KEY_ID, site.settings.recipients)
+    store = RecipientStore(RedisSettings(url=own_valkey.url), KEY_ID, site.settings.recipients)
 
     def is_right() -> bool:
         now_s = int(time.time())

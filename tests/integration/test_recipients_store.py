@@ -20,6 +20,7 @@ from alerts.recipients.store import Lost, RecipientStore
 from streams.embedded import EmbeddedValkey
 from streams.records import FailedRecipient
 from streams.settings import Recipients
+from streams.settings import Redis as RedisSettings
 from tests.alerts.recipients.plain import COUNTS, T0_S, PlainStore, core, failure
 from tests.bench.recipients import memory
 
@@ -41,7 +42,7 @@ def redis(valkey: EmbeddedValkey) -> Iterator[Redis]:
 
 def begun(valkey: EmbeddedValkey, key_id: str = "key", **config: int) -> RecipientStore:
     """A store that is built, with nobody in it."""
-    store = RecipientStore(valkey.url, key_id, Recipients(**config))
+    store = RecipientStore(RedisSettings(url=valkey.url), key_id, Recipients(**config))
     store.clear()
     store.built()
     return store
@@ -106,7 +107,7 @@ def test_it_outlives_its_process_and_is_counted_anew(valkey: EmbeddedValkey) -> 
     four = [failure(PEOPLE[0], T0_S + i, i) for i in range(1, 5)]
     assert store.take(four).entered == [3]
     store.merge([failure(PEOPLE[1], T0_S, 9)])
-    again = RecipientStore(valkey.url, "key", Recipients())
+    again = RecipientStore(RedisSettings(url=valkey.url), "key", Recipients())
     assert again.restore(2, T0_S + 10)
     assert (again.tracked, again.listed, again.sequence) == (2, 1, 2)
     # Deliveries are only looked up for those who are known: it still knows them.
@@ -128,7 +129,7 @@ def test_it_is_noticed_when_redis_has_lost_something(valkey: EmbeddedValkey, red
         store.merge([failure(PEOPLE[0], T0_S, 3)])
         store.merge([failure(PEOPLE[0], T0_S, 3)])
     redis.hset("carrier-health:rcp:state", "sequence", 1)
-    assert not RecipientStore(valkey.url, "key", Recipients()).restore(2, T0_S)
+    assert not RecipientStore(RedisSettings(url=valkey.url), "key", Recipients()).restore(2, T0_S)
 
 
 @pytest.mark.parametrize("other", [{"key_id": "other"}, {"max_in_a_row": 2}])
@@ -137,8 +138,8 @@ def test_what_was_made_of_other_settings_is_made_anew(
 ) -> None:
     begun(valkey)
     key_id = str(other.pop("key_id", "key"))
-    assert not RecipientStore(valkey.url, key_id, Recipients(**other)).restore(0, T0_S)  # type: ignore[arg-type]
-    assert RecipientStore(valkey.url, "key", Recipients()).restore(0, T0_S)
+    assert not RecipientStore(RedisSettings(url=valkey.url), key_id, Recipients(**other)).restore(0, T0_S)  # type: ignore[arg-type]
+    assert RecipientStore(RedisSettings(url=valkey.url), "key", Recipients()).restore(0, T0_S)
 
 
 def test_beyond_the_most_new_recipients_are_refused_and_known_ones_go_on(valkey: EmbeddedValkey) -> None:

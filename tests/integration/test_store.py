@@ -12,6 +12,7 @@ from alerts.desk import Row
 from alerts.notify.budget import WINDOW_MS
 from alerts.records import Page, Severity
 from alerts.store import BACKOFF_CAP_MS, RedisStore
+from streams import settings
 from streams.embedded import EmbeddedValkey
 from streams.errors import Unreachable
 from streams.metrics import Metrics, Role
@@ -31,7 +32,7 @@ class Clock:
 
 def make(url: str, clock: Clock, prefix: str = "", limit: int = 5) -> tuple[RedisStore, Metrics]:
     metrics = Metrics(Role.ALERTS)
-    return RedisStore(url, clock, metrics, prefix, limit), metrics
+    return RedisStore(settings.Redis(url=url), clock, metrics, prefix, limit), metrics
 
 
 @pytest_asyncio.fixture

@@ -107,3 +107,19 @@ def test_a_metric_that_can_not_be_read_fails_the_scrape_not_the_server(readiness
     with HttpServer(metrics, readiness) as server:
         assert get(f"{server.url}/metrics")[0] == 500
         assert get(f"{server.url}/healthz")[0] == 200
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"GET /metrics?token=s3cret\0 HTTP/1.1", b"\x16\x03\x01 s3cret", b"GET /\xff HTTP/1.1", b"A" * 20_000],
+    ids=["a token", "TLS", "bytes", "no end"],
+)
+def test_nonsense_is_refused_and_not_quoted_in_the_log(line: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    with (
+        HttpServer(Metrics(Role.WINDOWS), Readiness()) as server,
+        caplog.at_level("DEBUG"),
+        socket.create_connection(("127.0.0.1", server.port), timeout=10) as wire,
+    ):
+        wire.sendall(line + b"\r\nHost: a\r\n\r\n")
+        assert wire.recv(100).startswith(b"HTTP/1.0 400 ")
+    assert [r.getMessage() for r in caplog.records if r.name != "asyncio"] == []

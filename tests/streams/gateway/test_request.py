@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import pytest
 from aiohttp.http_exceptions import BadHttpMessage
 
+from streams.discreet import discreet_logger
 from streams.gateway import answers
 from streams.gateway.answers import Reply
-from streams.gateway.discreet import discreet_logger
 from streams.gateway.doors import Door, Endpoint
 from streams.gateway.recent import Recent
 from streams.gateway.request import Request, door_of, public_base, record_of, refusal

@@ -176,3 +176,47 @@ def test_no_body_raises(body: bytes) -> None:
 def test_a_link_that_is_none_is_left_out() -> None:
     found = command(event("incident.triggered", {"html_url": "javascript:alert(1)"}))
     assert found.pager_url == ""
+
+
+HOSTILE = st.sampled_from(
+    [
+        *(
+            "<script>alert(1)</script>",
+            "=HYPERLINK(0)",
+            "\0\r\n",
+            "\ud800",
+            "\u202e",
+            "+12025550123",
+            "x" * 100_000,
+        ),
+        *(
+            None,
+            True,
+            -1,
+            10**400,
+            1e308,
+            [],
+            {},
+            ["x"] * 50,
+            {"id": {"id": {}}},
+            "javascript:alert(1)",
+            KEY + "\n",
+        ),
+    ]
+)
+FIELDS = st.sampled_from(["id", "incident_key", "html_url", "resolve_reason", "content", "incident"])
+
+
+@given(
+    st.sampled_from(sorted(webhook.EVENTS)), st.dictionaries(FIELDS, HOSTILE, max_size=3), HOSTILE, HOSTILE
+)
+def test_hostile_values_in_a_signed_event_do_no_harm(
+    kind: str, data: dict[str, Any], who: Any, told: Any
+) -> None:
+    agent = {"id": "P1", "summary": who, "type": "user_reference"}
+    found = command_of(event(kind, data, agent, occurred_at=told), "d", 1)
+    if isinstance(found, Command):
+        written = encode(found)
+        assert len(written) < 20_000 and b"2025550123" not in written
+        assert "\0" not in found.author + found.text and "\n" not in found.author
+        assert found.pager_url == "" or found.pager_url.startswith("https://")

@@ -1,6 +1,7 @@
 """What aiohttp has to say of requests that went wrong, without what they held.
 
-Its own messages quote the line that could not be parsed: a URL with a token, a body with a number.
+Its own messages quote the line that could not be parsed: a URL with a token, a body with a number. And
+whoever sends nonsense would fill the log.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Discreet(logging.Filter):
 
 def discreet_logger() -> logging.Logger:
     """The logger to give to aiohttp's server."""
-    logger = logging.getLogger("streams.gateway.http")
+    logger = logging.getLogger("streams.requests")
     if not any(isinstance(f, Discreet) for f in logger.filters):
         logger.addFilter(Discreet())
     return logger
