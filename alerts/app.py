@@ -18,6 +18,7 @@ from alerts.heartbeat import Heartbeat
 from alerts.inbox import Inbox
 from alerts.pages import Desk, PageData, pages
 from alerts.pages.reviews import Make
+from alerts.recipients.stage import RecipientStage
 from alerts.records import Incident, State, Transition, is_live
 from alerts.review.report import Review
 from alerts.routes import Routes, paging_route
@@ -90,19 +91,20 @@ def run_alerts(settings: Settings) -> None:
     inbox = Inbox(settings, settings.alerts.group, partial(_ended, "taking commands"), metrics)
     station = Station(settings, topic_sender(app, settings), read, pager, between, inbox, newest)
     routes.station = station
-    metrics.pager_info.labels(paging_route(settings)).set(1)
     if settings.status_pages:
         station.on_opened = StatusPages(settings.status_pages, station.attach, _WALL.now_ms).ask
     clock = WallClock(settings.clock)
     station.on_moved = Freezer(settings, station.file, clock.now_ms, _WALL.now_ms).ask
+    recipients = RecipientStage(settings, metrics, readiness)
+    station.on_restored = recipients.start
     seen = Seen(station, readiness, clock, settings)
-    seen.provide(metrics)
     runner = Runner(app, station, readiness, at_once=True)
     metrics.provide_lag(lambda: runner.lag)
 
     async def revoked() -> None:
         await inbox.end()
         await routes.end()
+        await asyncio.to_thread(recipients.stop)
         station.stand_by()
 
     runner.on_revoked = revoked
@@ -140,7 +142,9 @@ def _reviews(settings: Settings, clock: WallClock, alike: bool) -> Make:
 
 
 def watch_ourselves(app: App, settings: Settings, seen: Seen, metrics: Metrics) -> None:
-    """The canary and the heartbeat, as tasks beside everything else."""
+    """What is shown of ourselves; the canary and the heartbeat, as tasks beside everything else."""
+    metrics.pager_info.labels(paging_route(settings)).set(1)
+    seen.provide(metrics)
     alerting, clock = settings.alerting, WallClock(settings.clock)
     topic = settings.topic(OUTCOMES)
 

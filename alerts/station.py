@@ -108,6 +108,8 @@ class Station:
         self._owns = True
         self.on_opened: Callable[[Incident], None] = lambda _: None
         """Told of each incident that has opened and is written; must return at once."""
+        self.on_restored: Callable[[], None] = lambda: None
+        """Told when this instance has become the one that decides; must return at once."""
         self.on_moved: Callable[[Incident, str], None] = lambda _incident, _what: None
         """The same of each transition of the detector."""
 
@@ -139,6 +141,7 @@ class Station:
         if self._inbox is not None:
             self._inbox.begin(self.ask)
         self._show(Decided(incidents=tuple(known.values())))
+        self.on_restored()
 
     async def _last_known(self) -> DetectorState:
         """The state of the last snapshot. What was written of late holds it; that is not read to the
@@ -182,10 +185,10 @@ class Station:
         self._sight = self._sight.after(complete.record.bucket_s, complete.cells)
         decided = self._decide(complete)
         await self._write_changes(decided)
+        self._show(decided)  # before the snapshot, which takes a while: whoever is paged looks at once
         bucket_s = complete.record.bucket_s
         if (bucket_s + BUCKET_S) % SNAPSHOT_EVERY_S == 0:
             await self._snapshot(offset)
-        self._show(decided)
         if not self._settings.pages_somebody and observe.ends_week(bucket_s + BUCKET_S):
             week = observe.words(observe.of_week(self._ledger.incidents.values(), bucket_s + BUCKET_S))
             log.info("nobody is paged; in the last week it would have been %s", week)

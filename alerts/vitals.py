@@ -22,11 +22,12 @@ def canary_lost_after_s(settings: Settings) -> float:
 def unwell(
     settings: Settings, sight: Sight, blind: str | None, waiting: Sequence[str], metrics: Metrics, now_ms: int
 ) -> list[str]:
-    """Every reason not to say that all is well. `waiting`: of the readiness; Redis may be away.
+    """Every reason not to say that all is well. `waiting`: of the readiness; Redis may be away,
+    and the list of recipients with it.
 
     `now_ms` is the clock of the monitor, which runs on event time.
     """
-    reasons = [reason for reason in waiting if not reason.startswith("redis")]
+    reasons = [reason for reason in waiting if not reason.startswith(("redis", "recipients"))]
     if blind is not None:
         reasons.append(blind)
     behind_s = now_ms / 1000 - sight.canary_seen_s

@@ -67,7 +67,7 @@ def boards() -> tuple[Board, ...]:
         ),
         Board(
             HEALTH,
-            "Whether the monitor itself can be trusted: sight, exactness, progress, pages.",
+            "Whether the monitor itself can be trusted: sight, exactness, progress, pages, lists.",
             health.panels,
             (v.source(),),
             "",

@@ -1,4 +1,4 @@
-"""Monitor: whether it sees, counts exactly, keeps up, and gets its pages out."""
+"""Monitor: whether it sees, counts exactly, keeps up, gets its pages out, and knows whom nothing reaches."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from grafana_foundation_sdk.models.dashboard import DynamicConfigValue
 
+from grafana import recipients
 from grafana.look import ANY_IS_BAD, ANY_IS_NOTABLE, CRITICAL, MUST_BE_UP, SEES, UP, WARNING, late
 from grafana.panels import COUNT, PER_SECOND, SECONDS, Query, coloured, lines, now, one, stacked, states
 from grafana.panels import RATIO as SHARE
@@ -26,6 +27,7 @@ def panels() -> Iterator[Any]:
     yield from _flow()
     yield from _progress()
     yield from _paging()
+    yield from recipients.panels()
     yield from _edges()
 
 

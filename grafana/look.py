@@ -69,6 +69,7 @@ def words(meaning: Mapping[str, tuple[str, str]]) -> list[ValueMapping]:
 
 
 SEES = words({"0": ("sees", WELL), "1": ("BLIND", CRITICAL)})
+WHOLE_LIST = words({"0": ("whole", WELL), "1": ("not whole", WARNING)})
 UP = words({"0": ("down", CRITICAL), "1": ("up", WELL)})
 OPEN = words({"0": ("ended", WELL), "1": ("open", CRITICAL)})
 HELD_BACK = words({"0": ("no", WELL), "1": ("silenced", WARNING)})

@@ -36,4 +36,5 @@ def assemble(settings: Settings, metrics: Any) -> Assembly:
     prefix_of = PrefixOf(networks, RegionOf()) if settings.carriers.prefix else None
     tellers = tellers_of(sources.values(), hasher, prefix_of, lookups)
     known = sources | {CANARY: CanarySource.of(canary.CONFIG, networks=networks, hasher=hasher)}
-    return Assembly(Intake(known, hasher, settings.ingest.max_record_bytes, tellers), lookups)
+    most_bytes, track = settings.ingest.max_record_bytes, settings.recipients.track
+    return Assembly(Intake(known, hasher, most_bytes, tellers, track=track), lookups)

@@ -152,7 +152,8 @@ class Ingest:
         )
         offsets = [p.offset(self._settings.ingest.dedupe_horizon_s) for p in self._parts.values()]
         group = self._consumer.consumer_group_metadata()
-        self._transactions.write(written, self._intake.failed, self._intake.dead, offsets, group)
+        whom = self._intake.failed, self._intake.delivered.records()
+        self._transactions.write(written, *whom, self._intake.dead, offsets, group)
         self._count_received()
         self._begin_anew()
         self._pace.keep(self._consumer, self._parts)
@@ -176,9 +177,7 @@ class Ingest:
     def _begin_anew(self) -> None:
         for part in self._parts.values():
             part.begin_anew()
-        self._intake.failed.clear()
-        self._intake.dead.clear()
-        self._intake.forget_kinds()
+        self._intake.begin_anew()
 
     def _count_received(self) -> None:
         for source, n in self._intake.received.items():

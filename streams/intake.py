@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.batch import Batch, DeadLetter, sources_and_stamps
-from streams.failures import Failures
+from streams.deliveries import Deliveries
+from streams.failures import Failures, recipients_of
 from streams.fold import NO_LATENCY, SEND, SIGNAL, Fold, latency_column
-from streams.kinds import CHECKED, CODE, RESULTS, Kinds
+from streams.kinds import CODE, RESULTS, Kinds
 from streams.partition import PartitionIntake
 from streams.privacy import RecipientHasher
 from streams.records import UNKNOWN, FailedRecipient, Malformed, Reading, Reason, Result, SeriesKey
@@ -32,7 +33,7 @@ from streams.source import (
 )
 from streams.split import split
 from streams.teller import Teller
-from streams.work import Where, Work, only_readings, places
+from streams.work import Where, Work, only_readings, or_minus_one, places
 
 I64 = NDArray[np.int64]
 
@@ -52,12 +53,17 @@ class Intake:
         hasher: RecipientHasher,
         max_record_bytes: int,
         tellers: Mapping[str, Teller] | None = None,
+        *,
+        track: bool = True,
     ) -> None:
+        """`track`: whether it is noted to whom something was delivered."""
         self._sources = sources
         self._names = [*sources, ""]  # the last stands for every unknown source
         self._number = {name: i for i, name in enumerate(self._names)}
         self._salt = {name: np.uint64(hash(s.account) & 0xFFFF_FFFF_FFFF_FFFF) for name, s in sources.items()}
-        self._failures = Failures(hasher)
+        self._hasher, self._track = hasher, track
+        self._failures = Failures(hasher.key_id)
+        self.delivered = Deliveries(hasher)
         self._max_bytes = max_record_bytes
         self.fold = Fold()
         self.dead: list[DeadLetter] = []
@@ -76,8 +82,11 @@ class Intake:
         """Series key of each row."""
         return self._kinds.keys
 
-    def forget_kinds(self) -> None:
-        """Bounds memory against ever new labels; only right after the fold was emptied."""
+    def begin_anew(self) -> None:
+        """Once all is written and the fold was emptied; bounds memory against ever new labels."""
+        self.failed.clear()
+        self.delivered.clear()
+        self.dead.clear()
         self._kinds.forget()
 
     def take(self, batch: Batch, partitions: Sequence[PartitionIntake], now_ms: int | I64) -> None:
@@ -161,10 +170,10 @@ class Intake:
     def _times(self, at: Where, readings: list[Reading], batch: Batch, work: Work) -> None:
         sent = [r.sent_time_ms for r in readings]
         if any(sent):
-            work.sent_ms[at] = _or_minus_one(sent)
+            work.sent_ms[at] = or_minus_one(sent)
         provider = [r.provider_time_ms for r in readings]
         if any(provider):
-            work.provider_ms[at] = _or_minus_one(provider)
+            work.provider_ms[at] = or_minus_one(provider)
         silent = work.received_ms[at] < 0
         if silent.any():
             places = np.arange(work.n)[at]
@@ -249,7 +258,7 @@ class Intake:
             latency = latency_column(work.received_ms[counted] - work.sent_ms[counted])
             column = np.where(work.sent_ms[counted] >= 0, latency, NO_LATENCY)
             self.fold.add(work.row[counted], receipt_s[counted], column)
-            self._count_checked(work, counted)
+            self._kinds.count_checked(work.row[counted], work.source[counted], self._names, self.checked)
         canaries = np.flatnonzero(work.live & (work.result == CODE[Result.CANARY]))
         if len(canaries):
             self.fold.add(work.row[canaries], receipt_s[canaries], np.full(len(canaries), SEND))
@@ -258,32 +267,29 @@ class Intake:
             for flags, what in ((work.first_send, SEND), (self._kinds.signals[work.row], SIGNAL)):
                 at = np.flatnonzero(in_flight & flags)
                 self.fold.add(work.row[at], receipt_s[at], np.full(len(at), what))
-        for i in counted[self._kinds.fails[work.row[counted]]].tolist():
+        self._note_failed(work, counted[self._kinds.fails[work.row[counted]]].tolist())
+        if self._track:  # a delivery after a failure of the same message reaches somebody as well
+            reached = np.flatnonzero(
+                work.live
+                & ((work.result == CODE[Result.COUNTED]) | (work.result == CODE[Result.CONFLICT]))
+                & self._kinds.delivers[work.row]
+            )
+            self.delivered.add(work.readings, reached, receipt_s[reached])
+
+    def _note_failed(self, work: Work, failed: list[int]) -> None:
+        recipients = recipients_of(self._hasher, [work.readings[i] for i in failed])
+        for i, known in zip(failed, recipients, strict=True):
             row, receipt_ms = int(work.row[i]), int(work.received_ms[i])
             source, reading = self._sources[self._names[int(work.source[i])]], work.readings[i]
-            recipient = self._failures.add(source.account, self._kinds.keys[row], reading, receipt_ms)
+            recipient = self._failures.add(source.account, self._kinds.keys[row], reading, receipt_ms, known)
             self.fold.add_failed(row, receipt_ms // 1000, recipient, reading.sender, reading.traffic_class)
-
-    def _count_checked(self, work: Work, counted: I64) -> None:
-        if not self._kinds.checks:
-            return
-        checked = self._kinds.checked[work.row[counted]]
-        flat = np.bincount(work.source[counted] * len(CHECKED) + checked)
-        for i in np.flatnonzero(flat).tolist():
-            number, what = divmod(i, len(CHECKED))
-            if what:
-                name = (self._names[number], CHECKED[what].value)
-                self.checked[name] = self.checked.get(name, 0) + int(flat[i])
 
     def _bury(self, batch: Batch, work: Work, partitions: Sequence[PartitionIntake]) -> None:
         for i in np.flatnonzero(work.live & (work.result == CODE[Result.MALFORMED])).tolist():
-            part = partitions[int(batch.partition[i])]
+            part, offset = partitions[int(batch.partition[i])], int(batch.offset[i])
             self.dead.append(
                 DeadLetter(
-                    part.topic,
-                    part.partition,
-                    int(batch.offset[i]),
-                    batch.key(i),
+                    *(part.topic, part.partition, offset, batch.key(i)),
                     (batch.untouched or batch.values)[i],
                     batch.headers[i] or (),
                     work.malformed.get(i, BAD_STATUS),
@@ -291,10 +297,3 @@ class Intake:
                     batch.timestamp_ms[i],
                 )
             )
-
-
-def _or_minus_one(times_ms: list[int | None]) -> I64 | list[int]:
-    try:
-        return np.array(times_ms, np.int64)
-    except TypeError:  # some are unknown
-        return [-1 if t is None else t for t in times_ms]

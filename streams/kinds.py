@@ -16,6 +16,8 @@ from streams.region import Level, RegionOf
 from streams.source import Kind, Source
 from streams.teller import FullLabels, Labels, Teller
 
+I64 = NDArray[np.int64]
+
 MOST = 500_000
 RESULTS = tuple(Result)
 CODE = {result: i for i, result in enumerate(RESULTS)}
@@ -24,11 +26,13 @@ CODE = {result: i for i, result in enumerate(RESULTS)}
 CHECKED = tuple(Checked)
 """What Lookup says beside the record, in the order of the numbers in `checked`."""
 
+_DELIVERED = "delivered"
 _LABELS = attrgetter("status", "code", "carrier", "region")
 
 
 class Kinds:
-    """Numbers every distinct kind; `stage`, `result`, `fails`, `signals`, `checked` go by that number."""
+    """Numbers every distinct kind; `stage`, `result`, `fails`, `delivers`, `signals` and `checked` go by that
+    number."""
 
     def __init__(self, sources: Iterable[str], tellers: Mapping[str, Teller]) -> None:
         """`tellers`: of the sources whose carriers are told by more than their records."""
@@ -40,12 +44,26 @@ class Kinds:
         self.result: NDArray[np.uint8] = np.zeros(1024, np.uint8)
         self.fails: NDArray[np.bool_] = np.zeros(1024, np.bool_)
         self.signals: NDArray[np.bool_] = np.zeros(1024, np.bool_)
+        self.delivers: NDArray[np.bool_] = np.zeros(1024, np.bool_)
         self.checked: NDArray[np.uint8] = np.zeros(1024, np.uint8)
 
     @property
     def checks(self) -> bool:
         """Whether any carrier is compared with Lookup's."""
         return any(teller.looks_up for teller in self._tellers.values())
+
+    def count_checked(
+        self, rows: I64, sources: I64, names: list[str], into: dict[tuple[str, str], int]
+    ) -> None:
+        """Adds what Lookup says beside records of these kinds, by the source's name."""
+        if not self.checks:
+            return
+        flat = np.bincount(sources * len(CHECKED) + self.checked[rows])
+        for i in np.flatnonzero(flat).tolist():
+            number, what = divmod(i, len(CHECKED))
+            if what:
+                name = (names[number], CHECKED[what].value)
+                into[name] = into.get(name, 0) + int(flat[i])
 
     def rows(self, source: Source, readings: Sequence[Reading]) -> list[int]:
         """The number of each reading's kind; regions that no label tells come from the number."""
@@ -95,8 +113,10 @@ class Kinds:
             self.result = np.concatenate([self.result, np.zeros_like(self.result)])
             self.fails = np.concatenate([self.fails, np.zeros_like(self.fails)])
             self.signals = np.concatenate([self.signals, np.zeros_like(self.signals)])
+            self.delivers = np.concatenate([self.delivers, np.zeros_like(self.delivers)])
             self.checked = np.concatenate([self.checked, np.zeros_like(self.checked)])
         self.stage[row], self.result[row] = kind.stage, CODE[kind.result]
         self.fails[row], self.signals[row] = kind.failed, kind.signals
+        self.delivers[row] = kind.key.outcome_class == _DELIVERED
         self.checked[row] = CHECKED.index(kind.checked)
         return row

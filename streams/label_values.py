@@ -27,6 +27,13 @@ class Sent(StrEnum):
     IN_DOUBT = "in_doubt"
 
 
+class Ignored(StrEnum):
+    """Why a record says nothing about a recipient: the label `reason` of `recipients_ignored_total`."""
+
+    MALFORMED = "malformed"
+    OTHER_KEY = "other_key"
+
+
 class Heard(StrEnum):
     """What became of a command of people: the label `result` of `incident_commands_total`."""
 

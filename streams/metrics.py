@@ -29,7 +29,17 @@ from streams.exposition import (
     wide_gauge,
     wide_histogram,
 )
-from streams.label_values import BLIND_OF_ALERTS, Answer, Asked, Beat, Blind, CarrierCheck, Heard, Sent
+from streams.label_values import (
+    BLIND_OF_ALERTS,
+    Answer,
+    Asked,
+    Beat,
+    Blind,
+    CarrierCheck,
+    Heard,
+    Sent,
+)
+from streams.metrics_recipients import RecipientMetrics
 from streams.records import LATENCY_BOUNDS_S, Result
 
 DISTRIBUTION = "carrier-health-monitor"
@@ -58,7 +68,7 @@ RULED_WINDOW = (*PAIR, "window", "rule")
 OPENED_AS = ("rule", "scope", *PAIR)
 
 
-class Metrics:
+class Metrics(RecipientMetrics):
     """Everything one role exports. Raises AttributeError for a metric of another role."""
 
     # What providers post
@@ -274,8 +284,10 @@ class Metrics:
         return small.removesuffix(b"# EOF\n") + tables + b"# EOF\n", OPENMETRICS
 
 
-METRICS: tuple[Metric[Any], ...] = tuple(m for m in vars(Metrics).values() if isinstance(m, Metric))
-"""The list itself, in the order of the class body."""
+METRICS: tuple[Metric[Any], ...] = tuple(
+    m for part in Metrics.__mro__ for m in vars(part).values() if isinstance(m, Metric)
+)
+"""The list itself, in the order of the class bodies."""
 
 
 def version() -> str:

@@ -257,6 +257,21 @@ class FailedRecipient(msgspec.Struct, frozen=True):
     received_ms: int
     key_id: str = ""
     """Which key hashed the recipient; '' in records that are older than key ids."""
+    traffic_class: str | None = None
+    v: int = VERSION
+
+
+class DeliveredRecipients(msgspec.Struct, frozen=True, omit_defaults=True):
+    """To whom something was delivered, in one flush of one ingest, or whom to forget."""
+
+    key_id: str
+    """Which key hashed the recipients."""
+    recipients: str
+    """Base64 of little-endian 64-bit keyed hashes."""
+    received_s: str
+    """Base64 of little-endian 32-bit receipt times, epoch seconds, one each."""
+    forget: bool = False
+    """People asked to erase these recipients: what failed up to then is to be forgotten."""
     v: int = VERSION
 
 

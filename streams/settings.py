@@ -22,6 +22,8 @@ from streams.settings_file import ENV_PREFIX as ENV_PREFIX
 from streams.settings_file import Secret as Secret
 from streams.settings_file import Section as Section
 from streams.settings_file import decode_secret, overlay_env, read_secret_files, read_toml
+from streams.settings_recipients import Recipients as Recipients
+from streams.settings_recipients import check_recipients
 
 _PASSWORD = re.compile(r"://[^/]*@")
 
@@ -195,6 +197,7 @@ class Settings(Section, frozen=True):
     privacy: Privacy = Privacy()
     carriers: Carriers = Carriers()
     lookup: Lookup = Lookup()
+    recipients: Recipients = Recipients()
     sources: tuple[Source, ...] = ()
     code_tables: tuple[CodeTable, ...] = ()
     rules: tuple[Rule, ...] = DEFAULT_RULES
@@ -287,6 +290,7 @@ def check(settings: Settings) -> None:
             raise ConfigError(f"{section}.{key} = {value}: must be {least} to {most}")
     check_carriers(settings.carriers)
     check_lookup(settings.lookup)
+    check_recipients(settings.recipients)
 
 
 def _refuse_twice(section: str, key: str, values: list[str]) -> None:

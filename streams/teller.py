@@ -86,7 +86,7 @@ class Teller:
         self, labels: list[Labels], numbers: Sequence[str], known: Mapping[int, str]
     ) -> dict[int, str]:
         """Lookup's answers by place; notes the places of which there is none yet."""
-        hashes = list(map(self._hasher, numbers))
+        hashes = self._hasher.many(numbers).tolist()
         found = list(map(known.get, hashes))
         if None in found:
             self._missed = [

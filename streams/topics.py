@@ -27,7 +27,8 @@ def _delete(days: int) -> tuple[str, int]:
 OUTCOMES, PARTIALS, WINDOWS = "outcomes", "partials", "windows"
 DETECTOR_STATE, INCIDENTS, INCIDENT_EVENTS = "detector-state", "incidents", "incident-events"
 INCIDENT_COMMANDS, SILENCES = "incident-commands", "silences"
-FAILED_RECIPIENTS, RETRY_ADVICE, DEAD_LETTERS = "failed-recipients", "retry-advice", "dead-letters"
+FAILED_RECIPIENTS, DELIVERED_RECIPIENTS = "failed-recipients", "delivered-recipients"
+RETRY_ADVICE, DEAD_LETTERS = "retry-advice", "dead-letters"
 
 LARGE_BYTES = 12 * 1024 * 1024
 """Record limit of the two topics that carry what users send: a 10 MB value must reach the dead letters."""
@@ -72,6 +73,14 @@ TOPICS = (
     ),
     Topic(SILENCES, 1, "compact", None, "silence id", "matchers, author, reason, end", "alerts"),
     Topic(FAILED_RECIPIENTS, 12, *_delete(8), "recipient hash", "failed outcomes by hash", "ingest"),
+    Topic(
+        DELIVERED_RECIPIENTS,
+        12,
+        *_delete(8),
+        "-",
+        "to whom was delivered, by hash, a block a flush; whom to forget",
+        "ingest, CLI",
+    ),
     Topic(RETRY_ADVICE, 12, *_delete(7), "message id", "advice per failed message", "alerts"),
     Topic(
         DEAD_LETTERS,

@@ -1,4 +1,4 @@
-"""One Kafka transaction a flush: the partial, what failed, the dead letters and the offsets.
+"""One Kafka transaction a flush: the partial, whom it failed and whom it reached, dead letters, offsets.
 
 All of it becomes visible, or none of it.
 """
@@ -15,9 +15,9 @@ from confluent_kafka import KafkaException, Producer, TopicPartition
 from streams.batch import DeadLetter, Headers
 from streams.errors import Fenced, Unreachable
 from streams.fold import split
-from streams.records import Cells, FailedRecipient, Partial, Range, encode
+from streams.records import Cells, DeliveredRecipients, FailedRecipient, Partial, Range, encode
 from streams.settings import Settings
-from streams.topics import DEAD_LETTERS, FAILED_RECIPIENTS, LARGE_BYTES, PARTIALS
+from streams.topics import DEAD_LETTERS, DELIVERED_RECIPIENTS, FAILED_RECIPIENTS, LARGE_BYTES, PARTIALS
 
 MOST_PARTIAL_BYTES = 900_000
 TRANSACTION_TIMEOUT_MS = 10_000
@@ -31,6 +31,7 @@ class Transactions:
     def __init__(self, settings: Settings) -> None:
         self._partials = settings.topic(PARTIALS)
         self._failed = settings.topic(FAILED_RECIPIENTS)
+        self._delivered = settings.topic(DELIVERED_RECIPIENTS)
         self._dead = settings.topic(DEAD_LETTERS)
         self._address = settings.kafka.bootstrap_servers
         self._producer = Producer(
@@ -54,6 +55,7 @@ class Transactions:
         self,
         partials: Sequence[Partial],
         failed: Sequence[FailedRecipient],
+        delivered: Sequence[DeliveredRecipients],
         dead: Sequence[DeadLetter],
         offsets: list[TopicPartition],
         group: Any,
@@ -65,6 +67,8 @@ class Transactions:
             self._produce(self._partials, None, encode(partial))
         for one in failed:
             self._produce(self._failed, one.recipient.encode(), encode(one))
+        for block in delivered:
+            self._produce(self._delivered, None, encode(block))
         for letter in dead:
             self._produce(self._dead, letter.key, letter.value, _headers(letter))
         self._retried(

@@ -48,6 +48,14 @@ class Work:
             self.readings[i] = reading
 
 
+def or_minus_one(times_ms: list[int | None]) -> NDArray[np.int64] | list[int]:
+    """A column of times, -1 where one is unknown."""
+    try:
+        return np.array(times_ms, np.int64)
+    except TypeError:  # some are unknown
+        return [-1 if t is None else t for t in times_ms]
+
+
 def only_readings(
     readings: list[Any], indices: Sequence[int], malformed: dict[int, Malformed]
 ) -> list[int] | None:

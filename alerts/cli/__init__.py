@@ -21,6 +21,7 @@ COMMANDS = {
     "topics": ("alerts.cli.topics", "What topics should exist, what does, the difference."),
     "doctor": ("alerts.cli.doctor", "Checks configuration, Kafka, Redis, the pager, the clock."),
     "incidents": ("alerts.cli.incidents", "The incident desk: list, acknowledge, note, silence, judge."),
+    "recipients": ("alerts.cli.recipients", "Whom messages do not reach: list, check, erase."),
     "dead-letters": ("alerts.cli.dead_letters", "What could not be read, and another try."),
     "codes": ("alerts.cli.codes", "Searches and explains the code tables."),
     "decode": ("alerts.cli.decode", "Reads provider records, prints normalised outcomes."),

@@ -72,8 +72,9 @@ def demo(
     reason when that takes more than 6 minutes of traffic.
     """
     from alerts.demo.events import Teller
-    from alerts.demo.play import Options, play
+    from alerts.demo.play import play
     from alerts.demo.recording import Recording
+    from alerts.demo.traffic import Options
     from streams.embedded import EmbeddedError
     from streams.simulate import scenario as scenarios
 

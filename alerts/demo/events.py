@@ -27,6 +27,8 @@ Every event has `event` and `at_ms` (epoch milliseconds on the demonstration's c
   begins to answer 503, true when it takes pages again)
 - `role`: `role`, `action` (`started`, `ended`, `refused`, `killed`), `exit_code`, `again_in_s`,
   `last_line` of its log when it ended by itself
+- `recipients`: at the end of `--once`: `listed` by `recipients export`, `missing` and `surplus` beside those
+  that the ledger of the truth knows: numbers that are dead
 - `done`: `ok`, `reason`, `records`, `incidents`, `unlabelled`, `triggers`, `resolves`, `wall_s`
 
 Fields that do not apply are null.
@@ -166,6 +168,12 @@ def _role(e: Event) -> str:
     return f"role     {e['role']} {e['action']}"
 
 
+def _recipients(e: Event) -> str:
+    same = not e["missing"] and not e["surplus"]
+    told = "as the truth says" if same else f"{e['missing']} are missing, {e['surplus']} are too many"
+    return f"LIST     {e['listed']} recipients that messages do not reach: {told}"
+
+
 def _done(e: Event) -> str:
     counts = (
         f"records {e['records']:,}, incidents {e['incidents']} ({e['unlabelled']} not as labelled), "
@@ -184,5 +192,6 @@ _WORDS: dict[str, Callable[[Event], str]] = {
     "page": _page,
     "fault": _fault,
     "role": _role,
+    "recipients": _recipients,
     "done": _done,
 }

@@ -7,36 +7,24 @@ simulator -> outcomes -> ingest -> windows -> alerts -> receiver
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-import msgspec
-
 from alerts.demo.configuration import DemoClock, clock_of
 from alerts.demo.events import Teller
 from alerts.demo.faults import AFTER_ONSET_S, FAULTS, PAGER_DOWN, PAGER_DOWN_S, PAGER_DOWN_STATUS
+from alerts.demo.hygiene import compared
 from alerts.demo.past import Past
 from alerts.demo.proof import Proof
-from alerts.demo.recording import Recording
 from alerts.demo.stage import Stage, wall_ms
 from alerts.demo.story import Story
+from alerts.demo.traffic import Options, Traffic
 from alerts.demo.watch import FlagWatch, IncidentWatch, PageWatch, ReadyWatch
 from alerts.supervise import ROLES, Note, What
 from streams.errors import MonitorError
 from streams.simulate import scenario as scenarios
-from streams.simulate.feed import Feeder, Pacer, Progress, Sink, feed
-from streams.simulate.parts import Scenario
-from streams.simulate.traffic import new_ledger, records
-from streams.topics import OUTCOMES
 
-ONCE_S = 360
-"""`--once` gives up after so many seconds of traffic."""
-CALM_S = 365 * 86_400
-"""Traffic goes on for so long, calm after the last incident, when nobody says how long."""
-SCALED_S = 12 * 3600
-"""A scaled run that nobody ends reaches now after so long: its clock must not run into the future."""
 START_SLACK_S = 60.0
 """Wall time that starting may take, and still event time ends at now."""
 READY_CAP_S = 60.0
@@ -45,25 +33,6 @@ PATIENCE_S = 8.0
 TICK_S = 0.05
 LOOK_EVERY_S = 0.5
 RATE_EVERY_S = 10.0
-
-
-class Options(NamedTuple):
-    """What the command was asked for. `for_s` is seconds of traffic."""
-
-    scenario: Scenario
-    seed: int
-    speed: float = 1.0
-    for_s: float | None = None
-    once: bool = False
-    fault: str | None = None
-    recording: Recording | None = None
-
-    @property
-    def span_s(self) -> float:
-        """Seconds of traffic after which it ends at the latest."""
-        if self.once:
-            return min(ONCE_S, self.for_s or ONCE_S)
-        return self.for_s or (CALM_S if self.speed == 1 else SCALED_S)
 
 
 class Outcome(NamedTuple):
@@ -156,9 +125,17 @@ class Play:
             traffic.stop()
             if self._options.recording is not None:
                 self._options.recording.end(self._story.proof.incidents.values())
+            if self._options.once and outcome.ok:
+                outcome = self._compare_lists(traffic, outcome)
             wall_s = time.monotonic() - self._began_s
             self._story.done(*outcome, records=traffic.progress.records, wall_s=wall_s)
         return outcome
+
+    def _compare_lists(self, traffic: Traffic, outcome: Outcome) -> Outcome:
+        lists = compared(self._stage.settings, traffic.ledger)
+        missing, surplus = len(lists.true - lists.exported), len(lists.exported - lists.true)
+        self._story.say("recipients", listed=len(lists.exported), missing=missing, surplus=surplus)
+        return outcome if lists.agree else Outcome(False, "the list of recipients is not what it should be")
 
     def _watch(self, traffic: Traffic, start_ms: int) -> Outcome:
         end_ms = start_ms + int(self._options.span_s * 1000)
@@ -246,50 +223,3 @@ class Rate:
         per_s = (written - self._records) / passed_s
         self._at_s, self._records = wall_s, written
         return per_s
-
-
-class Traffic:
-    """The simulator, writing to the real topic in a thread of its own, as its clock runs."""
-
-    def __init__(self, options: Options, clock: DemoClock, stage: Stage, start_ms: int) -> None:
-        # Beyond the span, so that the stream never ends before the story does.
-        duration_s = int(options.span_s) + 60
-        self._scenario = msgspec.structs.replace(options.scenario, duration_s=duration_s)
-        self._seed, self._start_ms, self._recording = options.seed, start_ms, options.recording
-        self._ledger = new_ledger(self._scenario, start_ms, options.seed)
-        self._pacer = Pacer(clock.now_ms, options.speed)
-        self._kafka, self._topic = stage.addresses.kafka, stage.settings.topic(OUTCOMES)
-        self._go = True
-        self._failure: Exception | None = None
-        self._thread = threading.Thread(target=self._write, name="traffic", daemon=True)
-        self.labels = self._ledger.incidents
-        self.progress = Progress(0, start_ms)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._go = False
-        if self._thread.is_alive():
-            self._thread.join(5.0)
-
-    def check(self) -> None:
-        """Raises what has ended the traffic."""
-        if self._failure is not None:
-            raise self._failure
-
-    def _write(self) -> None:
-        try:
-            emissions = records(self._scenario, self._seed, self._start_ms, self._ledger)
-            feeder: Sink = Feeder(self._kafka, self._topic)
-            if self._recording is not None:
-                feeder = self._recording.beside(feeder)
-            feed(emissions, feeder, self._pacer, self._note, 0.2, keep_going=lambda: self._go)
-        except Exception as e:
-            self._failure = e
-
-    def _note(self, progress: Progress) -> None:
-        self.progress = progress
-        # Only the labels are asked for here: a run without end must not grow.
-        self._ledger.counts.clear()
-        self._ledger.failed.clear()

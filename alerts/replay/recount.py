@@ -127,17 +127,17 @@ class Recount:
             for results in part.tally.values():
                 self.results.update(results)
             part.begin_anew()
-        self._intake.failed.clear()
-        self._intake.dead.clear()
+        self._intake.begin_anew()
         self._intake.received.clear()
         self._intake.checked.clear()
-        self._intake.forget_kinds()
 
 
 def _alone(settings: Settings) -> Settings:
-    """Without Lookup, which would be asked and paid again; and with a key, as hashes are only compared."""
+    """Without Lookup, which would be asked and paid again, and without the list of recipients, which no
+    incident depends on; and with a key, as hashes are only compared."""
     privacy = settings.privacy
     if not privacy.recipient_key:
         privacy = msgspec.structs.replace(privacy, recipient_key=DEMO_KEY)
     lookup = msgspec.structs.replace(settings.lookup, enabled=False)
-    return msgspec.structs.replace(settings, privacy=privacy, lookup=lookup)
+    recipients = msgspec.structs.replace(settings.recipients, track=False)
+    return msgspec.structs.replace(settings, privacy=privacy, lookup=lookup, recipients=recipients)

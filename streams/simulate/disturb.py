@@ -57,7 +57,8 @@ class Disturber:
 
     def _conflicts(self, finals: np.ndarray, chosen: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """A delivered final after one that failed, for the same message."""
-        rows = finals[chosen & np.isin(finals["verdict"], self._failures)]
+        dead = np.isin(finals["recipient"], self._network.dead)
+        rows = finals[chosen & ~dead & np.isin(finals["verdict"], self._failures)]
         rows["verdict"] = self._delivered[rows["leaf"]]
         rows["kind"] = _CODE[Kind.CONFLICT]
         return _moved(rows, rng.integers(5_000, 60_000, len(rows)))

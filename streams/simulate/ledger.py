@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from streams.simulate.runs import Runs
 from streams.simulate.truth import GARBAGE, SMPP, UNKNOWN, Kind, Label, Truth
 
 BUCKET_MS = 10_000
@@ -79,18 +80,37 @@ class Ledger:
         """(series, start of its 10 s bucket of receipt time) -> counted finals, late ones left out."""
         self.failed: defaultdict[tuple[str, str, str], set[int]] = defaultdict(set)
         """(carrier, region, outcome class) -> recipients of counted failed finals."""
+        self.runs = Runs()
+        self.newest_s = 0
+        """Receipt time of the newest record."""
 
     def note(self, truth: Truth) -> str:
         """Writes one record down and returns its result, in the words of the contract."""
         result = fate(truth)
         source = UNKNOWN if truth.kind is Kind.UNKNOWN_SOURCE else truth.leaf.source
         self.results[source, result] += 1
+        self.newest_s = max(self.newest_s, truth.received_ms // 1000)
+        if result in ("counted", "late", "conflict") and not _bare(truth):
+            self._note_run(truth, result)
         if result == "counted":
             series = series_of(truth)
             self.counts[series, truth.received_ms // BUCKET_MS * 10] += 1
             if series.outcome_class != "delivered" and not _bare(truth):
                 self.failed[series[1:4]].add(truth.recipient)
         return result
+
+    def _note_run(self, truth: Truth, result: str) -> None:
+        """A second final counts only when it says that the message has arrived after all."""
+        outcome_class, at_s = series_of(truth).outcome_class, truth.received_ms // 1000
+        if outcome_class == "delivered":
+            self.runs.reach(truth.recipient, at_s)
+        elif outcome_class == "absent_subscriber" and result != "conflict":
+            self.runs.fail(truth.recipient, truth.message_id, at_s)
+
+    @property
+    def listed(self) -> list[str]:
+        """Numbers that must be on the list of recipients after the newest record, E.164, sorted."""
+        return [f"+{number}" for number in sorted(self.runs.listed(self.newest_s))]
 
     @property
     def records(self) -> int:
@@ -117,6 +137,7 @@ class Ledger:
                 "incidents": self.incidents,
                 "results": [[*key, n] for key, n in sorted(self.results.items())],
                 "counts": [[*series, bucket_s, n] for (series, bucket_s), n in sorted(self.counts.items())],
+                "listed": self.listed,
                 "failed": [[*key, sorted(numbers)] for key, numbers in sorted(self.failed.items())],
             }
         )

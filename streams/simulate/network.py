@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from streams.simulate import numbers
-from streams.simulate.outcomes import Outcomes
+from streams.simulate.outcomes import ABSENT, INDEX, Outcomes
 from streams.simulate.parts import Feed, Region, Scenario, covers, touches
 from streams.simulate.truth import Leaf
 
@@ -60,6 +60,10 @@ class Network:
         regions = {r.id: i for i, r in enumerate(scenario.regions)}
         self._region = np.array([regions[leaf.region] for leaf in self.leaves])
         self._offset_s = np.array([r.utc_offset_h * 3600 for r in scenario.regions])[self._region]
+        dead = [numbers.numbers_of(r.id)[-1] for r in scenario.regions if scenario.disturbances.dead]
+        self.dead = np.array(dead, dtype=np.int64)
+        """The dead number of each region, where there are any."""
+        self._absent = np.array([INDEX[ABSENT[leaf.profile]] for leaf in self.leaves])
         self._handsets = Handsets(scenario.regions, seed)
         self._outcomes = Outcomes(scenario, self.leaves)
         scopes = [[self._in_scope(i, leaf) for leaf in self.leaves] for i in range(len(scenario.incidents))]
@@ -97,8 +101,18 @@ class Network:
         rows["as_text"] = rng.random(len(leaf)) < self.text_share[leaf]
         rows["sender"] = _SENDERS_FROM + (self.feed[leaf] * 10 + rng.integers(0, self._senders[leaf])) % 100
         rows["recipient"] = self._handsets.pick(self._region[leaf], failed, rng)
-        self._time(rows, failed, rng)
+        self._time(rows, self._to_dead_numbers(rows, failed, second), rng)
         return rows
+
+    def _to_dead_numbers(self, rows: np.ndarray, failed: np.ndarray, second: int) -> np.ndarray:
+        """Sends some to dead numbers, where all fails; returns which rows failed."""
+        if not len(self.dead):
+            return failed
+        chosen = self.rng(4, second).random(len(rows)) < self.scenario.disturbances.dead
+        rows["recipient"][chosen] = self.dead[self._region[rows["leaf"][chosen]]]
+        dead = np.isin(rows["recipient"], self.dead)
+        rows["verdict"][dead] = self._absent[rows["leaf"][dead]]
+        return np.asarray(failed | dead)
 
     def _time(self, rows: np.ndarray, failed: np.ndarray, rng: np.random.Generator) -> None:
         d = self.scenario.delays

@@ -12,6 +12,9 @@ from streams.simulate.truth import TWILIO, Leaf, Verdict
 
 Mix = tuple[tuple[Verdict, float], ...]
 
+ABSENT = {"twilio": Verdict("undelivered", "30003"), "twilio-smpp": Verdict("undelivered", "001")}
+"""What becomes of messages to a dead number, by profile."""
+
 FAILURES: Mapping[str, Mix] = {
     "twilio": (
         (Verdict("undelivered", "30003"), 0.42),

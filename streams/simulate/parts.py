@@ -71,6 +71,8 @@ class Disturbances(Part, frozen=True):
     disorder_s: float = 2.0
     sent_after_final: float = 0.0
     own_side: float = 0.0
+    dead: float = 0.0
+    """To numbers that are dead, one a region: whatever is sent to them fails as absent."""
     undetermined: float = 0.0
     """Finals that end in the status unknown, where the format has a word for it."""
     inbound: float = 0.0

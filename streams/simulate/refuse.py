@@ -65,7 +65,7 @@ def _of_network(s: Scenario) -> Iterable[str]:
 
 def _of_disturbances(s: Scenario) -> Iterable[str]:
     shares = ("duplicates", "conflicts", "late", "disorder", "sent_after_final", "own_side", "undetermined")
-    for key in (*shares, "inbound", "garbage"):
+    for key in (*shares, "dead", "inbound", "garbage"):
         value = getattr(s.disturbances, key)
         if not 0 <= value <= 0.5:
             yield f"disturbances.{key} = {value}: a share within 0 and 0.5"

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import product
 from typing import NamedTuple
 
-from streams.label_values import Answer, Asked, Beat, Blind, CarrierCheck, Heard, Sent
+from streams.label_values import Answer, Asked, Beat, Blind, CarrierCheck, Heard, Ignored, Sent
 from streams.metrics import METRICS, REQUEST_BOUNDS_S, WINDOW_LABELS
 from streams.records import LATENCY_BOUNDS_S, Result
 
@@ -162,6 +162,20 @@ def decided() -> Iterator[Series]:
         yield Series(f"pager_{name}", ("pagerduty",), always(value))
 
 
+def listed() -> Iterator[Series]:
+    """Whom nothing reaches; one sender's list goes bad as the spike ends."""
+    yield Series("recipients_listed", (), lambda at: 400 + growing(0.01)(at))
+    yield Series("recipients_entered_total", (), growing(0.01))
+    yield Series("recipients_tracked", (), always(52_000))
+    yield Series("recipients_pruned_total", (), growing(0.1))
+    yield Series("recipients_refused_total", (), always(0))
+    for reason in Ignored:
+        yield Series("recipients_ignored_total", (reason,), always(0))
+    yield Series("recipients_lag_records", (), always(3))
+    yield Series("recipients_rebuilding", (), always(0))
+    yield Series("recipients_growing_campaigns", (), lambda at: float(at >= RESOLVED_S))
+
+
 def _at(*moments_s: int) -> Value:
     return lambda at: sum(at >= moment for moment in moments_s)
 
@@ -210,7 +224,7 @@ def edges() -> Iterator[Series]:
 
 
 def everything() -> list[Series]:
-    return [*outcomes(), *decided(), *flow(), *edges()]
+    return [*outcomes(), *decided(), *listed(), *flow(), *edges()]
 
 
 def openmetrics() -> str:

@@ -112,6 +112,7 @@ VALUES: list[tuple[str, str, str, dict[str, str], float, float]] = [
     (MONITOR, "Canary came back", "A", {}, 25, 25),
     (MONITOR, "Watermark lag", "A", {"partition": "1"}, 2, 2),
     (MONITOR, "Redis", "A", {}, 1, 1),
+    (MONITOR, "Recipients on the list", "A", {}, 400 + 30, 400 + 45),
 ]
 
 

@@ -123,6 +123,8 @@ def test_the_labelled_incident_opens_pages_and_resolves_once(started: list[Demo]
     assert trigger["onset_ms"] == begin["onset_ms"] < opened["detected_ms"] < trigger["page_ms"]
     (done,) = demo.of("done")
     assert (done["ok"], done["triggers"], done["resolves"], done["unlabelled"]) == (True, 1, 1, 0)
+    (hygiene,) = demo.of("recipients")
+    assert hygiene["listed"] > 0 and (hygiene["missing"], hygiene["surplus"]) == (0, 0)
     (first,) = demo.of("started")
     assert not Path(first["directory"]).exists()
     assert nothing_is_left(first)

@@ -21,8 +21,8 @@ import pytest_asyncio
 
 from alerts.demo.configuration import clock_of
 from alerts.demo.past import Past
-from alerts.demo.play import Options, Traffic
 from alerts.demo.stage import Stage, wall_ms
+from alerts.demo.traffic import Options, Traffic
 from alerts.demo.watch import is_ready
 from alerts.notify.alertmanager import ALERT_NAME
 from alerts.supervise import ROLES, Supervisor

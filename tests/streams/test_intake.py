@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from streams import settings
 from streams.batch import Batch
 from streams.dedupe import SeenIds
+from streams.deliveries import unpacked
 from streams.intake import Intake
 from streams.partition import PartitionIntake
 from streams.privacy import DEMO_KEY, RecipientHasher
@@ -316,6 +317,42 @@ def test_nothing_that_leaves_holds_a_number() -> None:
     assert "4155550" not in said
 
 
+#  message   a           b        c          d       e: no number   a again   f
+#  status    delivered   failed   failed     sent    delivered      (same)    delivered
+#                                 then delivered
+
+
+def test_whoever_was_reached_is_noted_once_as_a_hash_with_the_time() -> None:
+    b = Bench().read(
+        record("a", at_s=9, to="+14155550100"),
+        record("b", BAD_ONE, to="+14155550101"),
+        record("c", BAD_ONE, to="+14155550102", at_s=8),
+        record("c", to="+14155550102", at_s=5),
+        record("d", SENT, to="+14155550103"),
+        record("e"),
+        record("a", to="+14155550100"),
+    )
+    b.read(record("f", to="12345", at_s=2))
+    [block] = b.intake.delivered.records()
+    hashes, seconds = unpacked(block)
+    hasher = RecipientHasher(DEMO_KEY)
+    assert block.key_id == hasher.key_id and not block.forget
+    assert dict(zip(hashes.tolist(), (NOW_MS // 1000 - seconds).tolist(), strict=True)) == {
+        hasher("+14155550100"): 9,
+        hasher("+14155550102"): 5,
+        hasher("12345"): 2,
+    }
+    b.intake.begin_anew()
+    assert b.intake.delivered.records() == []
+
+
+def test_nobody_is_noted_as_reached_where_recipients_are_not_tracked() -> None:
+    b = Bench()
+    b.intake = Intake(SOURCES, RecipientHasher(DEMO_KEY), MOST_BYTES, track=False)
+    b.read(record("a", to="+14155550100"), record("b", BAD_ONE, to="+14155550101"))
+    assert b.intake.delivered.records() == [] and len(b.intake.failed) == 1
+
+
 def test_latency_is_receipt_less_send_where_the_send_is_known() -> None:
     b = Bench().read(
         record("a", sent_time_ms=NOW_MS - 4_000), record("b"), record("c", sent_time_ms=NOW_MS + 5)
@@ -406,6 +443,12 @@ def test_how_batches_are_cut_changes_nothing(records: list[Record], cuts: list[i
     letters = [sorted((d.partition, d.offset, d.malformed) for d in b.intake.dead) for b in (cut, whole)]
     assert letters[0] == letters[1]
     assert Counter(cut.intake.failed) == Counter(whole.intake.failed)
+    reached = [
+        Counter(zip(*(a.tolist() for a in unpacked(r)), strict=True))
+        for b in (cut, whole)
+        for r in b.intake.delivered.records()
+    ]
+    assert len(reached) in (0, 2) and reached[:1] == reached[1:]
     tables = [b.intake.fold.cells(b.intake.keys) for b in (cut, whole)]
     assert sums(tables[0]) == sums(tables[1]) and everything(tables[0]) == everything(tables[1])
 

@@ -89,6 +89,7 @@ def test_trap_21_nothing_that_ingest_hands_on_holds_a_number(written: list[tuple
     intake = taken(written)
     partial = Partial("w", NOW_MS, {"outcomes": 1}, cells=intake.fold.cells(intake.keys))
     said = [encode(partial).decode(), *(encode(f).decode() for f in intake.failed)]
+    said += [encode(d).decode() for d in intake.delivered.records()]
     said += [f"{d.malformed.reason} {d.malformed.detail}" for d in intake.dead]
     assert [text for text in said if DIGITS in digits(text)] == []
 

@@ -18,10 +18,10 @@ from alerts.demo import events, past
 from alerts.demo.configuration import Addresses, DemoClock, clock_of, configuration, without_ours
 from alerts.demo.events import Event, Teller
 from alerts.demo.faults import FAULTS
-from alerts.demo.play import Options
 from alerts.demo.proof import Proof
 from alerts.demo.receiver import Entry
 from alerts.demo.story import Story
+from alerts.demo.traffic import Options
 from alerts.demo.watch import Flag, changes, flags_in
 from alerts.records import Decision, Incident, Severity, State
 from alerts.settings import Settings, check_pager, load
@@ -282,6 +282,7 @@ def tell_everything(story: Story) -> None:
         pages_token="t",
         directory="d",
     )
+    story.say("recipients", listed=3, missing=0, surplus=0)
     for ok in (True, False):
         story.done(ok, "why", 1000, 60.0)
 

@@ -97,7 +97,7 @@ class Live:
                 await self._log(encode(partial))
             for part in self.parts:
                 part.begin_anew()
-            self.intake.forget_kinds()
+            self.intake.begin_anew()
 
     async def _log(self, value: bytes) -> None:
         self._partials += 1

@@ -1,0 +1,1 @@
+"""List hygiene: recipients that are absent time and again, by keyed hash."""
