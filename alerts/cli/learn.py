@@ -69,7 +69,7 @@ def learn(
 def _looked_through(
     settings: Settings, folded: bool, inputs: tuple[Path | str, ...], span: Span
 ) -> tuple[list[str], Replay]:
-    """What was seen, and what has learned of it: counts by blocks, records as the live path learns of them."""
+    """What was seen, and what has learned of it: counts by blocks, records as the live path does."""
     policy = Policy.of(settings)
     if not folded:
         (run,), recount = replayed(Task(settings, inputs, False, span, None), [policy])
