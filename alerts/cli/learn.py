@@ -8,16 +8,17 @@ from pathlib import Path
 import click
 import numpy as np
 
-from alerts.cli.backtest import failure, shown, span
+from alerts.cli.backtest import TOPIC, InputType, Task, failure, replayed, shown, span
 from alerts.cli.roles import config_option
 from alerts.decide import DetectorState
 from alerts.policy import Policy
 from alerts.replay import told
-from alerts.replay.folded import buckets
+from alerts.replay.folded import Span, buckets
 from alerts.replay.history import History
 from alerts.replay.lay import Reader
 from alerts.replay.publish import at_rest, publish
-from alerts.settings import load
+from alerts.replay.run import Replay
+from alerts.settings import Settings, load
 from streams.errors import ConfigError, MonitorError
 
 LITTLE_S = 7 * 86_400
@@ -29,33 +30,29 @@ LITTLE_S = 7 * 86_400
 @click.option("--to", "to_time", metavar="T", help="Leave out buckets that begin then or later.")
 @click.option("--dry-run", is_flag=True, help="Say what would be learned, write nothing.")
 @config_option
-@click.argument(
-    "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
-)
+@click.argument("inputs", nargs=-1, required=True, type=InputType(), metavar="INPUT...")
 def learn(
     folded: bool,
     from_time: str | None,
     to_time: str | None,
     dry_run: bool,
     config: Path | None,
-    files: tuple[Path, ...],
+    inputs: tuple[Path | str, ...],
 ) -> None:
     """Learn from history what is normal, before going live.
 
-    FILES are those of `carrier-health replay --folded`. Two weeks are good, four tell weekends from
-    weekdays. Incidents in them are recognised and not learned. What is learned goes to the topic
-    detector-state, where the alerts role finds it at its next start; it must not run meanwhile.
+    INPUT is what `carrier-health replay` takes: `topic`, files of records or, with --folded, of counts.
+    Two weeks are good, four tell weekends from weekdays. Incidents in it are recognised and not learned.
+    What is learned goes to the topic detector-state, where the alerts role finds it at its next start;
+    it must not run meanwhile.
     """
-    if not folded:
-        raise click.UsageError("only counts can be learned from in this version: give --folded")
+    if folded and TOPIC in inputs:
+        raise click.UsageError("counts are in files: --folded and topic do not go together")
     try:
         settings = load(config)
-        reader = Reader(settings.sources, settings.code_tables)
-        run = History(Policy.of(settings), settings.rules, reader)
-        for bucket in shown(buckets(files, span(from_time, to_time))):
-            run.take(bucket)
+        lines, run = _looked_through(settings, folded, inputs, span(from_time, to_time))
         state = at_rest(run.state)
-        for line in (*told.looked_lines(run), *_left_out(run), *_learned(state)):
+        for line in (*lines, *_learned(state)):
             click.echo(line)
         if run.begun_s is None:
             raise failure("there is nothing to learn from", 1)
@@ -67,6 +64,20 @@ def learn(
         raise failure(str(e), 2) from None
     except MonitorError as e:
         raise failure(str(e), 1) from None
+
+
+def _looked_through(
+    settings: Settings, folded: bool, inputs: tuple[Path | str, ...], span: Span
+) -> tuple[list[str], Replay]:
+    """What was seen, and what has learned of it: counts by blocks, records as the live path does."""
+    policy = Policy.of(settings)
+    if not folded:
+        (run,), recount = replayed(Task(settings, inputs, False, span, None), [policy])
+        return [*told.counted_lines(recount), *told.summary_lines(run)], run
+    history = History(policy, settings.rules, Reader(settings.sources, settings.code_tables))
+    for bucket in shown(buckets([Path(i) for i in inputs], span)):
+        history.take(bucket)
+    return [*told.looked_lines(history), *_left_out(history)], history
 
 
 def _left_out(run: History) -> Iterator[str]:

@@ -105,10 +105,11 @@ def test_while_the_alerts_role_runs_nothing_is_written(config: Path, history: Pa
     assert stored(config) is None
 
 
-def test_records_can_not_be_learned_from_yet(config: Path, history: Path) -> None:
-    result = CliRunner().invoke(cli, ["learn", "--config", str(config), str(history)])
-    assert result.exit_code == 2
-    assert "--folded" in result.output
+def test_counts_are_no_records(config: Path, history: Path) -> None:
+    for arguments, said in ((["topic", "--folded"], "do not go together"), ([str(history)], "[[sources]]")):
+        result = CliRunner().invoke(cli, ["learn", "--config", str(config), *arguments])
+        assert result.exit_code == 2
+        assert said in result.output
 
 
 def test_what_is_written_is_a_snapshot_of_this_version(config: Path, history: Path) -> None:

@@ -38,8 +38,8 @@ def config(tmp_path: Path, kafka: EmbeddedKafka, topic_prefix: str) -> Path:
     return path
 
 
-def replay(config: Path, *arguments: object) -> Result:
-    result = CliRunner().invoke(cli, ["replay", "--config", str(config), *map(str, arguments)])
+def replay(config: Path, *arguments: object, command: str = "replay") -> Result:
+    result = CliRunner().invoke(cli, [command, "--config", str(config), *map(str, arguments)])
     assert result.exit_code == 0, result.output
     return result
 
@@ -66,3 +66,8 @@ def test_a_time_range_of_the_topic_is_replayed_as_a_file_of_it_is(config: Path, 
     assert read < len(emissions) * 0.8, "only as far as the time range goes"
     assert not middle.stdout
     assert "too few verdicts" in replay(config, path, "--advise").stdout
+
+    learned = [replay(config, source, "--dry-run", command="learn").stdout for source in ("topic", path)]
+    assert learned[0] == learned[1]
+    assert "\n1 incidents\n" in learned[0]
+    assert "rule twilio_30003: " in learned[0], "and how much was looked at"
