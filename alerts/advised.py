@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 from aiokafka.errors import KafkaError
 
-from alerts.advice.records import Advice, decoder
+from alerts.advice.records import Advice, decoder, series_of
 from alerts.advice.tally import Retries, tallied
 from alerts.records import Incident
 from alerts.review.evidence import first_onset_s
@@ -16,7 +16,6 @@ from alerts.review.series import Gathering, Span
 from alerts.settings import Settings
 from streams.errors import MonitorError
 from streams.log_reader import read_some
-from streams.records import FailedRecipient, SeriesKey
 from streams.topics import RETRY_ADVICE
 
 log = logging.getLogger(__name__)
@@ -54,11 +53,6 @@ async def retries(settings: Settings, gathering: Gathering, incident: Incident, 
         return None
     in_time = (a for a in read.advices if from_s <= a.failed_ms // 1000 < span.to_s)
     return tallied((a for a in in_time if gathering.is_own_failure(series_of(a))), whole=read.whole)
-
-
-def series_of(one: FailedRecipient | Advice) -> SeriesKey:
-    """What a failed message was counted under."""
-    return SeriesKey(one.source, one.carrier, one.region, one.outcome_class, one.code)
 
 
 def _advice(value: bytes) -> Advice | None:

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import msgspec
 from aiokafka.errors import KafkaError
 
-from alerts.advised import retries, series_of
+from alerts.advice.records import series_of
+from alerts.advised import retries
 from alerts.measure import scope_of
 from alerts.policy import Policy
 from alerts.records import Incident
@@ -21,13 +22,12 @@ from alerts.review.report import Known, Review, mixes, review
 from alerts.review.series import Gathering
 from alerts.settings import Settings
 from streams.errors import MonitorError
-from streams.journal import Assembler
-from streams.log_reader import read_since, read_some
+from streams.log_reader import read_buckets, read_since, read_some
 from streams.metrics import version
 from streams.networks import networks_of
 from streams.records import BUCKET_S, FailedRecipient
-from streams.rules import RuleBook
-from streams.topics import FAILED_RECIPIENTS, INCIDENT_EVENTS, WINDOWS
+from streams.rules import RuleBook, named
+from streams.topics import FAILED_RECIPIENTS, INCIDENT_EVENTS
 
 log = logging.getLogger(__name__)
 
@@ -47,18 +47,13 @@ async def gathered(
     """The buckets around an incident up to `until_s`, as far as the journal holds them. Raises MonitorError
     where its rule is configured no more, Unreachable without Kafka."""
     span = needed(incident, until_s)
-    rule = next((r for r in settings.rules if r.name == incident.rule), None)
+    rule = named(settings.rules, incident.rule)
     if rule is None:
         raise MonitorError(f"rule '{incident.rule}' is not configured any more: its buckets can not be read")
     book = RuleBook.of(settings.rules, settings.sources, settings.code_tables)
-    gathering, assembler = Gathering(rule, scope_of(incident), book, leaf_step_s(span)), Assembler()
-    async with aclosing(read_since(settings, WINDOWS, span.from_s * 1000)) as records:
-        async for offset, _, value in records:
-            complete = assembler.feed(offset, value)
-            if complete is None or complete.record.bucket_s < span.from_s:
-                continue
-            if complete.record.bucket_s >= span.to_s:
-                break
+    gathering = Gathering(rule, scope_of(incident), book, leaf_step_s(span))
+    async with aclosing(read_buckets(settings, span.from_s, span.to_s)) as buckets:
+        async for complete in buckets:
             gathering.take(complete)
             tell(len(gathering.seen), span.buckets)
     return gathering

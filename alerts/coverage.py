@@ -18,15 +18,16 @@ Look = Callable[[], Outstanding]
 def provide(metrics: Metrics, now: Look, flagged: Callable[[], Container[Leaf]], most: int) -> None:
     """Shows what `now` gives at each scrape: of one metric at most `most` series, `flagged` pairs first."""
 
-    def capped() -> Outstanding:
-        return now().capped(max(1, most // len(AGES_S)), flagged())
+    def capped(rows: Callable[[Outstanding], Rows]) -> Callable[[], Rows]:
+        return lambda: rows(now().capped(max(1, most // len(AGES_S)), flagged()))
 
-    metrics.receipts_missing_by_age.provide(lambda: missing(capped()))
-    metrics.receipt_coverage_ratio.provide(lambda: _where_known(capped(), capped().coverage))
-    metrics.receipt_coverage_usual_ratio.provide(lambda: _where_known(capped(), capped().usual_coverage))
-    metrics.receipt_coverage_messages.provide(lambda: _all(capped(), capped().due))
-    metrics.receipts_expected.provide(lambda: expected(capped()))
-    metrics.receipts_given_up_total.provide(lambda: _all(capped(), capped().given_up))
+    metrics.receipts_missing_by_age.provide(capped(missing))
+    metrics.receipt_coverage_ratio.provide(capped(lambda state: _where_known(state, state.coverage)))
+    usual = capped(lambda state: _where_known(state, state.usual_coverage))
+    metrics.receipt_coverage_usual_ratio.provide(usual)
+    metrics.receipt_coverage_messages.provide(capped(lambda state: _all(state, state.due)))
+    metrics.receipts_expected.provide(capped(expected))
+    metrics.receipts_given_up_total.provide(capped(lambda state: _all(state, state.given_up)))
 
 
 def missing(state: Outstanding) -> Rows:

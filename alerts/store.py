@@ -10,7 +10,6 @@ import itertools
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, TypeVar, cast
-from urllib.parse import urlsplit
 
 import msgspec
 from redis.asyncio import Redis
@@ -61,7 +60,7 @@ class RedisStore:
         prefix: str = PREFIX,
         limit: int = LIMIT,
     ) -> None:
-        self.address = _address(redis.url)
+        self.address = redis.address
         self._clock_ms, self._metrics, self._prefix = clock_ms, metrics, prefix
         self._redis = Redis.from_url(
             **redis.options(),
@@ -173,9 +172,3 @@ class RouteBudget(NamedTuple):
 
     async def take(self, now_ms: int) -> int:
         return await self.store.take(now_ms, self.route, self.limit)
-
-
-def _address(url: str) -> str:
-    """Where it is, without user and password."""
-    parts = urlsplit(url)
-    return f"{parts.hostname}:{parts.port or 6379}" if parts.hostname else parts.path

@@ -12,13 +12,14 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 from aiokafka.errors import KafkaError
 from redis.exceptions import RedisError
 
+from alerts.advice.records import series_of
 from alerts.causes import Verified
 from alerts.measure import scope_of
 from alerts.records import Decision, Incident, Severity
@@ -34,8 +35,8 @@ from streams.lookup.cache import PREFIX, Cache
 from streams.lookup.client import TwilioLookup
 from streams.networks import networks_of
 from streams.privacy import canonical
-from streams.records import BUCKET_S, FailedRecipient, Malformed, SeriesKey
-from streams.rules import RuleBook
+from streams.records import BUCKET_S, FailedRecipient, Malformed
+from streams.rules import RuleBook, named
 from streams.source import Source
 from streams.topics import FAILED_RECIPIENTS, OUTCOMES
 
@@ -116,40 +117,42 @@ class Verifier:
         return verified(kinds, now_ms)
 
     async def _look_up(
-        self, failed: Iterable[FailedRecipient], numbers: Mapping[str, str], kinds: list[Kind]
+        self, failed: Sequence[FailedRecipient], numbers: Mapping[str, str], kinds: list[Kind]
     ) -> None:
         """Adds to `kinds` as answers come. Raises Stopped, RedisError."""
         pace = Pace(self._settings.lookup.requests_per_s)
-        async with TwilioLookup(self._settings.lookup) as client:
-            for one in failed:
-                number = numbers.get(one.message_id)
-                if number is not None:
-                    answer = await self._answer(one, number, client, pace)
-                    kinds.append(kind_of(answer, one.carrier, self._networks))
+        caches = {key: Cache(self._settings.redis, key, self._prefix) for key in {o.key_id for o in failed}}
+        try:
+            async with TwilioLookup(self._settings.lookup) as client:
+                for one in failed:
+                    number = numbers.get(one.message_id)
+                    if number is not None:
+                        answer = await self._answer(caches[one.key_id], one, number, client, pace)
+                        kinds.append(kind_of(answer, one.carrier, self._networks))
+        finally:
+            for cache in caches.values():
+                await cache.close()
 
     async def _answer(
-        self, one: FailedRecipient, number: str, client: TwilioLookup, pace: Pace
+        self, cache: Cache, one: FailedRecipient, number: str, client: TwilioLookup, pace: Pace
     ) -> Answer | None:
-        cache, recipient = Cache(self._settings.redis, one.key_id, self._prefix), int(one.recipient, 16)
-        try:
-            kept = await cache.get(recipient)
-            if kept is not None:
-                self._count(Asked.CACHED)
-                return kept.answer
-            await self._pay(cache)
-            await asyncio.sleep(pace.reserve(time.monotonic()))
-            reply = await client.ask(number)
-            self._count(reply.asked)
-            if reply.asked in (Asked.RATE_LIMITED, Asked.ERROR):
-                raise Stopped(f"Lookup: {reply.why}")
-            if reply.answer is None:
-                raise Stopped("Lookup refuses: check lookup.account_sid and lookup.auth_token")
-            lookup, told = self._settings.lookup, reply.asked is Asked.OK
-            ttl_s = (lookup.cache_ttl_days if told else lookup.negative_ttl_days) * _DAY_S
-            await cache.put(recipient, reply.answer, ttl_s)
-            return reply.answer
-        finally:
-            await cache.close()
+        recipient = int(one.recipient, 16)
+        kept = await cache.get(recipient)
+        if kept is not None:
+            self._count(Asked.CACHED)
+            return kept.answer
+        await self._pay(cache)
+        await asyncio.sleep(pace.reserve(time.monotonic()))
+        reply = await client.ask(number)
+        self._count(reply.asked)
+        if reply.asked in (Asked.RATE_LIMITED, Asked.ERROR):
+            raise Stopped(f"Lookup: {reply.why}")
+        if reply.answer is None:
+            raise Stopped("Lookup refuses: check lookup.account_sid and lookup.auth_token")
+        lookup, told = self._settings.lookup, reply.asked is Asked.OK
+        ttl_s = (lookup.cache_ttl_days if told else lookup.negative_ttl_days) * _DAY_S
+        await cache.put(recipient, reply.answer, ttl_s)
+        return reply.answer
 
     async def _pay(self, cache: Cache) -> None:
         """Raises Stopped once either budget of the day is used up."""
@@ -167,7 +170,7 @@ async def sampled(settings: Settings, incident: Incident) -> list[FailedRecipien
     """The newest failed messages of an incident, one of each recipient, `verification.sample` at most.
 
     Raises MonitorError, KafkaError."""
-    rule = next((r for r in settings.rules if r.name == incident.rule), None)
+    rule = named(settings.rules, incident.rule)
     if rule is None:
         return []
     book, scope = RuleBook.of(settings.rules, settings.sources, settings.code_tables), scope_of(incident)
@@ -178,8 +181,7 @@ async def sampled(settings: Settings, incident: Incident) -> list[FailedRecipien
             one = msgspec.json.decode(value, type=FailedRecipient)
         except msgspec.MsgspecError:
             continue
-        key = SeriesKey(one.source, one.carrier, one.region, one.outcome_class, one.code)
-        own = scope.covers(one.carrier, one.region) and book.failing(rule, key)
+        own = scope.covers(one.carrier, one.region) and book.failing(rule, series_of(one))
         if own and incident.onset_ms <= one.received_ms < until_ms:
             newest[one.recipient] = one
     ranked = sorted(newest.values(), key=lambda one: (-one.received_ms, one.recipient))

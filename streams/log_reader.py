@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -14,6 +14,7 @@ from streams.journal import Assembler, Complete
 from streams.kafka_access import aiokafka
 from streams.kafka_trouble import unreachable
 from streams.settings import Settings
+from streams.topics import WINDOWS
 
 _FIRST_REACH = 500
 _LAST = 10
@@ -81,6 +82,19 @@ async def read_since(settings: Settings, topic: str, at_ms: int) -> AsyncGenerat
                 yield record.offset, record.key, record.value
 
 
+async def read_buckets(settings: Settings, from_s: int, to_s: int) -> AsyncGenerator[Complete, None]:
+    """The closed buckets that begin in [from_s, to_s), in order, as far as the journal holds them."""
+    assembler = Assembler()
+    async with aclosing(read_since(settings, WINDOWS, from_s * 1000)) as records:
+        async for offset, _, value in records:
+            complete = assembler.feed(offset, value)
+            if complete is None or complete.record.bucket_s < from_s:
+                continue
+            if complete.record.bucket_s >= to_s:
+                return
+            yield complete
+
+
 async def read_some(settings: Settings, topic: str, at_ms: int, most: int) -> AsyncIterator[bytes]:
     """As `read_since`, of a topic with any number of partitions: values, at most `most` of each partition."""
     async with _consumer(settings) as consumer:
@@ -122,7 +136,7 @@ async def _offsets_at(
     at_ms: int,
     beyond: Mapping[TopicPartition, int],
 ) -> dict[TopicPartition, int]:
-    """As `_offset_at`, of several partitions at once."""
+    """Offsets of the first records given to Kafka at or after `at_ms`; `beyond` where there is none."""
     found = await consumer.offsets_for_times(dict.fromkeys(partitions, max(at_ms, 0)))
     return {tp: int(found[tp].offset if found.get(tp) else beyond[tp]) for tp in partitions}
 
@@ -201,9 +215,8 @@ def _newest(records: list[Record]) -> dict[bytes, bytes]:
 
 
 async def _offset_at(consumer: AIOKafkaConsumer, tp: TopicPartition, at_ms: int, beyond: int) -> int:
-    """Offset of the first record given to Kafka at or after `at_ms`; `beyond` where there is none."""
-    found = (await consumer.offsets_for_times({tp: max(at_ms, 0)}))[tp]
-    return int(beyond if found is None else found.offset)
+    """As `_offsets_at`, of one partition."""
+    return (await _offsets_at(consumer, [tp], at_ms, {tp: beyond}))[tp]
 
 
 async def _newest_ms(consumer: AIOKafkaConsumer, tp: TopicPartition, end: int) -> int:

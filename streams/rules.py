@@ -6,7 +6,7 @@ different providers. A source whose table extends a profile is looked at like on
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from streams.codes import family
@@ -15,6 +15,11 @@ from streams.settings import CodeTable, Rule, Source
 from streams.source import profile_of
 
 _NONE: frozenset[str] = frozenset()
+
+
+def named(rules: Iterable[Rule], name: str) -> Rule | None:
+    """None where no rule of that name is configured any more."""
+    return next((rule for rule in rules if rule.name == name), None)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,12 @@ class Redis(Section, frozen=True):
     certificate_file: str = ""
     key_file: str = ""
 
+    @property
+    def address(self) -> str:
+        """Where it is, without user and password."""
+        parts = urlsplit(self.url)
+        return f"{parts.hostname}:{parts.port or 6379}" if parts.hostname else parts.path
+
     def options(self) -> dict[str, Any]:
         """What `Redis.from_url` takes."""
         given = {

@@ -12,12 +12,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from alerts.advice.held import Held
-from alerts.advice.records import Advice
+from alerts.advice.records import Advice, series_of
 from alerts.advice.rules import Facts, Policy, decide, not_before_ms
 from alerts.recipients.entry import Seen
 from streams.label_values import Advised
 from streams.privacy import shown_sender
-from streams.records import TIME_CRITICAL, FailedRecipient, SeriesKey, encode
+from streams.records import TIME_CRITICAL, FailedRecipient, encode
 
 PermanenceOf = Callable[[str, str], str]
 """(source, code) to `permanent`, `temporary` or `unknown`."""
@@ -46,9 +46,8 @@ class Adviser:
     def advise(self, row: FailedRecipient, seen: Seen, held: Held) -> Advice:
         """The advice about one message. Pure."""
         policy, failed_ms = self._policy, seen.first_s * 1000
-        key = SeriesKey(row.source, row.carrier, row.region, row.outcome_class, row.code)
         sender = shown_sender(row.sender or "")
-        incident = held.by(key, sender, failed_ms)
+        incident = held.by(series_of(row), sender, failed_ms)
         facts = Facts(
             row.outcome_class,
             self._permanence(row.source, row.code),

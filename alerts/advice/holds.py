@@ -20,7 +20,7 @@ from streams.errors import Unreachable
 from streams.kafka_access import aiokafka
 from streams.kafka_trouble import unreachable
 from streams.records import BUCKET_S, encode
-from streams.rules import RuleBook
+from streams.rules import RuleBook, named
 from streams.topics import RETRY_ADVICE
 
 log = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ def told(incident: Incident, book: RuleBook) -> Hold | Release:
     spell = incident.spells[-1]
     if spell.until_ms:
         return Release(incident.key, spell.from_ms, spell.until_ms)
-    rule = next((r for r in book.rules if r.name == incident.rule), None)
+    rule = named(book.rules, incident.rule)
     sources = book.sources_of(rule) if rule else ()
     codes, classes = (rule.codes, rule.classes) if rule else ((), ())
     return Hold(incident.key, incident.rule, *spell.where, sources, codes, classes, spell.from_ms)

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from streams.label_values import Advised
+from streams.records import FailedRecipient, SeriesKey
 
 ADVICE_VERSION = 1
 
@@ -98,3 +99,8 @@ decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
 def schema() -> dict[str, Any]:
     """JSON Schema of the topic's values."""
     return msgspec.json.schema(Record)
+
+
+def series_of(one: FailedRecipient | Advice) -> SeriesKey:
+    """What a failed message was counted under."""
+    return SeriesKey(one.source, one.carrier, one.region, one.outcome_class, one.code)

@@ -20,10 +20,8 @@ from alerts.progress import Progress
 from alerts.settings import Settings, load
 from alerts.validity import Ends, Expired, Gathering, Latencies, Limit, Suggestion, Why
 from streams.clock import WallClock
-from streams.journal import Assembler
-from streams.log_reader import read_since
+from streams.log_reader import read_buckets
 from streams.records import BUCKET_S, encode
-from streams.topics import WINDOWS
 
 UNHURRIED = ("bulk", "marketing", "promotional")
 
@@ -96,15 +94,10 @@ def validity(
 
 async def _gathered(settings: Settings, from_s: int, to_s: int) -> Gathering:
     """Raises Unreachable without Kafka."""
-    found, assembler, progress = Gathering(), Assembler(), Progress(quiet=not sys.stderr.isatty())
+    found, progress = Gathering(), Progress(quiet=not sys.stderr.isatty())
     progress.begin("reading buckets")
-    async with aclosing(read_since(settings, WINDOWS, from_s * 1000)) as records:
-        async for offset, _, value in records:
-            complete = assembler.feed(offset, value)
-            if complete is None or complete.record.bucket_s < from_s:
-                continue
-            if complete.record.bucket_s >= to_s:
-                break
+    async with aclosing(read_buckets(settings, from_s, to_s)) as buckets:
+        async for complete in buckets:
             found.take(complete.cells)
             progress.update((complete.record.bucket_s - from_s) // BUCKET_S, (to_s - from_s) // BUCKET_S)
     progress.finish()

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 from confluent_kafka import Producer
@@ -44,8 +43,7 @@ def opened(settings: Settings) -> Iterator[Buckets]:
             )
         yield buckets
     except (RedisError, OSError) as e:
-        parts = urlsplit(settings.redis.url)
-        raise Unreachable("Redis", f"{parts.hostname}:{parts.port or 6379}", str(e)) from None
+        raise Unreachable("Redis", settings.redis.address, str(e)) from None
     finally:
         buckets.close()
 
