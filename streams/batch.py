@@ -65,11 +65,17 @@ def sources_and_stamps(batch: Batch) -> tuple[list[str], I64]:
 
 def _header_columns(headers: Sequence[Headers | None]) -> tuple[list[bytes], list[bytes]]:
     """The values of `source` and `received_ms`, b'' where one is missing."""
-    try:  # as the gateway writes them: these two, in this order
-        if {h[0][0] for h in headers} == {"source"} and {h[1][0] for h in headers} == {"received_ms"}:  # type: ignore[index]
-            return [h[0][1] or b"" for h in headers], [h[1][1] or b"" for h in headers]  # type: ignore[index]
-    except (TypeError, IndexError):
+    sources, stamps = list[bytes](), list[bytes]()
+    try:  # as the gateway writes them, these two in this order: touched once, half the time of two passes
+        for (first, source), (second, stamp) in headers:  # type: ignore[misc]
+            if first != "source" or second != "received_ms":
+                break
+            sources.append(source or b"")
+            stamps.append(stamp or b"")
+    except (TypeError, ValueError):  # no headers, or another number of them
         pass
+    if len(stamps) == len(headers):
+        return sources, stamps
     pairs = [_search_headers(h) for h in headers]
     return [source for source, _ in pairs], [stamp for _, stamp in pairs]
 
