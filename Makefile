@@ -1,6 +1,6 @@
 # Needs git, make, Python 3.11+ and the network. Everything else is fetched into .tools and .venv.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-faults check soak bench bench-detection bench-peers dashboards lint format lock sbom audit \
+.PHONY: help install demo test test-faults check soak bench bench-detection bench-peers bench-profile dashboards lint format lock sbom audit \
 	clean
 
 ARGS ?=
@@ -35,6 +35,7 @@ endif
 
 # Programs that are run apart from .venv: what they bring is not in the lock file of the tests.
 tool = $(pip_index); $(UV) tool run --quiet --from
+SAMPLER := 'py-spy==0.4.3' py-spy
 
 help: ## This text.
 	@echo "make TARGET [ARGS=\"...\"]"
@@ -64,6 +65,10 @@ bench-detection: $(STAMP) ## False alarms, delay, scopes against the bars. ARGS=
 
 bench-peers: $(STAMP) ## The same job by Flink, Kafka Streams and others, in one run. Takes most of an hour.
 	@$(pip_index); $(BIN)/python -m tests.bench.peers $(ARGS)
+
+bench-profile: $(STAMP) | $(filter .tools/%,$(UV)) ## Where ingest's time goes, as a tree of samples. ARGS: records.
+	@$(tool) $(SAMPLER) --version >/dev/null && $(BIN)/python -m tests.bench.flame \
+		"$(UV) tool run --quiet --offline --from $(SAMPLER)" $(ARGS)
 
 dashboards: $(STAMP) ## Writes grafana/dashboards/*.json anew from the code in grafana/.
 	@$(BIN)/python -W ignore::DeprecationWarning -m grafana

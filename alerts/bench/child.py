@@ -56,6 +56,10 @@ class Child:
         self._usage: resource.struct_rusage | None = None
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def age_s(self) -> float:
         return time.monotonic() - self._started
 
