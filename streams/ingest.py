@@ -22,6 +22,7 @@ from streams.clock import WallClock
 from streams.consumer import Timestamps, consumer_config
 from streams.dedupe import SeenIds
 from streams.errors import Fenced, MonitorError
+from streams.overdue import within
 from streams.pace import Pace
 from streams.partition import PartitionIntake, where_to_start
 from streams.poison import Limit, Recent, judge
@@ -36,6 +37,7 @@ log = logging.getLogger("streams.ingest")
 GC_EVERY_FLUSHES = 300
 _COMMIT_TIMEOUT_S = 10.0
 _CONSUME_SLICE_S = 0.1
+CLOSE_S = 10.0
 
 
 class Ingest:
@@ -267,7 +269,7 @@ class Ingest:
             raise Fenced(
                 f"{key[0]}-{key[1]}: the records to read next are gone ({error.str()}); starting anew"
             )
-        elif error.fatal():
+        elif error.code() == KafkaError._FATAL or error.fatal():  # the message's error does not say `fatal`
             raise Fenced(f"the consumer ended: {error.str()}")
         else:
             log.warning("Kafka at %s: %s", self._settings.kafka.bootstrap_servers, error.str())
@@ -280,4 +282,4 @@ class Ingest:
         if self._lookups:
             self._lookups.stop()
         self._transactions.abort()  # else the offsets stay in doubt, for us and for who comes next
-        self._consumer.close()
+        within(CLOSE_S, "close of the consumer", self._consumer.close)

@@ -16,6 +16,7 @@ from streams.batch import DeadLetter, Headers
 from streams.errors import Fenced, Unreachable
 from streams.kafka_access import librdkafka
 from streams.kafka_trouble import not_allowed
+from streams.overdue import within
 from streams.pieces import split
 from streams.records import Cells, DeliveredRecipients, FailedRecipient, Partial, Range, encode
 from streams.settings import Settings
@@ -82,7 +83,7 @@ class Transactions:
     def abort(self) -> None:
         """Gives up what is open; quiet when there is nothing to give up."""
         with contextlib.suppress(KafkaException):  # the broker ends it after transaction.timeout.ms
-            self._producer.abort_transaction(5.0)
+            within(5.0, "abort_transaction", self._producer.abort_transaction, 5.0)
 
     def _produce(
         self,
@@ -99,9 +100,10 @@ class Transactions:
                 self._producer.poll(0.05)  # the queue is full: wait for acknowledgements
 
     def _retried(self, what: str, call: Any, *args: Any) -> None:
+        """The last of the arguments is the call's timeout, seconds."""
         for attempt in range(_ATTEMPTS):
             try:
-                call(*args)
+                within(args[-1], what, call, *args)
                 return
             except KafkaException as e:
                 error = e.args[0]

@@ -16,6 +16,7 @@ from alerts.recipients.order import InOrder, Item, Key
 from alerts.settings import Settings
 from streams.kafka_access import librdkafka
 from streams.kafka_trouble import not_allowed
+from streams.overdue import within
 from streams.rights import Rights
 from streams.topic_facts import TopicFacts
 from streams.topics import DELIVERED_RECIPIENTS, FAILED_RECIPIENTS, RETRY_ADVICE
@@ -149,7 +150,7 @@ class RecipientLog:
         elif error.code() == KafkaError._PARTITION_EOF:
             self._order.ended(key)
             self._ends[key] = offset
-        elif error.fatal():
+        elif error.code() == KafkaError._FATAL or error.fatal():
             raise KafkaException(error)
 
     def take(self, now_ms: int, most: int) -> list[Item]:
@@ -193,8 +194,9 @@ class RecipientLog:
             for key, offset in self._next.items()
         ]
         group = self._consumer.consumer_group_metadata()
-        self._producer.send_offsets_to_transaction(offsets, group, TIMEOUT_S)
-        self._producer.commit_transaction(TIMEOUT_S)
+        send, commit = self._producer.send_offsets_to_transaction, self._producer.commit_transaction
+        within(TIMEOUT_S, "recipients: send_offsets_to_transaction", send, offsets, group, TIMEOUT_S)
+        within(TIMEOUT_S, "recipients: commit_transaction", commit, TIMEOUT_S)
 
     def _produce(self, record: Record) -> None:
         while True:
