@@ -12,7 +12,8 @@ from tests.faults.cluster import Cluster
 
 EVERY_S = 5.0
 SETTLED_AFTER_S = 60.0
-"""Of a process's life: what it takes until then is no leak."""
+"""Of a process's life, as a standby or as an owner: what it takes until then is no leak."""
+STANDS_BY = "stands by"
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -26,10 +27,11 @@ class Sample(NamedTuple):
 
 
 class Leaks:
-    """Looks at each role every few seconds; a process that is started anew is another one."""
+    """Looks at each role every few seconds; a process that is started anew is another one, and so is a
+    standby that becomes the owner: it opens what an owner needs."""
 
     def __init__(self) -> None:
-        self.samples: defaultdict[tuple[str, int], list[Sample]] = defaultdict(list)
+        self.samples: defaultdict[tuple[str, int, bool], list[Sample]] = defaultdict(list)
         self._looked_at = 0.0
 
     def look(self, cluster: Cluster) -> None:
@@ -39,14 +41,15 @@ class Leaks:
         self._looked_at = now
         for role in cluster.roles.values():
             if role.running and (sample := _sample(role.pid, now)):
-                self.samples[role.kind, role.pid].append(sample)
+                stands_by = any(STANDS_BY in reason for reason in role.reasons())
+                self.samples[role.kind, role.pid, stands_by].append(sample)
 
     def figures(self) -> dict[str, float]:
         """By role: the highest memory and number of files, and by how much the process that lived longest
         grew from its first settled minute to its last, as a share (memory) or a number (files, threads)."""
         told: dict[str, float] = {}
-        for kind in sorted({kind for kind, _ in self.samples}):
-            lives = [life for (k, _), life in self.samples.items() if k == kind]
+        for kind in sorted({kind for kind, *_ in self.samples}):
+            lives = [life for (k, *_), life in self.samples.items() if k == kind]
             told[f"peak_rss_mb_{kind}"] = max(s.rss_mb for life in lives for s in life)
             told[f"peak_files_{kind}"] = max(s.files for life in lives for s in life)
             longest = max(lives, key=lambda life: life[-1].at_s - life[0].at_s)
