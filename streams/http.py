@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 
@@ -28,20 +29,30 @@ KEEPALIVE_S = 75.0
 class Readiness:
     """What must hold before a role takes part. Thread-safe; every condition starts unmet."""
 
-    def __init__(self, *conditions: str) -> None:
+    def __init__(self, *conditions: str, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._lock = threading.Lock()
         self._why: dict[str, str | None] = dict.fromkeys(conditions, "not yet")
+        self._clock_s = clock_s
+        self._renewed: dict[str, tuple[float, float]] = {}
+        """When, and for how many seconds."""
 
     def set(self, name: str, ok: bool, why: str = "") -> None:
         """`why` is shown while `ok` is false; a name that is new becomes a condition."""
         with self._lock:
             self._why[name] = None if ok else (why or "no")
 
+    def renew(self, name: str, for_s: float) -> None:
+        """Holds for so long, and no longer unless it is renewed: a thread that hangs can not say so."""
+        with self._lock:
+            self._renewed[name] = self._clock_s(), for_s
+
     @property
     def reasons(self) -> list[str]:
         """`name: why` of each condition that does not hold, in the order they were named."""
         with self._lock:
-            return [f"{name}: {why}" for name, why in self._why.items() if why is not None]
+            told = [f"{name}: {why}" for name, why in self._why.items() if why is not None]
+            ages = [(n, self._clock_s() - at_s, for_s) for n, (at_s, for_s) in self._renewed.items()]
+        return told + [f"{name}: none for {age_s:.0f} s" for name, age_s, for_s in ages if age_s > for_s]
 
     @property
     def ready(self) -> bool:

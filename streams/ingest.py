@@ -38,6 +38,8 @@ GC_EVERY_FLUSHES = 300
 _COMMIT_TIMEOUT_S = 10.0
 _CONSUME_SLICE_S = 0.1
 CLOSE_S = 10.0
+STILL_S = 5.0
+"""So long the loop may wait for Kafka before `/readyz` says so."""
 
 
 class Ingest:
@@ -91,6 +93,7 @@ class Ingest:
         interval_s = self._clock.wall_s(self._settings.ingest.flush_interval_s)
         next_flush = time.monotonic() + interval_s
         while not self._stopping:
+            self._ready.renew("progress", STILL_S)
             left = next_flush - time.monotonic()
             self._read(max(0.0, min(left, _CONSUME_SLICE_S)))
             if self._failure:

@@ -53,6 +53,7 @@ def test_ingest_counts_on_after_a_broker_that_was_away_for_longer_than_a_session
             write(cluster, f"before-{number}")
             cluster.kafka.kill()
             time.sleep(AWAY_S)
+            assert any(reason.startswith("progress: none for") for reason in ingest.reasons())
             cluster.kafka.start()
             write(cluster, f"after-{number}")
             written = 2 * RECORDS * (number + 1)

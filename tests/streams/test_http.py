@@ -74,6 +74,19 @@ def test_a_busy_main_thread_does_not_keep_it_from_answering(server: HttpServer) 
     assert get(f"{server.url}/healthz")[2] == "the process lives\n"
 
 
+def test_what_must_be_renewed_holds_for_its_time_and_no_longer() -> None:
+    now_s = [100.0]
+    readiness = Readiness(clock_s=lambda: now_s[0])
+    for _ in range(3):
+        readiness.renew("progress", 5.0)
+        now_s[0] += 5.0
+        assert readiness.ready
+    now_s[0] += 2.0
+    assert readiness.reasons == ["progress: none for 7 s"]
+    readiness.renew("progress", 5.0)
+    assert readiness.ready
+
+
 def test_a_role_plugs_its_own_routes_in(readiness: Readiness) -> None:
     async def hello(_: web.Request) -> web.Response:
         return web.Response(text="hello")
