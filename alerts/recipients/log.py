@@ -211,3 +211,4 @@ class RecipientLog:
         with contextlib.suppress(KafkaException):
             self._producer.abort_transaction(2.0)
         self._consumer.close()
+        del self._producer  # it has no end that is sure to return, and a collection may be long in coming

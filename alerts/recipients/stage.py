@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 
 from confluent_kafka import KafkaException
@@ -98,6 +99,7 @@ class RecipientStage:
                     logging.WARNING if known else logging.ERROR, "recipients: %s", why, exc_info=not known
                 )
                 self._tell(why)
+                traceback.clear_frames(e.__traceback__)  # they would hold the life's clients
                 wait_s = (
                     FIRST_WAIT_S if time.monotonic() - began_s > MOST_WAIT_S else min(2 * wait_s, MOST_WAIT_S)
                 )

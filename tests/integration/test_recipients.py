@@ -7,6 +7,7 @@ history --> failed-recipients, delivered-recipients --> the stage --> Valkey, re
 from __future__ import annotations
 
 import csv
+import gc
 import json
 import random
 import threading
@@ -213,6 +214,32 @@ def people_ask(site: Site, home: Path) -> None:
     assert shown[1].startswith(f"{other}  on the list: at least 4")
     assert "api-sender" in asked("senders")
     assert json.loads(asked("senders", "--json").splitlines()[0])["last_24h"] > 0
+
+
+def threads_of_clients() -> int:
+    """Threads that librdkafka has in this process."""
+    names = (task.joinpath("comm").read_text() for task in Path("/proc/self/task").iterdir())
+    return sum(name.startswith("rdk:") for name in names)
+
+
+def test_a_life_that_ends_leaves_no_client_behind(
+    kafka: EmbeddedKafka, own_valkey: EmbeddedValkey, topic_prefix: str
+) -> None:
+    """Else an hour without Redis would use up all the files that a process may open."""
+    site = Site(kafka, own_valkey, topic_prefix)
+    gc.collect()
+    gc.disable()  # nobody knows when it comes
+    try:
+        with running(site, Mortal(0)) as (_, readiness, _), Redis.from_url(own_valkey.url) as redis:
+            until(lambda: readiness.ready)
+            before = threads_of_clients()
+            for _ in range(3):
+                redis.flushall()
+                until(lambda: not readiness.ready)
+                until(lambda: readiness.ready)
+            until(lambda: threads_of_clients() <= before)
+    finally:
+        gc.enable()
 
 
 def test_the_list_and_each_advice_are_right_whatever_ends_and_whatever_is_lost(
