@@ -114,7 +114,7 @@ def run_alerts(settings: Settings) -> None:
     make, quick = (_reviews(settings, clock, alike) for alike in (True, False))
     shown = pages(seen.page_data, settings.alerting.runbook_url, make, quick, desk)
     with HttpServer(metrics, readiness, host, port, [shown]):
-        wait_for_kafka(settings, of_alerts(settings), readiness)
+        wait_for_kafka(settings, of_alerts(settings), readiness, app)
         start_worker(app)
 
 

@@ -16,8 +16,8 @@ import msgspec
 
 from streams import journal, rights
 from streams.clock import WallClock
-from streams.engine import App, Runner, make_app
-from streams.errors import GapError, LossError
+from streams.engine import SESSION_S, App, Runner, leave, make_app
+from streams.errors import GapError, LossError, MonitorError, NoTopic
 from streams.flagged import Flagged
 from streams.http import HttpServer, Readiness
 from streams.log_reader import read_back, read_compacted, read_log
@@ -34,6 +34,8 @@ from streams.window import Closing, Windows
 log = logging.getLogger("streams.windows")
 
 _decoder = msgspec.json.Decoder(Partial)
+LOOK_EVERY_S, LOOKS = 5.0, 2
+"""How often the topics are looked at, and in how many looks in a row one must be missing to be gone."""
 ENOUGH_S = 3600 + 60
 """Bucket time that a restart reads back: an hour of failed recipients, and some."""
 
@@ -145,7 +147,7 @@ def run_windows(settings: Settings) -> None:
     app.task(watch_incidents)
 
     with HttpServer(metrics, readiness, settings.http.host, settings.http.windows_port):
-        wait_for_kafka(settings, rights.of_windows(settings), readiness)
+        wait_for_kafka(settings, rights.of_windows(settings), readiness, app)
         start_worker(app)
 
 
@@ -155,7 +157,34 @@ def start_worker(app: App) -> None:
     worker.execute_from_commandline()
 
 
-def wait_for_kafka(settings: Settings, rights: Rights, readiness: Readiness) -> None:
-    """Asks until the topics are there and may be used, with backoff; says where and why it waits."""
+def wait_for_kafka(settings: Settings, rights: Rights, readiness: Readiness, app: App) -> None:
+    """Asks until the topics are there and may be used, with backoff; says where and why it waits. From
+    then on `app` watches that they stay."""
     facts = TopicFacts(settings, rights.topics, rights)
     facts.wait_until_reached(readiness, lambda: False)
+    if facts.missed:
+        # A static member that is back within its session gets the share that it had, which without the topic
+        # was none: it would stand by for ever.
+        time.sleep(SESSION_S + 1)
+
+    async def watch() -> None:
+        await watch_topics(facts)
+
+    app.task(watch)
+
+
+async def watch_topics(facts: TopicFacts) -> None:
+    """Ends the process when a topic is gone or was made anew. Kafka's clients say nothing then, or wait for
+    ever, also after it is back: a process that starts says what is missing, and reads from the beginning."""
+    missed = 0
+    while missed < LOOKS:
+        await asyncio.sleep(LOOK_EVERY_S)
+        try:
+            await asyncio.to_thread(facts.look_again)
+            missed = 0
+        except NoTopic as e:
+            missed = LOOKS if e.anew else missed + 1
+            log.critical("%s", e)
+        except MonitorError as e:  # Kafka is away, or has taken a right: others say so
+            log.debug("looking at the topics: %s", e)
+    leave()

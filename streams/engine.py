@@ -29,6 +29,9 @@ from streams.settings import Settings
 
 log = logging.getLogger("streams.engine")
 
+SESSION_S = 10
+"""After which a group forgets a member that is silent."""
+
 COMPRESSION = "zstd"
 """Of what the stages write. Smaller than gzip, which aiokafka packs at its slowest level, for a thirtieth
 of the CPU: a third of what the windows role took for sparse traffic was gzip."""
@@ -82,7 +85,7 @@ def make_app(settings: Settings, group: str, instance: str) -> App:
         env_prefix="CARRIER_HEALTH_FAUST_",
         consumer_group_instance_id=instance,
         consumer_auto_offset_reset="earliest",
-        broker_session_timeout=10,
+        broker_session_timeout=SESSION_S,
         broker_heartbeat_interval=2,
         broker_rebalance_timeout=20,
         broker_commit_interval=0.5,

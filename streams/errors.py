@@ -3,6 +3,7 @@
     MonitorError
     ├── ConfigError        the operator: the configuration is refused, exit 2
     ├── Unreachable        nobody: retried with backoff; says address and what was tried
+    ├── NoTopic            the operator: `topics --apply`; waited for at the start, start again when it goes
     ├── GapError           the process: the log does not continue where it should; stop, start again
     ├── LossError          the operator: records are gone (retention, a topic made anew)
     ├── Poisoned           the operator: too many records can not be read; stop, start again later
@@ -28,6 +29,14 @@ class Unreachable(MonitorError):
     def __init__(self, what: str, address: str, tried: str) -> None:
         super().__init__(f"{what} at {address} can not be reached: {tried}")
         self.what, self.address, self.tried = what, address, tried
+
+
+class NoTopic(MonitorError):
+    """A topic is not there, or, `anew`, is another one than before: it was deleted and made again."""
+
+    def __init__(self, what: str, *, anew: bool = False) -> None:
+        super().__init__(what)
+        self.anew = anew
 
 
 class GapError(MonitorError):

@@ -11,7 +11,7 @@ from typing import Any
 from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
-from streams.errors import MonitorError, Unreachable
+from streams.errors import MonitorError, NoTopic, Unreachable
 from streams.kafka_access import librdkafka
 from streams.kafka_trouble import Heard, not_allowed
 from streams.rights import Rights
@@ -35,6 +35,8 @@ class TopicFacts:
         self._admin = AdminClient(librdkafka(settings) | {"error_cb": self._heard.hear})
         self._ids: dict[str, str] = {}
         self.partitions: list[Key] = []
+        self.missed = False
+        """Whether a topic was not there while it was waited for."""
 
     @property
     def source_set(self) -> dict[str, int]:
@@ -57,6 +59,15 @@ class TopicFacts:
         self._ids = {name: str(d.topic_id) for name, d in ours.items()}
         self.partitions = [(name, p.id) for name, d in ours.items() for p in d.partitions]
 
+    def look_again(self) -> None:
+        """Asks once more. Raises NoTopic when a topic is gone, or is not the one of the last time, and
+        whatever `load` raises."""
+        before = dict(self._ids)
+        self.load()
+        anew = sorted(name for name, id in self._ids.items() if before.get(name, id) != id)
+        if anew:
+            raise NoTopic(f"{', '.join(anew)} was deleted and made anew", anew=True)
+
     def _described(self) -> dict[str, Any]:
         names = list(dict.fromkeys((*self._topics, *self._rights.topics)))
         futures = self._admin.describe_topics(
@@ -64,7 +75,7 @@ class TopicFacts:
         )
         found, refused = self._answers(futures, "describing topics")
         if missing := sorted(n for n, code in refused.items() if code == "UNKNOWN_TOPIC_OR_PART"):
-            raise MonitorError(f"no topic {', '.join(missing)}: run `carrier-health topics --apply`")
+            raise NoTopic(f"no topic {', '.join(missing)}: run `carrier-health topics --apply`")
         if refused:
             raise self._not_allowed([f"DESCRIBE on topic {name}" for name in refused])
         return found
@@ -108,6 +119,7 @@ class TopicFacts:
                 readiness.set("kafka", True, "")
                 return
             except MonitorError as e:
+                self.missed |= isinstance(e, NoTopic)
                 log.warning("%s; trying again in %.1f s", e, backoff_s)
                 readiness.set("kafka", False, str(e))
                 time.sleep(backoff_s)

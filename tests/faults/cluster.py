@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 import msgspec
 from confluent_kafka.admin import AdminClient
 
-from alerts.demo.receiver import Entry, Mood, Receiver
 from alerts.settings import Settings
 from streams.embedded import EmbeddedKafka, EmbeddedValkey
 from streams.embedded.ports import free_port
 from streams.guard import Guard
 from streams.settings import Source, load
 from streams.topic_admin import TopicAdmin
+from tests.faults.pager import Pager
 
 ROUTING_KEY = "f" * 32
 RECIPIENT_KEY = "k" * 32
+STEPPED = Path(__file__).with_name("stepped")
 MAKE_TOPICS = """
 import json, pathlib, sys
 from alerts.settings import Settings
@@ -38,47 +37,6 @@ admin = TopicAdmin(load(Settings, pathlib.Path(sys.argv[1]), {}))
 admin.apply(json.loads(sys.argv[2]))
 """
 """For a version of which only the folder is known: the command would not take fewer partitions."""
-
-
-class Pager:
-    """The PagerDuty receiver in a thread of its own."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._receiver = Receiver()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="pager", daemon=True)
-
-    def start(self) -> Self:
-        self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._receiver.start(), self._loop).result(10)
-        return self
-
-    def stop(self) -> None:
-        asyncio.run_coroutine_threadsafe(self._receiver.stop(), self._loop).result(10)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-
-    @property
-    def url(self) -> str:
-        return self._receiver.url
-
-    @property
-    def log(self) -> list[Entry]:
-        return list(self._receiver.log)
-
-    @property
-    def still_open(self) -> list[str]:
-        """Keys of the alerts that nobody has resolved."""
-        return [key for _, key in list(self._receiver.open)]
-
-    @property
-    def changes(self) -> list[dict[str, Any]]:
-        """Change events, which wake nobody."""
-        return list(self._receiver.changes)
-
-    def meet(self, mood: Mood) -> None:
-        """How it meets the next requests."""
-        self._receiver.mood = mood
 
 
 class Role:
@@ -93,7 +51,10 @@ class Role:
         self.exits: list[int] = []
         """Codes of the exits that nobody asked for."""
         self.wanted = False
+        self.steppable = False
+        """Whether `step_clock` works; as it is when it starts."""
         self._config, self._log = config, logs / f"{self.name}.log"
+        self._clock = logs / f"{self.name}.clock"
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: Guard | None = None
 
@@ -103,7 +64,7 @@ class Role:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "alerts.cli", self.kind, "--config", str(self._config)],
-                env={**os.environ, **python_path(self.code), section: self.name, port: str(self.port)},
+                env={**os.environ, **self._python(), section: self.name, port: str(self.port)},
                 cwd=self._log.parent,  # `-m` looks there first, where no code is
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -123,6 +84,16 @@ class Role:
         """SIGTERM, and the exit code; None when it had to be killed."""
         self.wanted = False
         return self._end(signal.SIGTERM, patience_s)
+
+    def _python(self) -> dict[str, str]:
+        stepped = {"PYTHONPATH": str(STEPPED), "CARRIER_HEALTH_TEST_CLOCK": str(self._clock)}
+        return stepped if self.steppable else python_path(self.code)
+
+    def step_clock(self, off_s: float) -> None:
+        """From now on its wall clock is off by so many seconds."""
+        new = self._clock.with_suffix(".new")
+        new.write_text(str(off_s), encoding="utf-8")
+        new.replace(self._clock)
 
     def tend(self) -> None:
         """What a supervisor does: starts again what ended by itself."""
@@ -188,6 +159,7 @@ class Cluster:
         self.valkey = EmbeddedValkey()
         self.pager = Pager()
         self.roles: dict[str, Role] = {}
+        self.steppable = False
         self.config = directory / "carrier-health.toml"
 
     def __enter__(self) -> Self:
@@ -231,6 +203,7 @@ class Cluster:
 
     def role(self, kind: str, letter: str, code: Path | None = None) -> Role:
         role = Role(kind, letter, self.config, self._directory, code)
+        role.steppable = self.steppable
         self.roles[role.name] = role
         return role
 

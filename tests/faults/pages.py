@@ -29,8 +29,9 @@ from streams.settings import load
 from streams.topic_admin import TopicAdmin
 from tests.faults.audit import incidents
 from tests.faults.buckets import END_S, ILL_FROM_S, ILL_UNTIL_S, Log
-from tests.faults.cluster import RECIPIENT_KEY, ROUTING_KEY, Pager, wait_for
+from tests.faults.cluster import RECIPIENT_KEY, ROUTING_KEY, wait_for
 from tests.faults.doomed import NEVER
+from tests.faults.pager import Pager
 from tests.faults.troubles import CAP_S, SCALE, Counted, Trouble
 
 WITHIN_S = 90.0

@@ -1,0 +1,49 @@
+"""A few records written by hand, and how many of them committed partials have."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+import msgspec
+from confluent_kafka import Producer
+
+from streams.records import Partial
+from streams.settings import Source
+from streams.topics import OUTCOMES, PARTIALS
+from tests.faults.audit import read_all
+from tests.faults.cluster import Cluster
+
+SOURCE = Source(name="router", format="canonical", codes="twilio")
+
+
+def send(cluster: Cluster, name: str, records: int) -> Producer:
+    """Gives so many delivered records, as of now, to a producer that has them until it is flushed; a record
+    that Kafka took twice would still be one."""
+    producer = Producer(
+        {"bootstrap.servers": cluster.kafka.bootstrap_servers, "log_level": 0, "enable.idempotence": True}
+    )
+    now_ms = time.time_ns() // 1_000_000
+    for number in range(records):
+        id = f"{name}-{number}"
+        value = f'{{"message_id":"{id}","status":"delivered","carrier":"c","region":"US",'
+        value += f'"provider_time_ms":{now_ms}}}'
+        headers = {"source": SOURCE.name, "received_ms": str(now_ms)}
+        producer.produce(cluster.settings.topic(OUTCOMES), value, id, headers=headers)
+    return producer
+
+
+def write(cluster: Cluster, name: str, records: int) -> None:
+    """The same, and all of it is in Kafka."""
+    assert send(cluster, name, records).flush(60) == 0
+
+
+def tallied(cluster: Cluster) -> Counter[str]:
+    """Results of the records, as committed partials have them; all pieces of a flush carry the same."""
+    total = Counter[str]()
+    for message in read_all(cluster.settings, PARTIALS):
+        partial = msgspec.json.decode(message.value() or b"", type=Partial)
+        if partial.part == partial.parts:
+            for r in partial.ranges:
+                total.update(r.tally.get(SOURCE.name, {}))
+    return total

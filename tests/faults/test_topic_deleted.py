@@ -1,0 +1,75 @@
+"""A topic that somebody deletes: the roles say which one is missing, and go on when it is there again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from confluent_kafka.admin import AdminClient
+
+from streams.errors import STARTS_ANEW
+from streams.topics import INCIDENTS, WINDOWS
+from tests.faults.audit import closed_buckets, read_all
+from tests.faults.by_hand import SOURCE, tallied, write
+from tests.faults.cluster import Cluster, Role, wait_for
+
+RECORDS, SAID_WITHIN_S, BACK_WITHIN_S = 100, 40.0, 90.0
+PARTITIONS = {"outcomes": 2}
+
+
+def _delete(cluster: Cluster, topic: str) -> None:
+    admin = AdminClient({"bootstrap.servers": cluster.kafka.bootstrap_servers})
+    admin.delete_topics([topic])[topic].result(10)
+
+
+def _names(role: Role, topic: str) -> bool:
+    return any(
+        f"no topic {topic}: run `carrier-health topics --apply`" in reason for reason in role.reasons()
+    )
+
+
+def _newest_bucket_s(cluster: Cluster) -> int:
+    return max((c.record.bucket_s for c in closed_buckets(read_all(cluster.settings, WINDOWS))), default=0)
+
+
+@pytest.mark.timeout(400)
+def test_roles_name_a_topic_that_was_deleted_and_go_on_when_it_is_back(tmp_path: Path) -> None:
+    with Cluster(tmp_path, [SOURCE]) as cluster:
+        cluster.start_servers(PARTITIONS)
+        roles = [cluster.role(kind, "a") for kind in ("ingest", "windows", "alerts")]
+        for role in roles:
+            role.start()
+        cluster.wait_ready(roles, 90)
+        for number, short in enumerate((WINDOWS, INCIDENTS), 1):
+            write(cluster, f"before-{short}", RECORDS)
+            topic = cluster.settings.topic(short)
+            _delete(cluster, topic)
+            for role in roles[1:]:
+                wait_for(
+                    lambda r=role, t=topic: _names(r, t),
+                    f"{role.name} names {topic}",
+                    SAID_WITHIN_S,
+                    cluster.tend,
+                )
+                assert role.get("/readyz")[0] == 503
+                assert topic in role.output
+            cluster.make_topics(PARTITIONS)
+            cluster.wait_ready(roles, BACK_WITHIN_S)
+            before_s = _newest_bucket_s(cluster)
+            write(cluster, f"after-{short}", RECORDS)
+            wait_for(
+                lambda b=before_s: _newest_bucket_s(cluster) > b,
+                "buckets close",
+                BACK_WITHIN_S,
+                cluster.tend,
+                1.0,
+            )
+            wait_for(
+                lambda n=number: tallied(cluster)["counted"] >= 2 * n * RECORDS,
+                "all is counted",
+                60,
+                cluster.tend,
+            )
+            assert tallied(cluster) == {"counted": 2 * number * RECORDS}
+        assert not [e for e in cluster.pager.log if e.notified]
+        assert set().union(*(role.exits for role in roles)) <= {STARTS_ANEW}
