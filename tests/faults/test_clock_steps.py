@@ -9,9 +9,11 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from alerts.records import Incident
+from streams.records import ClosedBucket
 from streams.topics import DEAD_LETTERS
 from tests.faults.audit import closed_buckets, incidents, read_all
 from tests.faults.by_hand import SOURCE, tallied, write
@@ -74,8 +76,10 @@ def test_a_clock_that_steps_loses_doubles_and_pages_nothing(tmp_path: Path) -> N
         _tallied_are(cluster, counted, malformed)
         _closes_on(cluster)
         cluster.wait_ready(roles)
-        buckets = [c.record.bucket_s for c in closed_buckets(read_all(cluster.settings, "windows"))]
-        assert buckets == sorted(set(buckets)), "a bucket is closed once, in order"
+        written = read_all(cluster.settings, "windows")
+        records = [msgspec.json.decode(m.value() or b"", type=ClosedBucket) for m in written]
+        places = [(r.bucket_s, r.part) for r in records]
+        assert places == sorted(set(places)), "a bucket is closed once, in order"
         assert _paged(cluster) == []
         assert not [e for e in cluster.pager.log if e.notified]
         assert [role.exits for role in roles] == [[], [], []]
