@@ -22,6 +22,7 @@ from streams.clock import WallClock
 from streams.consumer import Timestamps, consumer_config
 from streams.dedupe import SeenIds
 from streams.errors import Fenced, MonitorError
+from streams.kafka_trouble import is_fatal
 from streams.overdue import within
 from streams.pace import Pace
 from streams.partition import PartitionIntake, where_to_start
@@ -272,7 +273,7 @@ class Ingest:
             raise Fenced(
                 f"{key[0]}-{key[1]}: the records to read next are gone ({error.str()}); starting anew"
             )
-        elif error.code() == KafkaError._FATAL or error.fatal():  # the message's error does not say `fatal`
+        elif is_fatal(error):
             raise Fenced(f"the consumer ended: {error.str()}")
         else:
             log.warning("Kafka at %s: %s", self._settings.kafka.bootstrap_servers, error.str())

@@ -45,6 +45,12 @@ class Heard:
         return f"{what}; {self.advice}" if self.advice else what
 
 
+def is_fatal(error: KafkaError) -> bool:
+    """Whether the client that says so is of no use any more. The error of a consumer's message does not say
+    `fatal`, its code does."""
+    return error.code() == KafkaError._FATAL or error.fatal()
+
+
 def not_allowed(kafka: Kafka, role: str, lacking: Iterable[str]) -> MonitorError:
     """What to raise when Kafka lets us in, and does not allow all that `role` needs."""
     return MonitorError(

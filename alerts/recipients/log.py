@@ -15,7 +15,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from alerts.recipients.order import InOrder, Item, Key
 from alerts.settings import Settings
 from streams.kafka_access import librdkafka
-from streams.kafka_trouble import not_allowed
+from streams.kafka_trouble import is_fatal, not_allowed
 from streams.overdue import within
 from streams.rights import Rights
 from streams.topic_facts import TopicFacts
@@ -150,7 +150,7 @@ class RecipientLog:
         elif error.code() == KafkaError._PARTITION_EOF:
             self._order.ended(key)
             self._ends[key] = offset
-        elif error.code() == KafkaError._FATAL or error.fatal():
+        elif is_fatal(error):
             raise KafkaException(error)
 
     def take(self, now_ms: int, most: int) -> list[Item]:

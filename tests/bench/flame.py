@@ -64,16 +64,14 @@ def tree(stacks: Iterable[str], begin: str = FROM) -> Node:
 def lines(node: Node, least_share: float = LEAST_SHARE) -> Iterator[str]:
     """The tree, most samples first: share in per cent, and the name further right the deeper it is."""
 
-    def of(name: str, child: Node, depth: int) -> Iterator[str]:
-        share = child.samples / node.samples
-        if share < least_share:
-            return
-        yield f"{share * 100:5.1f} {'  ' * depth}{name}"
-        for callee, below in sorted(child.calls.items(), key=lambda pair: (-pair[1].samples, pair[0])):
-            yield from of(callee, below, depth + 1)
+    def below(caller: Node, depth: int) -> Iterator[str]:
+        for name, child in sorted(caller.calls.items(), key=lambda pair: (-pair[1].samples, pair[0])):
+            share = child.samples / node.samples
+            if share >= least_share:
+                yield f"{share * 100:5.1f} {'  ' * depth}{name}"
+                yield from below(child, depth + 1)
 
-    for name, child in sorted(node.calls.items(), key=lambda pair: (-pair[1].samples, pair[0])):
-        yield from of(name, child, 0)
+    yield from below(node, 0)
 
 
 class Sampled(Bench):

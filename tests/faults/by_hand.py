@@ -10,8 +10,8 @@ from confluent_kafka import Producer
 
 from streams.records import Partial
 from streams.settings import Source
-from streams.topics import OUTCOMES, PARTIALS
-from tests.faults.audit import read_all
+from streams.topics import OUTCOMES, PARTIALS, WINDOWS
+from tests.faults.audit import closed_buckets, read_all
 from tests.faults.cluster import Cluster
 
 SOURCE = Source(name="router", format="canonical", codes="twilio")
@@ -47,3 +47,8 @@ def tallied(cluster: Cluster) -> Counter[str]:
             for r in partial.ranges:
                 total.update(r.tally.get(SOURCE.name, {}))
     return total
+
+
+def newest_bucket_s(cluster: Cluster) -> int:
+    """Start of the newest bucket that is closed, epoch seconds; 0 before the first."""
+    return max((c.record.bucket_s for c in closed_buckets(read_all(cluster.settings, WINDOWS))), default=0)

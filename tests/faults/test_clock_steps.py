@@ -15,8 +15,8 @@ import pytest
 from alerts.records import Incident
 from streams.records import ClosedBucket
 from streams.topics import DEAD_LETTERS
-from tests.faults.audit import closed_buckets, incidents, read_all
-from tests.faults.by_hand import SOURCE, tallied, write
+from tests.faults.audit import incidents, read_all
+from tests.faults.by_hand import SOURCE, newest_bucket_s, tallied, write
 from tests.faults.cluster import Cluster, wait_for
 
 STEP_S, HOLDS_S, RECORDS, WITHIN_S = 300.0, 8.0, 100, 60.0
@@ -34,14 +34,10 @@ def _tallied_are(cluster: Cluster, counted: int, malformed: int) -> None:
     assert tallied(cluster) == wanted
 
 
-def _newest_bucket_s(cluster: Cluster) -> int:
-    return max((c.record.bucket_s for c in closed_buckets(read_all(cluster.settings, "windows"))), default=0)
-
-
 def _closes_on(cluster: Cluster) -> None:
     """A bucket that begins after now is closed, by canaries if by nothing else."""
     now_s = time.time()
-    wait_for(lambda: _newest_bucket_s(cluster) > now_s, "buckets are closed", 90, cluster.tend, 1.0)
+    wait_for(lambda: newest_bucket_s(cluster) > now_s, "buckets are closed", 90, cluster.tend, 1.0)
 
 
 def _paged(cluster: Cluster) -> list[Incident]:

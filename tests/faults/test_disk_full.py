@@ -60,6 +60,6 @@ def test_a_full_disk_of_the_broker_loses_and_doubles_nothing(tmp_path: Path) -> 
 
         wait_for(lambda: max(closed(), default=0) > now_s, "buckets close", WITHIN_S, cluster.tend, 1.0)
         assert tallied(cluster) == {"counted": 3 * RECORDS}
-        assert closed() == sorted(set(closed())), "a bucket is closed once, in order"
+        assert closed() == sorted(set(closed())), "buckets are closed in order"
         assert not [e for e in cluster.pager.log if e.notified]
         assert set().union(*(role.exits for role in roles)) <= {STARTS_ANEW}

@@ -9,8 +9,7 @@ from confluent_kafka.admin import AdminClient
 
 from streams.errors import STARTS_ANEW
 from streams.topics import INCIDENTS, WINDOWS
-from tests.faults.audit import closed_buckets, read_all
-from tests.faults.by_hand import SOURCE, tallied, write
+from tests.faults.by_hand import SOURCE, newest_bucket_s, tallied, write
 from tests.faults.cluster import Cluster, Role, wait_for
 
 RECORDS, SAID_WITHIN_S, BACK_WITHIN_S = 100, 40.0, 90.0
@@ -26,10 +25,6 @@ def _names(role: Role, topic: str) -> bool:
     return any(
         f"no topic {topic}: run `carrier-health topics --apply`" in reason for reason in role.reasons()
     )
-
-
-def _newest_bucket_s(cluster: Cluster) -> int:
-    return max((c.record.bucket_s for c in closed_buckets(read_all(cluster.settings, WINDOWS))), default=0)
 
 
 @pytest.mark.timeout(400)
@@ -55,10 +50,10 @@ def test_roles_name_a_topic_that_was_deleted_and_go_on_when_it_is_back(tmp_path:
                 assert topic in role.output
             cluster.make_topics(PARTITIONS)
             cluster.wait_ready(roles, BACK_WITHIN_S)
-            before_s = _newest_bucket_s(cluster)
+            before_s = newest_bucket_s(cluster)
             write(cluster, f"after-{short}", RECORDS)
             wait_for(
-                lambda b=before_s: _newest_bucket_s(cluster) > b,
+                lambda b=before_s: newest_bucket_s(cluster) > b,
                 "buckets close",
                 BACK_WITHIN_S,
                 cluster.tend,
