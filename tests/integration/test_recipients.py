@@ -13,7 +13,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -217,8 +217,11 @@ def people_ask(site: Site, home: Path) -> None:
 
 
 def threads_of_clients() -> int:
-    """Threads that librdkafka has in this process."""
-    names = (task.joinpath("comm").read_text() for task in Path("/proc/self/task").iterdir())
+    """Threads that librdkafka has in this process; one may end while the others are counted."""
+    names = []
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):
+            names.append(task.joinpath("comm").read_text())
     return sum(name.startswith("rdk:") for name in names)
 
 
