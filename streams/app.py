@@ -111,6 +111,8 @@ class WindowsStage:
         self._shown.partial(partial, self._windows)
         for closing in closings:
             await self._write(closing)
+        if closings:
+            self._shown.refresh()
         self._committable = self._windows.low_water
 
     async def _write(self, closing: Closing) -> None:

@@ -107,7 +107,7 @@ class Shown:
         self._reviewed_s = previous_s or 0
         self._counted.begin((complete.cells for complete in buckets), self._reviewed_s)
         self._named.begin(self._volumes(self._sliding.snapshot()), self._reviewed_s)
-        self._take_view()
+        self.refresh()
 
     def partial(self, partial: Partial, windows: Windows) -> None:
         """Tallies and clocks of a partial; one that was known already tells only that ingest lives."""
@@ -126,7 +126,7 @@ class Shown:
         self._metrics.low_water_age_seconds.set(windows.low_water_age_s)
 
     def closed(self, closing: Closing) -> None:
-        """One bucket that this process closed and the journal holds."""
+        """One bucket that this process closed and the journal holds; `refresh` shows it."""
         self._slide(closing.cells)
         self._counted.add(closing.cells)
         for (source, result), n in self._told.items():
@@ -138,6 +138,11 @@ class Shown:
             self._metrics.records_total.labels(key.source, Result.LATE).inc(n)
         if closing.bucket_s - self._reviewed_s >= REVIEW_EVERY_S:
             self._review(closing.bucket_s)
+
+    def refresh(self) -> None:
+        """Shows the gauges as they are now. Once after all buckets that closed together: in a backlog that
+        is hundreds, of which nobody could see but the last."""
+        self._show_unknown()
         self._take_view()
 
     @property
@@ -148,6 +153,8 @@ class Shown:
     def _slide(self, cells: Cells) -> None:
         self._sliding.add(cells)
         self._unknown.add(cells)
+
+    def _show_unknown(self) -> None:
         ratios = {share.source: share.ratio for share in self._unknown.shares()}
         for source in self._sources - ratios.keys():  # nothing came of it for an hour
             self._metrics.carrier_unknown_ratio.labels(source).set(0)

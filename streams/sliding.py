@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
+from typing import Any, NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,17 +12,30 @@ from streams.records import BUCKET_S, CANARY, Cells, SeriesKey
 from streams.rules import RuleBook
 
 WINDOWS_S = {"1m": 60, "5m": 300, "15m": 900, "1h": 3600}
-_RING = 3600 // BUCKET_S
 _LENGTHS = [s // BUCKET_S for s in WINDOWS_S.values()]
 
 Pair = tuple[str, str]
+Ints = NDArray[np.signedinteger[Any]]
+
+
+class _Bucket(NamedTuple):
+    """What one bucket adds to the sums, by cell: the number of its series, its finals, its distinct
+    recipients; and by cell of a source that tells of sends: row, sends, sends less ends."""
+
+    number: Ints
+    finals: Ints
+    distinct: Ints
+    row: Ints
+    sent: Ints
+    balance: Ints
 
 
 class Sliding:
     """Sums per (carrier, region): outcomes, and per rule eligible, failed and distinct failed.
 
     Buckets must come in order, empty ones too. Columns: 0 outcomes; three per rule; then of sources that
-    tell of sends: sends, and sends less what has ended.
+    tell of sends: sends, and sends less what has ended. An hour of buckets is kept as cells, not as
+    columns of every pair: most pairs have none in most buckets.
     """
 
     def __init__(self, book: RuleBook) -> None:
@@ -32,24 +48,24 @@ class Sliding:
         self._row_of: NDArray[np.int64] = np.zeros(64, np.int64)
         self._takes: NDArray[np.int32] = np.zeros((64, 2, self._columns), np.int32)
         """By number of a series: 1 in the columns that take its finals, then those that take its distinct."""
-        self._ring: NDArray[np.int32] = np.zeros((_RING, 64, self._columns), np.int32)
+        self._buckets = deque[_Bucket](maxlen=_LENGTHS[-1])
+        """Oldest first."""
         self._sums: NDArray[np.int64] = np.zeros((len(_LENGTHS), 64, self._columns), np.int64)
-        self._count = 0
 
     def add(self, cells: Cells) -> None:
         """Moves every window one bucket on, to hold `cells` as its newest."""
-        fresh = self._tabulate(cells)
-        at = self._count % _RING
+        fresh = self._bucket(cells)
         for w, length in enumerate(_LENGTHS):
-            if self._count >= length:
-                self._sums[w] -= self._ring[(self._count - length) % _RING]
-            self._sums[w] += fresh
-        self._ring[at] = fresh
-        self._count += 1
+            if len(self._buckets) >= length:
+                rows, old = self._summed(self._buckets[-length])
+                self._sums[w, rows] -= old
+        rows, new = self._summed(fresh)
+        self._sums[:, rows] += new
+        self._buckets.append(fresh)
 
     def snapshot(self) -> NDArray[np.int64]:
         """The sums as they are now, [window, pair, column], in a copy."""
-        return self._sums.copy()
+        return self._sums[:, : len(self.pairs)].copy()
 
     def columns_of(self, rule: int) -> tuple[int, int, int]:
         """Columns of a rule: eligible, failed, distinct failed recipients."""
@@ -61,33 +77,42 @@ class Sliding:
         """Columns of sends, and of sends less ends: below 0 where answers to older messages come."""
         return self._columns - 2, self._columns - 1
 
-    def _tabulate(self, cells: Cells) -> NDArray[np.int32]:
-        number = np.array([self._number(key) for key in cells.keys], np.int64)
-        of_cell = number[np.array(cells.key, np.int64)]
-        takes = self._takes[of_cell]
-        finals = np.array(cells.finals, np.int32)[:, None]
-        distinct = np.array(cells.distinct or cells.finals, np.int32)[:, None]
-        fresh = np.zeros(self._ring.shape[1:], np.int32)
-        np.add.at(fresh, self._row_of[of_cell], takes[:, 0] * finals + takes[:, 1] * distinct)
-        self._balance(cells, fresh)
-        return fresh
+    def _bucket(self, cells: Cells) -> _Bucket:
+        number = np.array([self._number(key) for key in cells.keys], np.int32)
+        finals = np.array(cells.finals, np.int32)
+        distinct = np.array(cells.distinct, np.int32) if cells.distinct else finals
+        return _Bucket(number[np.array(cells.key, np.int64)], finals, distinct, *self._balance(cells))
 
-    def _balance(self, cells: Cells, fresh: NDArray[np.int32]) -> None:
-        """Enters sends less ends into their column: finals, and what ended on our own side."""
+    def _summed(self, bucket: _Bucket) -> tuple[Ints, Ints]:
+        """Rows that the bucket touches, each once, and what it adds to their columns."""
+        takes = self._takes[bucket.number]
+        values = takes[:, 0] * bucket.finals[:, None] + takes[:, 1] * bucket.distinct[:, None]
+        row = self._row_of[bucket.number]
+        if len(bucket.row):
+            told = np.zeros((len(bucket.row), self._columns), np.int32)
+            told[:, self.sent[0]], told[:, self.sent[1]] = bucket.sent, bucket.balance
+            row, values = np.concatenate((row, bucket.row)), np.concatenate((values, told))
+        if not len(row):
+            return row, values
+        order = np.argsort(row, kind="stable")
+        row = row[order]
+        first = np.flatnonzero(np.diff(row, prepend=-1))
+        return row[first], np.add.reduceat(values[order], first, axis=0)
+
+    def _balance(self, cells: Cells) -> tuple[Ints, Ints, Ints]:
+        """Rows, sends, and sends less ends: finals, and what ended on our own side."""
         sent = cells.sends or [0] * len(cells.key)
         self._tell.update({cells.keys[k].source for k, n in zip(cells.key, sent, strict=True) if n})
         telling = self._tell - {CANARY}
-        if not telling:
-            return
-        rows, values = list[int](), list[tuple[int, int]]()
-        own = cells.own or [0] * len(cells.key)
-        for k, sends, finals, ours in zip(cells.key, sent, cells.finals, own, strict=True):
-            key = cells.keys[k]
-            if key.source in telling:
-                rows.append(self.pairs[key.carrier, key.region])
-                values.append((sends, sends - finals - ours))
-        if rows:
-            np.add.at(fresh[:, self.sent[0] :], rows, values)
+        found = list[tuple[int, int, int]]()
+        if telling:
+            own = cells.own or [0] * len(cells.key)
+            for k, sends, finals, ours in zip(cells.key, sent, cells.finals, own, strict=True):
+                key = cells.keys[k]
+                if key.source in telling:
+                    found.append((self.pairs[key.carrier, key.region], sends, sends - finals - ours))
+        columns = np.array(found, np.int32).reshape(-1, 3)
+        return columns[:, 0], columns[:, 1], columns[:, 2]
 
     def _number(self, key: SeriesKey) -> int:
         number = self._numbers.get(key)
@@ -113,7 +138,6 @@ class Sliding:
         row = self.pairs.get(pair)
         if row is None:
             row = self.pairs[pair] = len(self.pairs)
-            if row == self._ring.shape[1]:
-                self._ring = np.concatenate([self._ring, np.zeros_like(self._ring)], axis=1)
+            if row == self._sums.shape[1]:
                 self._sums = np.concatenate([self._sums, np.zeros_like(self._sums)], axis=1)
         return row

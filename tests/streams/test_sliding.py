@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -158,3 +160,22 @@ def test_what_ends_on_our_own_side_is_missing_no_more_and_no_outcome() -> None:
     sliding.add(told)
     view = sliding.snapshot()
     assert view[3, sliding.pairs["310-260", "US"], [0, *sliding.sent]].tolist() == [5, 9, 1]
+
+
+def test_an_hour_of_many_pairs_is_kept_by_what_came_not_by_who_is_known() -> None:
+    """20,000 pairs that say something once, then one of them alone: columns of each would be 300 MB."""
+    sliding = Sliding(BOOK)
+    everybody = {TW_OK._replace(carrier=f"c{i}"): (1, 0) for i in range(20_000)}
+    one = {TW_OK._replace(carrier="c7"): (1, 0)}
+    tracemalloc.start()
+    try:
+        sliding.add(bucket(everybody))
+        for _ in range(359):
+            sliding.add(bucket(one))
+        kept_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept_bytes < 40e6
+    assert sliding.snapshot()[-1, :, 0].sum() == 20_000 + 359
+    sliding.add(bucket(one))
+    assert sliding.snapshot()[-1, :, 0].sum() == 360
