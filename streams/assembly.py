@@ -8,7 +8,7 @@ from streams import canary
 from streams.canary import CanarySource
 from streams.codes import CodeBook
 from streams.intake import Intake
-from streams.lookup import LookupService
+from streams.lookup.service import LookupService
 from streams.networks import networks_of
 from streams.prefix import PrefixOf
 from streams.privacy import RecipientHasher

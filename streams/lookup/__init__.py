@@ -4,7 +4,3 @@
     thread   -> cache (Redis, by keyed hash) -> budget of the day -> Twilio, one number a request
 Numbers are in clear in memory alone; Redis, logs and metrics never hold one.
 """
-
-from streams.lookup.service import LookupService
-
-__all__ = ["LookupService"]

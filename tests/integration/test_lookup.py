@@ -16,9 +16,9 @@ from redis import Redis
 
 from streams.embedded import EmbeddedValkey
 from streams.label_values import Asked
-from streams.lookup import LookupService
 from streams.lookup.answer import Answer
 from streams.lookup.cache import Cache
+from streams.lookup.service import LookupService
 from streams.metrics import Metrics, Role
 from streams.networks import built_in
 from streams.privacy import RecipientHasher
