@@ -22,7 +22,7 @@ from streams.simulate.past import BLOCK_S, past
 from streams.simulate.scenario import sources_of
 
 DAYS = 14
-_BLOCKS = DAYS * 86_400 // BLOCK_S
+BLOCKS = DAYS * 86_400 // BLOCK_S
 
 
 class Past:
@@ -65,7 +65,7 @@ def _buckets(scenario: Scenario, seed: int, settings: Settings, now_ms: int) -> 
     """Folded counts up to the last whole block before `now_ms`, by the stream's own hours."""
     names = networks_of(settings.carriers.file, settings.carriers.roll_up)
     end_s = now_ms // 1000 // BLOCK_S * BLOCK_S
-    for second, counts in past(scenario, seed, _BLOCKS):
+    for second, counts in past(scenario, seed, BLOCKS):
         start_s = end_s + second
         lines = (
             Line(

@@ -64,7 +64,7 @@ def test_the_state_of_these_tests_has_learned_something() -> None:
     assert END.rules[0].receipts.returned.any() and END.rules[0].receipts.wobble.weight.any()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.lists(st.integers(1, len(STREAM) - 1), min_size=1, max_size=3, unique=True))
 def test_a_restart_at_any_bucket_decides_the_same(cuts: list[int]) -> None:
     state, decided, begun = begin(POLICY, (RULE,)), list[Decided](), 0
@@ -75,7 +75,7 @@ def test_a_restart_at_any_bucket_decides_the_same(cuts: list[int]) -> None:
     assert snapshot(state) == snapshot(END)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(1, len(STREAM) - 1), st.integers(0, 30))
 def test_a_replay_from_an_older_snapshot_repeats_no_transition(cut: int, back: int) -> None:
     """Incidents are written at once, the snapshot is older: what was decided stays decided."""
@@ -102,7 +102,7 @@ def test_no_whole_snapshot_is_refused_in_words() -> None:
         restore(snapshot(END)[:1])
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.dictionaries(st.integers(1, len(STREAM) // 6), st.floats(0, 1, exclude_max=True), max_size=4))
 def test_a_crash_while_a_snapshot_is_written_leaves_the_last_one_whole(crashes: dict[int, float]) -> None:
     """Every minute a snapshot; in some only a share of its records is written before a restart."""

@@ -19,6 +19,7 @@ from confluent_kafka.admin import AdminClient
 
 from alerts.settings import Settings
 from streams.embedded import EmbeddedKafka, EmbeddedValkey
+from streams.embedded.kafka import QUICK_JVM
 from streams.embedded.ports import free_port
 from streams.guard import Guard
 from streams.settings import Source, load
@@ -155,7 +156,7 @@ class Cluster:
 
     def __init__(self, directory: Path, sources: Iterable[Source], overrides: str = "") -> None:
         self._directory, self._sources, self._overrides = directory, list(sources), overrides
-        self.kafka = EmbeddedKafka(jvm_options=("-Xmx1g", "-XX:+UseSerialGC"))
+        self.kafka = EmbeddedKafka(jvm_options=("-Xmx1g", *QUICK_JVM[1:]))
         self.valkey = EmbeddedValkey()
         self.pager = Pager()
         self.roles: dict[str, Role] = {}
