@@ -1,7 +1,7 @@
 # Needs git, make, Python 3.11+ and the network. Everything else is fetched into .tools and .venv.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-faults check soak bench bench-detection bench-peers bench-profile dashboards lint format lock sbom audit \
-	clean
+.PHONY: help install demo test test-faults check soak bench bench-detection bench-peers bench-profile bench-scale dashboards \
+	lint format lock sbom audit clean
 
 ARGS ?=
 # Files of tests beside each other: the long ones wait most of the time. SIDE_BY_SIDE= runs one after the other.
@@ -69,6 +69,9 @@ bench-peers: $(STAMP) ## The same job by Flink, Kafka Streams and others, in one
 bench-profile: $(STAMP) | $(filter .tools/%,$(UV)) ## Where ingest's time goes, as a tree of samples. ARGS: records.
 	@$(tool) $(SAMPLER) --version >/dev/null && $(BIN)/python -m tests.bench.flame \
 		"$(UV) tool run --quiet --offline --from $(SAMPLER)" $(ARGS)
+
+bench-scale: $(STAMP) ## One to four ingests, 100 to 100,000 series, a day's backlog, kills. An hour.
+	@$(BIN)/python -m tests.bench.scale $(ARGS)
 
 dashboards: $(STAMP) ## Writes grafana/dashboards/*.json anew from the code in grafana/.
 	@$(BIN)/python -W ignore::DeprecationWarning -m grafana

@@ -50,6 +50,8 @@ class Workload:
     labelled: bool = True
     """Records name carrier and region; else they are the source's, one series."""
     seed: int = 1
+    carriers: tuple[str, ...] = CARRIERS
+    regions: tuple[str, ...] = REGIONS
 
     @property
     def duration_ms(self) -> int:
@@ -98,14 +100,14 @@ def _draw(
 ) -> tuple[Columns, NDArray[np.int64], NDArray[np.int64]]:
     n = len(number)
     raw = rng.bytes(16 * n).hex()
-    carrier, region = rng.integers(len(CARRIERS), size=n), rng.integers(len(REGIONS), size=n)
+    carrier, region = rng.integers(len(work.carriers), size=n), rng.integers(len(work.regions), size=n)
     received_ms = start_ms + number * 1000 // work.per_s
     delay_ms = rng.integers(*_RECEIPT_DELAY_MS, size=n)
     columns = Columns(
         ids=[work.form.id_prefix + raw[i : i + 32] for i in range(0, 32 * n, 32)],
         failed=(rng.random(n) < FAILED_SHARE).tolist(),
-        carrier=np.array(CARRIERS)[carrier].tolist(),
-        region=np.array(REGIONS)[region].tolist(),
+        carrier=np.array(work.carriers)[carrier].tolist(),
+        region=np.array(work.regions)[region].tolist(),
         to=(_NUMBERS + number * _STRIDE % _NUMBERS).tolist(),
         sender=SENDERS[rng.integers(len(SENDERS), size=n)].tolist(),
         received_ms=received_ms.tolist(),
@@ -127,7 +129,7 @@ def _note(
     truth.records += len(values)
     truth.value_bytes += sum(map(len, values))
     truth.failed += int(failed.sum())
-    flat = (carrier * len(REGIONS) + region) * 2 + failed
+    flat = (carrier * len(work.regions) + region) * 2 + failed
     for row, n in zip(*(a.tolist() for a in np.unique(flat, return_counts=True)), strict=True):
         series = _series(work, row)
         truth.counts[series] = truth.counts.get(series, 0) + n
@@ -138,8 +140,8 @@ def _series(work: Workload, row: int) -> Series:
     outcome_class = "absent_subscriber" if failed else "delivered"
     if not work.labelled:
         return Series(work.source.carrier, work.source.region, outcome_class)
-    carrier, region = divmod(pair, len(REGIONS))
-    return Series(CARRIERS[carrier], REGIONS[region], outcome_class)
+    carrier, region = divmod(pair, len(work.regions))
+    return Series(work.carriers[carrier], work.regions[region], outcome_class)
 
 
 def source_of(form: Form, *, labelled: bool = True) -> settings.Source:
