@@ -46,7 +46,7 @@ install: $(STAMP) ## Makes .venv from the lock file; the other targets do it by 
 demo: $(STAMP) ## Real Kafka, a simulated network, an incident, a page. ARGS go to `carrier-health demo`.
 	@$(BIN)/carrier-health demo $(ARGS)
 
-test: $(STAMP) ## All tests but the soak test. ARGS go to pytest.
+test: $(STAMP) ## All tests but the long fault tests. ARGS go to pytest.
 	@$(BIN)/pytest $(SIDE_BY_SIDE) $(ARGS)
 
 check: lint test ## What CI runs: lint, format, types, import layers, all tests.
@@ -54,7 +54,7 @@ check: lint test ## What CI runs: lint, format, types, import layers, all tests.
 test-faults: $(STAMP) ## Fault x step of paging, on real Kafka and Valkey, as a table. ARGS: names of faults.
 	@$(BIN)/python -m tests.faults.matrix $(ARGS)
 
-soak: $(STAMP) ## The long fault test: every role killed at random under load.
+soak: $(STAMP) ## The long fault tests: every role killed at random under load, and what is around them.
 	@$(BIN)/pytest -m soak $(ARGS)
 
 bench: $(STAMP) ## Records per CPU-second of each stage. ARGS go to `carrier-health bench`.

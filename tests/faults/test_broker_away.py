@@ -17,6 +17,7 @@ from tests.faults.cluster import Cluster, wait_for
 AWAY_S, ROUNDS, RECORDS, WITHIN_S = 12.0, 2, 100, 90.0
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(300)
 def test_ingest_counts_on_after_a_broker_that_was_away_for_longer_than_a_session(tmp_path: Path) -> None:
     with Cluster(tmp_path, [SOURCE]) as cluster:

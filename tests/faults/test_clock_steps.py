@@ -44,6 +44,7 @@ def _paged(cluster: Cluster) -> list[Incident]:
     return [i for i in incidents(cluster.settings) if i.plain_key_used or i.critical_key_used]
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(400)
 def test_a_clock_that_steps_loses_doubles_and_pages_nothing(tmp_path: Path) -> None:
     with Cluster(tmp_path, [SOURCE]) as cluster:

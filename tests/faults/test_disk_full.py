@@ -28,6 +28,7 @@ def _fill_disk(pid: int) -> None:
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (1, hard))
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(400)
 def test_a_full_disk_of_the_broker_loses_and_doubles_nothing(tmp_path: Path) -> None:
     with Cluster(tmp_path, [SOURCE]) as cluster:
