@@ -169,13 +169,13 @@ class Shown:
 
     def _volumes(self, sums: NDArray[np.int64]) -> dict[Key, int]:
         """Outcomes of the last minute by pair."""
-        return dict(zip(self._sliding.pairs, sums[0, :, 0].tolist(), strict=False))
+        return dict(zip(self._sliding.pairs, sums[0, :, 0].tolist(), strict=True))
 
     def _take_view(self) -> None:
         pairs, sums = tuple(self._sliding.pairs), self._sliding.snapshot()
         named = [self._named.see(pair, n) for pair, n in self._volumes(sums).items()]
         if not all(named):
-            pairs, sums = self._folded(pairs, sums[:, : len(pairs)], np.array(named))
+            pairs, sums = self._folded(pairs, sums, np.array(named))
         self._view = _View(pairs, sums)
 
     def _folded(
@@ -196,7 +196,7 @@ class Shown:
     def _outcomes(self) -> Rows:
         view, names, values = self._view, [], []
         for w, window in enumerate(WINDOWS_S):
-            for i in np.flatnonzero(view.sums[w, : len(view.pairs), 0]).tolist():
+            for i in np.flatnonzero(view.sums[w, :, 0]).tolist():
                 names.append((*view.pairs[i], window))
                 values.append(float(view.sums[w, i, 0]))
         return Rows(names, values)
@@ -207,7 +207,7 @@ class Shown:
         for r, rule in enumerate(self._book.names):
             columns = self._sliding.columns_of(r)
             for w, window in enumerate(WINDOWS_S):
-                for i in np.flatnonzero(view.sums[w, : len(view.pairs), columns[0]]).tolist():
+                for i in np.flatnonzero(view.sums[w, :, columns[0]]).tolist():
                     names.append((*view.pairs[i], window, rule))
                     values.append(float(view.sums[w, i, columns[which]]))
         return Rows(names, values)
@@ -221,7 +221,7 @@ class Shown:
         hour = list(WINDOWS_S).index("1h")
         for r, rule in enumerate(self._book.names):
             eligible, _, distinct = self._sliding.columns_of(r)
-            for i in np.flatnonzero(view.sums[hour, : len(view.pairs), eligible]).tolist():
+            for i in np.flatnonzero(view.sums[hour, :, eligible]).tolist():
                 names.append((*view.pairs[i], rule))
                 values.append(float(view.sums[hour, i, distinct]))
         return Rows(names, values)
@@ -229,7 +229,7 @@ class Shown:
     def _unanswered(self) -> Rows:
         """Sends of the last hour without a final outcome; of pairs whose sources tell of sends."""
         view, hour = self._view, list(WINDOWS_S).index("1h")
-        sent, missing = (view.sums[hour, : len(view.pairs), i] for i in self._sliding.sent)
+        sent, missing = (view.sums[hour, :, i] for i in self._sliding.sent)
         told = np.flatnonzero(sent).tolist()
         return Rows([view.pairs[i] for i in told], np.maximum(missing[told], 0).astype(float))
 

@@ -15,6 +15,7 @@ from alerts.bench.traffic import Truth, Workload, batches
 from streams.errors import Unreachable
 
 _TIMEOUT_S = 10.0
+PARTITION_BY_KEY = -1
 
 
 class Broker:
@@ -63,17 +64,22 @@ class Broker:
                 future.result(_TIMEOUT_S)
 
     def produce(
-        self, topic: str, work: Workload, start_ms: int, progress: Callable[[int, int], None]
+        self,
+        topic: str,
+        work: Workload,
+        start_ms: int,
+        progress: Callable[[int, int], None],
+        partition: int = PARTITION_BY_KEY,
     ) -> Truth:
         """Writes the whole workload, keyed by message id, uncompressed, and counts what has arrived."""
-        producer, truth = Producer(self._producer_settings()), Truth()
+        producer, truth = self.producer(), Truth()
         name = work.source.name
         for batch in batches(work, start_ms, truth):
             for key, value, ms in zip(*batch, strict=True):
                 headers: Any = [("source", name), ("received_ms", str(ms))]
                 while True:
                     try:
-                        producer.produce(topic, value, key, timestamp=ms, headers=headers)
+                        producer.produce(topic, value, key, partition, timestamp=ms, headers=headers)
                         break
                     except BufferError:
                         producer.poll(0.05)
@@ -84,16 +90,19 @@ class Broker:
             raise BenchFailed(f"{truth.records} records were written to {topic}, {arrived} are there")
         return truth
 
-    def _producer_settings(self) -> dict[str, Any]:
-        return {
-            "bootstrap.servers": self.address,
-            "log_level": 0,
-            "partitioner": "murmur2_random",
-            "compression.type": "none",
-            "enable.idempotence": True,
-            "linger.ms": 20,
-            "queue.buffering.max.messages": 200_000,
-        }
+    def producer(self) -> Producer:
+        """As all traffic of the benchmarks is written."""
+        return Producer(
+            {
+                "bootstrap.servers": self.address,
+                "log_level": 0,
+                "partitioner": "murmur2_random",
+                "compression.type": "none",
+                "enable.idempotence": True,
+                "linger.ms": 20,
+                "queue.buffering.max.messages": 200_000,
+            }
+        )
 
     def _consumer(self, group: str) -> Consumer:
         return Consumer(

@@ -162,11 +162,12 @@ def test_the_labelled_incident_opens_pages_and_resolves_once(started: list[Demo]
         assert found[name] == pytest.approx(live[name], rel=0.01)
 
 
-def test_whoever_interrupts_it_finds_nothing_left_behind(started: list[Demo]) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_whoever_interrupts_it_finds_nothing_left_behind(started: list[Demo], number: signal.Signals) -> None:
     demo = Demo()
     started.append(demo)
     first = demo.until("started")
-    demo.process.send_signal(signal.SIGINT)
+    demo.process.send_signal(number)
     assert demo.end() == 0
     assert demo.events[-1]["reason"] == "interrupted"
     assert nothing_is_left(first)

@@ -39,6 +39,7 @@ class Role1:
         for closing in closings:
             self.records += journal.parts(closing, "a")
             self.shown.closed(closing)
+        if closings:
             self.shown.refresh()
 
     def value(self, name: str, **labels: str) -> float:

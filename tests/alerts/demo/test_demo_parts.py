@@ -70,6 +70,7 @@ def entry(action: str, effect: str, key: str = incident().key, at_ms: int = ONSE
 
 def test_the_scenarios_own_network_is_learned_up_to_now(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three days of it: the two weeks of a demonstration take a minute where the machine is busy."""
+    assert past.BLOCKS * BLOCK_S == 14 * 86_400
     monkeypatch.setattr(past, "BLOCKS", 3 * 86_400 // BLOCK_S)
     scenario = scenarios.load("demo")
     settings = Settings(sources=scenarios.sources_of(scenario))

@@ -6,35 +6,23 @@ import threading
 import time
 from typing import Any
 
-from confluent_kafka import Producer
-
+from alerts.bench.broker import Broker
 from alerts.bench.traffic import Truth, Workload, batches
 
 PARTITIONS = 12
 ENDLESS = 10**9
 
 
-def producer(bootstrap_servers: str) -> Producer:
-    settings: dict[str, Any] = {
-        "bootstrap.servers": bootstrap_servers,
-        "log_level": 0,
-        "linger.ms": 20,
-        "enable.idempotence": True,
-        "queue.buffering.max.messages": 200_000,
-    }
-    return Producer(settings)
-
-
 class Feeder(threading.Thread):
     """Deals the records to all partitions in turn. What was begun, a batch of 20,000, is written to its end:
     only then the truth is that of the topic."""
 
-    def __init__(self, bootstrap_servers: str, topic: str, work: Workload) -> None:
+    def __init__(self, broker: Broker, topic: str, work: Workload) -> None:
         super().__init__(name="feeder", daemon=True)
         self.truth, self.error = Truth(), ""
         self.start_ms = int(time.time() * 1000)
         self.end_ms = self.start_ms
-        self._producer, self._topic, self._work = producer(bootstrap_servers), topic, work
+        self._producer, self._topic, self._work = broker.producer(), topic, work
         self._ending = threading.Event()
 
     def run(self) -> None:

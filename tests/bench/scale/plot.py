@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from statistics import median
 from typing import NamedTuple
 
 from tests.bench.scale.figures import Backlog, Crew, Result, Size, Strike
@@ -90,7 +91,7 @@ def svg(result: Result) -> str:
 def _ingests(crews: Sequence[Crew], left: float, bottom: float) -> Iterator[str]:
     groups = by_processes(crews)
     panel = Panel(Axis(max(groups) + 0.5, 0.5), Axis(_above(max(c.us for c in crews))), left, bottom)
-    medians = [(float(n), sorted(c.us for c in runs)[len(runs) // 2]) for n, runs in groups.items()]
+    medians = [(float(n), median(c.us for c in runs)) for n, runs in groups.items()]
     bar = medians[0][1] * (1 + FLAT_WITHIN)
     yield from panel.frame("CPU of all ingests, µs a record", "processes", [(n, str(n)) for n in groups])
     yield from panel.dots([(c.processes, c.us) for c in crews], RED)

@@ -20,16 +20,18 @@ WHO = {
 
 def page(result: Result) -> str:
     """Everything between the markers of docs/scale.md; a part that has not run is left out."""
-    parts = [
-        ("ingests", "One to four ingests", result.crews, _ingests),
-        ("series", "100 to 100,000 series", result.sizes, _series),
-        ("backlog", "A day's backlog on one partition", result.backlog, _backlog),
-        ("takeover", "Killed: how long until the work goes on", result.takeovers, _takeovers),
-    ]
+    tables = {
+        ("ingests", "One to four ingests"): _ingests(result.crews) if result.crews else (),
+        ("series", "100 to 100,000 series"): _series(result.sizes) if result.sizes else (),
+        ("backlog", "A day's backlog on one partition"): _backlog(result.backlog) if result.backlog else (),
+        ("takeover", "Killed: how long until the work goes on"): (
+            _takeovers(result.takeovers) if result.takeovers else ()
+        ),
+    }
     lines = list[str]()
-    for name, title, figures, table in parts:
-        if figures:
-            lines += [f"### {title}", _where(result, name), "", *table(figures), ""]  # type: ignore[operator]
+    for (name, title), table in tables.items():
+        if found := [*table]:
+            lines += [f"### {title}", _where(result, name), "", *found, ""]
     if result.crews and result.sizes:
         lines += ["### One, ten and a hundred thousand million a day", *_arithmetic(result), ""]
     return "\n".join(lines).rstrip("\n") + "\n"

@@ -5,17 +5,15 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any
 
-from alerts.bench.broker import Tail
 from alerts.bench.check import Closed
 from alerts.bench.child import Child
 from alerts.bench.errors import BenchFailed
 from alerts.bench.formats import CANONICAL
 from alerts.bench.stages import Bench, Site
-from alerts.bench.traffic import Truth, Workload, batches, source_of
+from alerts.bench.traffic import Truth, Workload, source_of
 from streams.topics import WINDOWS
-from tests.bench.scale.feeder import ENDLESS, Feeder, producer
+from tests.bench.scale.feeder import ENDLESS, Feeder
 from tests.bench.scale.figures import Backlog, Crew, Look
 
 LOOK_EVERY_S = 2.0
@@ -53,9 +51,10 @@ class Scale(Bench):
         site = self.site("backlog", Workload(source_of(CANONICAL), CANONICAL, 0))
         past = Workload(source_of(CANONICAL), CANONICAL, records, per_s=max(1, round(records / HOURS / 3600)))
         self._progress.begin(f"backlog: writing {records:,} records")
-        behind = self._write_to_first(site, past)
+        start_ms = past.start_ms(int(time.time() * 1000))
+        behind = self._broker.produce(site.outcomes, past, start_ms, self._progress.update, partition=0)
         live = Workload(source_of(CANONICAL), CANONICAL, ENDLESS, LIVE_PER_S, seed=2)
-        feeder = Feeder(self._broker.address, site.outcomes, live)
+        feeder = Feeder(self._broker, site.outcomes, live)
         feeder.start()
         with ExitStack() as stack:
             windows, ingest = (stack.enter_context(self._role(r, site)) for r in ("windows", "ingest"))
@@ -63,7 +62,7 @@ class Scale(Bench):
             catching.run()
             site.truth, site.end_ms = _together(behind, feeder.end()), feeder.end_ms
             counted = self._counted(ingest, site)
-            closed = self._caught_up(site, catching.closed, catching.tail, windows)
+            closed, _ = self._closed(windows, site)
             used = {c.name: c.end() for c in (ingest, windows)}
         counted.check("backlog", site.work.source.name, site.truth)
         closed.check("backlog", site.truth)
@@ -84,30 +83,6 @@ class Scale(Bench):
             looks=catching.looks,
         )
 
-    def _write_to_first(self, site: Site, work: Workload) -> Truth:
-        truth, name = Truth(), work.source.name
-        to = producer(self._broker.address)
-        for batch in batches(work, work.start_ms(int(time.time() * 1000)), truth):
-            for key, value, ms in zip(*batch, strict=True):
-                headers: Any = [("source", name), ("received_ms", str(ms))]
-                to.produce(site.outcomes, value, key, partition=0, timestamp=ms, headers=headers)
-            to.flush(60)
-            self._progress.update(truth.records, work.records)
-        if self._broker.ends(site.outcomes)[0] != truth.records:
-            raise BenchFailed("the backlog has not arrived")
-        return truth
-
-    def _caught_up(self, site: Site, closed: Closed, tail: Tail, child: Child) -> Closed:
-        with closing(tail):
-
-            def through() -> bool:
-                for offset, value in tail.next(0.1):
-                    closed.add(offset, value)
-                return closed.is_through(site.end_ms)
-
-            self._until(child, through, "the last bucket to close")
-        return closed
-
 
 class Catching:
     """Watches how partition 0 is read, and which buckets are closed meanwhile."""
@@ -126,7 +101,8 @@ class Catching:
         """Until a bucket that began after the start of the live traffic is closed."""
         ingest, looked = self._children["ingest"], 0.0
         self._bench._progress.begin(f"backlog: {self._records:,} records, 12 partitions live")
-        with closing(self._bench._broker.offsets_of(self._site.settings.ingest.group)) as offsets:
+        offsets_of = self._bench._broker.offsets_of(self._site.settings.ingest.group)
+        with closing(self.tail), closing(offsets_of) as offsets:
             while not self.closed_s:
                 for child in self._children.values():
                     child.must_live()

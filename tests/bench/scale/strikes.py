@@ -32,7 +32,7 @@ def strikes(home: Path, rounds: int, progress: Progress) -> Takeovers:
     with Cluster(home, [source_of(CANONICAL)], CANARIES) as cluster:
         cluster.start_servers({})
         work = Workload(source_of(CANONICAL), CANONICAL, ENDLESS, RECORDS_PER_S)
-        feeder = Feeder(cluster.kafka.bootstrap_servers, cluster.settings.topic("outcomes"), work)
+        feeder = Feeder(Broker(cluster.kafka.bootstrap_servers), cluster.settings.topic("outcomes"), work)
         feeder.start()
         monitor = Monitor(cluster)
         done = []
@@ -125,10 +125,10 @@ class Monitor:
 
 def _in_step(reached_s: Callable[[], float]) -> tuple[float, float]:
     """A bucket that came 10 s after the one before it, as the next will: nothing is behind any more."""
-    before_s, came_at = _next(reached_s, 0.0, lambda: None)
+    before_s, came_at = _next(reached_s, 0.0)
     deadline = time.monotonic() + WITHIN_S
     while time.monotonic() < deadline:
-        now_s, now_at = _next(reached_s, before_s, lambda: None)
+        now_s, now_at = _next(reached_s, before_s)
         if now_s - before_s == BUCKET_S and abs(now_at - came_at - BUCKET_S) < OUT_OF_STEP_S:
             return now_s, now_at
         before_s, came_at = now_s, now_at
@@ -136,7 +136,7 @@ def _in_step(reached_s: Callable[[], float]) -> tuple[float, float]:
 
 
 def _next(
-    reached_s: Callable[[], float], after_s: float, meanwhile: Callable[[], object]
+    reached_s: Callable[[], float], after_s: float, meanwhile: Callable[[], object] = lambda: None
 ) -> tuple[float, float]:
     """The next end after `after_s`, and the wall time when it was seen."""
     deadline = time.monotonic() + WITHIN_S
