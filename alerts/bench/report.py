@@ -57,12 +57,12 @@ def load_1m() -> float:
 
 def as_json(rows: Mapping[str, Row], where: Machine) -> str:
     """One object: a key a row, and `machine`."""
-    ordered: dict[str, Row | Machine] = {name: rows[name] for name in ORDER}
+    ordered: dict[str, Row | Machine] = {name: rows[name] for name in ORDER if name in rows}
     return msgspec.json.encode(ordered | {"machine": where}).decode()
 
 
 def as_table(rows: Mapping[str, Row], where: Machine) -> str:
-    lines = [_HEAD, *(_line(name, rows[name]) for name in ORDER)]
+    lines = [_HEAD, *(_line(name, rows[name]) for name in ORDER if name in rows)]
     widths = [max(len(line[c]) for line in lines) for c in range(len(_HEAD))]
     table = "\n".join(_aligned(line, widths) for line in lines)
     facts = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from alerts.bench.formats import (
@@ -24,6 +25,10 @@ SPARSE_PER_S = 1_200
 """Records a second of receipt time: 4 for each of 3,000 series in a bucket of 10 s."""
 
 
+DENSE, FORMATS, SPARSE, END_TO_END = PARTS = ("dense", "formats", "sparse", "end-to-end")
+"""What can be run alone. `dense` has the raw consumer, beside which the rows of ingest are held."""
+
+
 class Variant(NamedTuple):
     """A further row of dense ingest in another format."""
 
@@ -41,19 +46,24 @@ VARIANTS = (
 )
 
 
-def run(bench: Bench, records: int) -> dict[str, Row]:
-    """Rows by name, in the order of the report. `records` is the size of the dense canonical ones."""
+def run(bench: Bench, records: int, only: Collection[str] = PARTS) -> dict[str, Row]:
+    """Rows by name, in the order of the report. `records` is the size of the dense canonical ones, `only`
+    names parts."""
     idle = bench.site("idle", _dense(CANONICAL, 0))
     bench.idle(idle)
     bench.clear(idle)
-    rows = _dense_canonical(bench, records)
-    for variant in VARIANTS:
+    rows: dict[str, Row] = {}
+    if DENSE in only:
+        rows |= _dense_canonical(bench, records)
+    for variant in VARIANTS if FORMATS in only else ():
         work = _dense(variant.form, round(records * FORMAT_SHARE), labelled=variant.labelled)
         rows[variant.row] = _ingest_alone(bench, variant.row, work)
-    rows |= _sparse(bench, round(records * SPARSE_SHARE))
-    rows["end_to_end"] = _end_to_end(bench, records)
-    raw = rows["raw_consumer"]
-    return {n: beside_raw(r, raw) if n.startswith("ingest") else r for n, r in rows.items()}
+    if SPARSE in only:
+        rows |= _sparse(bench, round(records * SPARSE_SHARE))
+    if END_TO_END in only:
+        rows["end_to_end"] = _end_to_end(bench, records)
+    raw = rows.get("raw_consumer")
+    return {n: beside_raw(r, raw) if raw and n.startswith("ingest") else r for n, r in rows.items()}
 
 
 def _dense(form: Form, records: int, *, labelled: bool = True) -> Workload:

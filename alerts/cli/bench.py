@@ -12,7 +12,7 @@ import click
 
 from alerts.bench import report
 from alerts.bench.broker import Broker
-from alerts.bench.run import DEFAULT_RECORDS, LEAST_RECORDS, run
+from alerts.bench.run import DEFAULT_RECORDS, LEAST_RECORDS, PARTS, run
 from alerts.bench.stages import Bench
 from alerts.progress import Progress
 from streams.embedded import EmbeddedError, EmbeddedKafka, EmbeddedValkey
@@ -44,7 +44,13 @@ class Services(NamedTuple):
     metavar="HOST:PORT",
     help="A Kafka that runs already: topics with a prefix of their own are made there and deleted.",
 )
-def bench(as_json: bool, records: int, bootstrap: str | None) -> None:
+@click.option(
+    "--only",
+    type=click.Choice(PARTS),
+    multiple=True,
+    help="One part of it, or several; without `dense` nothing is held beside the raw consumer.",
+)
+def bench(as_json: bool, records: int, bootstrap: str | None, only: tuple[str, ...]) -> None:
     """Measures each stage as its real process on a real Kafka, beside the raw consumer.
 
     Takes about five minutes on two cores. Every count is checked against what was written; exit
@@ -56,7 +62,7 @@ def bench(as_json: bool, records: int, bootstrap: str | None) -> None:
         with _services(bootstrap, progress) as services, _home() as home:
             stages = Bench(Broker(services.bootstrap_servers), services.redis_url, home, progress)
             try:
-                rows = run(stages, records)
+                rows = run(stages, records, only or PARTS)
             finally:
                 progress.finish()
                 stages.clear_all()

@@ -73,6 +73,7 @@ class RecipientStage:
             )
             self._metrics.recipients_rebuilding.set(1)
             return
+        self._tell("not known yet whether all of them are there")
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._live, args=(self._stopping,), name=NAME, daemon=True)
         self._thread.start()

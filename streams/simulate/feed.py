@@ -14,6 +14,8 @@ from streams.simulate.traffic import Emission
 TICK_S = 0.1
 TICK_RECORDS = 500
 TRANSACTION_TIMEOUT_S = 10
+LINGER_MS = 100
+"""A client sends a request for each partition: with less than this each record of slow traffic is one."""
 _SILENCE = (KafkaError._MSG_TIMED_OUT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT)
 
 
@@ -131,7 +133,7 @@ def _settings(
     settings: dict[str, str | int | float | bool] = {
         "bootstrap.servers": bootstrap_servers,
         "partitioner": "murmur2_random",
-        "linger.ms": 20,
+        "linger.ms": LINGER_MS,
         "acks": "all",
         "compression.type": "lz4",
         "message.max.bytes": large_bytes,

@@ -109,10 +109,10 @@ def test_a_finding_has_its_onset_and_odds_ratio() -> None:
 
 def test_an_alarm_slower_than_the_memory_is_still_placed() -> None:
     """One message in 100 s a series; 20 % takes longer than the hour that is kept."""
-    fault = Fault(600, 60_000, 0.2, carrier="c1", region="r1")
+    fault = Fault(600, 20_000, 0.2, carrier="c1", region="r1")
     out = run(
         Network(3, names("c", 3), names("r", 3), 0.09, base=(0.003, 0.01), spread=0.01, faults=(fault,)),
-        60_000,
+        20_000,
     )
     scopes = {Scope(ScopeKind(i.scope), i.carrier, i.region) for i in out.incidents.values()}
     assert scopes == {Scope(ScopeKind.PAIR, "c1", "r1")}

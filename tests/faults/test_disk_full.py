@@ -23,7 +23,7 @@ from tests.faults.cluster import Cluster, wait_for
 RECORDS, HALTS_WITHIN_S, WITHIN_S, AWAY_S = 100, 40.0, 90.0, 12.0
 
 
-def _fill_disk(pid: int) -> None:
+def fill_disk(pid: int) -> None:
     _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (1, hard))
 
@@ -39,7 +39,7 @@ def test_a_full_disk_of_the_broker_loses_and_doubles_nothing(tmp_path: Path) -> 
         cluster.wait_ready(roles, 90)
         write(cluster, "before", RECORDS)
         assert cluster.kafka.pid is not None
-        _fill_disk(cluster.kafka.pid)
+        fill_disk(cluster.kafka.pid)
         unsent = send(cluster, "while-full", RECORDS)
         wait_for(lambda: not cluster.kafka.running, "the broker halts", HALTS_WITHIN_S, cluster.tend)
         time.sleep(AWAY_S)

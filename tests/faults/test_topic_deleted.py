@@ -16,17 +16,18 @@ RECORDS, SAID_WITHIN_S, BACK_WITHIN_S = 100, 40.0, 90.0
 PARTITIONS = {"outcomes": 2}
 
 
-def _delete(cluster: Cluster, topic: str) -> None:
+def delete(cluster: Cluster, topic: str) -> None:
     admin = AdminClient({"bootstrap.servers": cluster.kafka.bootstrap_servers})
     admin.delete_topics([topic])[topic].result(10)
 
 
-def _names(role: Role, topic: str) -> bool:
+def names(role: Role, topic: str) -> bool:
     return any(
         f"no topic {topic}: run `carrier-health topics --apply`" in reason for reason in role.reasons()
     )
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(400)
 def test_roles_name_a_topic_that_was_deleted_and_go_on_when_it_is_back(tmp_path: Path) -> None:
     with Cluster(tmp_path, [SOURCE]) as cluster:
@@ -38,10 +39,10 @@ def test_roles_name_a_topic_that_was_deleted_and_go_on_when_it_is_back(tmp_path:
         for number, short in enumerate((WINDOWS, INCIDENTS), 1):
             write(cluster, f"before-{short}", RECORDS)
             topic = cluster.settings.topic(short)
-            _delete(cluster, topic)
+            delete(cluster, topic)
             for role in roles[1:]:
                 wait_for(
-                    lambda r=role, t=topic: _names(r, t),
+                    lambda r=role, t=topic: names(r, t),
                     f"{role.name} names {topic}",
                     SAID_WITHIN_S,
                     cluster.tend,

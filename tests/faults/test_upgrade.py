@@ -23,7 +23,7 @@ from tests.faults.run import Course, run
 from tests.faults.scenario import by_carrier, scenario
 from tests.faults.schedule import Fault
 
-LEAD_S, SECONDS, RATE = 120, 165, 300
+LEAD_S, SECONDS, RATE = 120, 165, 150
 """Long enough for the incident to be over before the feed ends: without traffic nobody can tell."""
 WHEEL = next(Path(__file__).with_name("before").glob("*.whl"))
 

@@ -162,7 +162,7 @@ def test_the_labelled_incident_opens_pages_and_resolves_once(started: list[Demo]
         assert found[name] == pytest.approx(live[name], rel=0.01)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.soak)])
 def test_whoever_interrupts_it_finds_nothing_left_behind(started: list[Demo], number: signal.Signals) -> None:
     demo = Demo()
     started.append(demo)

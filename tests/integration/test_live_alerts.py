@@ -43,6 +43,7 @@ global: {scrape_interval: 500ms, scrape_timeout: 500ms, evaluation_interval: 500
 rule_files: [rules/*.rules.yaml]
 """
 FIRING = f'count(ALERTS{{alertname="{ALERT_NAME}", alertstate="firing"}})'
+PANELS = {asked.panel for asked in QUERIES}
 NOT_HERE = {
     *("Gateway: requests by answer", "Gateway: time to answer", "Gateway: not acknowledged yet"),
     *("Oldest unsent page", "Pages that wait", "Pages sent", "Attempts to page"),
@@ -74,19 +75,18 @@ class Monitor:
             self._supervisor.tick()
             await asyncio.sleep(0.1)
 
-    async def until_none(self, remaining: Callable[[], set[str]]) -> None:
-        """Until nothing remains; who waits in vain is told what did."""
-        seen = set[str]()
+    async def until_filled(self, prometheus: Prometheus, panels: set[str]) -> None:
+        """Until each has shown something; who waits in vain is told which did not."""
+        left = set(panels)
 
-        def none() -> bool:
-            nonlocal seen
-            seen = remaining()
-            return not seen
+        def all_are() -> bool:
+            left.intersection_update(empty_panels(prometheus, left))
+            return not left
 
         try:
-            await self.until(none)
+            await self.until(all_are)
         except AssertionError as err:
-            raise AssertionError(f"still without data: {sorted(seen)}") from err
+            raise AssertionError(f"still without data: {sorted(left)}") from err
 
 
 @contextmanager
@@ -138,13 +138,14 @@ def now_is(prometheus: Prometheus, expr: str) -> float | None:
     return found[0].last if found else None
 
 
-def empty_panels(prometheus: Prometheus) -> set[str]:
-    """Panels of which no query has a series in the last minute."""
-    end_s, shown = math.ceil(time.time()), dict[str, bool]()
+def empty_panels(prometheus: Prometheus, panels: set[str]) -> set[str]:
+    """Those of which no query has a series in the last minute."""
+    end_s, filled_ones = math.ceil(time.time()), set[str]()
     for asked in QUERIES:
-        found = prometheus.over(filled(asked), end_s - 60, end_s, 5)
-        shown[asked.panel] = shown.get(asked.panel, False) or bool(found)
-    return {panel for panel, anything in shown.items() if not anything}
+        wanted = asked.panel in panels and asked.panel not in filled_ones
+        if wanted and prometheus.over(filled(asked), end_s - 60, end_s, 5):
+            filled_ones.add(asked.panel)
+    return panels - filled_ones
 
 
 @pytest_asyncio.fixture
@@ -168,15 +169,15 @@ async def test_one_incident_is_one_page_though_the_role_that_exports_it_dies(
     folder = tmp_path / "prometheus"
     folder.mkdir()
     with serving(folder, scraping(folder, one, member.url)) as prometheus:
-        await one.until_none(lambda: empty_panels(prometheus) - NOT_HERE - OF_AN_INCIDENT)
+        await one.until_filled(prometheus, PANELS - NOT_HERE - OF_AN_INCIDENT)
         await one.until(lambda: told(pager) and told(chat))
-        await one.until_none(lambda: empty_panels(prometheus) - NOT_HERE)
+        await one.until_filled(prometheus, PANELS - NOT_HERE)
         one.kill("alerts")
         await one.until(lambda: now_is(prometheus, 'up{job="alerts"}') == 0)
         assert (now_is(prometheus, FIRING) or 0) > 0, "nobody who lives has said that it is over"
         await one.until(lambda: now_is(prometheus, 'up{job="alerts"}') == 1)
         await one.until(lambda: told(pager)[-1][0] == "resolved" and told(chat)[-1][0] == "resolved")
-        assert empty_panels(prometheus) == NOT_HERE
+        assert empty_panels(prometheus, PANELS) == NOT_HERE
     await member.stop()
     assert [state for state, _ in told(pager)] == ["firing", "resolved"]
     assert [state for state, _ in told(chat)].count("resolved") == 1

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from alerts.cli.record_stream import records
 
-COUNTS = {"lines": (20_000, 120_000), "array": (140_000, 280_000)}
+COUNTS = {"lines": (20_000, 120_000), "array": (130_000, 200_000)}
 """Few and many records; an array is read as it comes above 12 MB only."""
 MORE_MB = 8
 """How much more memory many records may take: noise of the allocator, no more."""

@@ -1,6 +1,6 @@
 """History learned by blocks is what the live path learns of the same counts.
 
-0 h                26 h (12 %)     29 h              42 h
+0 h                26 h (12 %)     29 h              36 h
 |---- healthy ----|== incident ==|---- healthy ----|
 """
 
@@ -26,7 +26,7 @@ from streams.settings import DEFAULT_RULES
 POLICY = Policy()
 RULES = tuple(rule for rule in DEFAULT_RULES if rule.name == "twilio_30003")
 HOUR = 3600
-HOURS = 42
+HOURS = 36
 T0_S = 1_800_000_000 // 86_400 * 86_400
 LEAVES = [(f"c{c}", f"r{r}") for c in range(3) for r in range(2)]
 ILL = np.array([carrier == "c1" for carrier, _ in LEAVES])

@@ -1,0 +1,82 @@
+"""Traffic of four carriers, of which one falls ill and gets well when the test says so."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from confluent_kafka import Producer
+
+from streams.topics import OUTCOMES
+from tests.faults.by_hand import SOURCE
+from tests.faults.cluster import Cluster
+
+CARRIERS = ("001-01", "001-02", "001-03", "001-04")
+"""Of the country code for tests. The first one falls ill."""
+RATE, TICKS = 80, 10
+"""Records a second, of all; ticks a second."""
+WELL_FAILS_ONE_OF, ILL_FAILS_OF_FIVE = 40, 3
+
+
+class Outage:
+    """Writes in a thread of its own; what its broker can not take waits in it. `ill`: how it goes."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._topic = cluster.settings.topic(OUTCOMES)
+        self._producer = Producer(
+            {
+                "bootstrap.servers": cluster.kafka.bootstrap_servers,
+                "log_level": 0,
+                "enable.idempotence": True,
+                "linger.ms": 20,
+            }
+        )
+        self.ill = False
+        self.written = 0
+
+    def write_past(self, seconds: int) -> None:
+        """What came in the `seconds` before now, at once."""
+        now_ms = time.time_ns() // 1_000_000
+        for at_ms in range(now_ms - seconds * 1000, now_ms, 1000 // RATE):
+            self._write(at_ms)
+        self.flush()
+
+    def feed(self, until: threading.Event) -> None:
+        due_s = time.monotonic()
+        while not until.is_set():
+            for _ in range(RATE // TICKS):
+                self._write(time.time_ns() // 1_000_000)
+            self._producer.poll(0)
+            due_s += 1 / TICKS
+            until.wait(max(0.0, due_s - time.monotonic()))
+
+    def flush(self) -> None:
+        assert self._producer.flush(90) == 0
+
+    def _write(self, at_ms: int) -> None:
+        n, self.written = self.written, self.written + 1
+        carrier, turn = CARRIERS[n % len(CARRIERS)], n // len(CARRIERS)
+        fails = turn % WELL_FAILS_ONE_OF == 0
+        if self.ill and carrier == CARRIERS[0]:
+            fails = turn % 5 < ILL_FAILS_OF_FIVE
+        status = '"status":"undelivered","code":"30003"' if fails else '"status":"delivered"'
+        value = f'{{"message_id":"{n}",{status},"carrier":"{carrier}","region":"US-NY",'
+        value += f'"provider_time_ms":{at_ms}}}'
+        headers = {"source": SOURCE.name, "received_ms": str(at_ms)}
+        self._producer.produce(self._topic, value, str(n), headers=headers)
+
+
+@contextmanager
+def feeding(outage: Outage) -> Iterator[None]:
+    """Ends when everything is in Kafka."""
+    enough = threading.Event()
+    thread = threading.Thread(target=outage.feed, args=(enough,), name="feed", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        enough.set()
+        thread.join()
+    outage.flush()

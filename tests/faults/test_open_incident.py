@@ -1,0 +1,123 @@
+"""An incident is open, and something else goes wrong: it is paged once, stays open, and is resolved once.
+
+traffic  past | well ...... | one carrier ill ........................ | well
+                            | paged | a clock, a disk, a topic | healed | resolved
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from streams.errors import STARTS_ANEW
+from streams.topics import DETECTOR_STATE, INCIDENTS, PARTIALS, WINDOWS
+from tests.faults.audit import incidents
+from tests.faults.by_hand import SOURCE, newest_bucket_s, tallied
+from tests.faults.cluster import Cluster, wait_for
+from tests.faults.outage import Outage, feeding
+from tests.faults.test_disk_full import fill_disk
+from tests.faults.test_topic_deleted import delete, names
+
+PARTITIONS = {"outcomes": 2}
+PAST_S, STEP_S, HOLDS_S, AWAY_S = 300, 300.0, 12.0, 12.0
+PAGED_WITHIN_S, BACK_WITHIN_S, RESOLVED_WITHIN_S = 60.0, 120.0, 240.0
+
+Strike = Callable[[Cluster], None]
+
+
+def _clock(kind: str) -> Strike:
+    """The role's wall clock is five minutes ahead, then behind, then right."""
+
+    def strike(cluster: Cluster) -> None:
+        for off_s in (STEP_S, -STEP_S, 0.0):
+            cluster.of(kind)[0].step_clock(off_s)
+            _let_pass(cluster, HOLDS_S)
+
+    return strike
+
+
+def _full_disk(cluster: Cluster) -> None:
+    assert cluster.kafka.pid is not None
+    fill_disk(cluster.kafka.pid)
+    wait_for(lambda: not cluster.kafka.running, "the broker halts", 40, cluster.tend)
+    _let_pass(cluster, AWAY_S)
+    cluster.kafka.start()
+
+
+def _deleted(short: str, *kinds: str) -> Strike:
+    """A topic is gone until each of the roles has named it."""
+
+    def strike(cluster: Cluster) -> None:
+        topic = cluster.settings.topic(short)
+        delete(cluster, topic)
+        for role in (cluster.of(kind)[0] for kind in kinds):
+            wait_for(lambda r=role: names(r, topic), f"{role.name} names {topic}", 60, cluster.tend)
+        cluster.make_topics(PARTITIONS)
+
+    return strike
+
+
+STRIKES: dict[str, Strike] = {
+    "the clock of ingest steps": _clock("ingest"),
+    "the clock of windows steps": _clock("windows"),
+    "the clock of alerts steps": _clock("alerts"),
+    "the disk of the broker is full": _full_disk,
+    "partials is deleted": _deleted(PARTIALS, "ingest", "windows"),
+    "windows is deleted": _deleted(WINDOWS, "windows", "alerts"),
+    "incidents is deleted": _deleted(INCIDENTS, "alerts"),
+    "detector-state is deleted": _deleted(DETECTOR_STATE, "alerts"),
+}
+
+
+def _let_pass(cluster: Cluster, seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        cluster.tend()
+        time.sleep(0.2)
+
+
+def _closes_on(cluster: Cluster) -> None:
+    now_s = time.time()
+    wait_for(lambda: newest_bucket_s(cluster) > now_s, "buckets are closed", BACK_WITHIN_S, cluster.tend, 1.0)
+
+
+def _effects(cluster: Cluster) -> Counter[str]:
+    return Counter(e.effect for e in cluster.pager.log)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("strike", STRIKES.values(), ids=STRIKES)
+def test_what_goes_wrong_while_an_incident_is_open_pages_nobody_again(tmp_path: Path, strike: Strike) -> None:
+    with Cluster(tmp_path, [SOURCE]) as cluster:
+        cluster.steppable = True
+        cluster.start_servers(PARTITIONS)
+        roles = [cluster.role(kind, "a") for kind in ("ingest", "windows", "alerts")]
+        outage = Outage(cluster)
+        outage.write_past(PAST_S)
+        with feeding(outage):
+            for role in roles:
+                role.start()
+            cluster.wait_ready(roles, 90)
+            _closes_on(cluster)
+            outage.ill = True
+            wait_for(lambda: bool(cluster.pager.still_open), "a page", PAGED_WITHIN_S, cluster.tend)
+            key = cluster.pager.still_open
+            strike(cluster)
+            cluster.wait_ready(roles, BACK_WITHIN_S)
+            _closes_on(cluster)
+            assert cluster.pager.still_open == key
+            assert [e.event["dedup_key"] for e in cluster.pager.log if e.notified] == key
+            outage.ill = False
+            wait_for(lambda: not cluster.pager.still_open, "it is resolved", RESOLVED_WITHIN_S, cluster.tend)
+        wait_for(lambda: tallied(cluster).total() >= outage.written, "all is counted", 90, cluster.tend, 1.0)
+        assert tallied(cluster).total() == outage.written
+        effects = _effects(cluster)
+        print(dict(effects), {role.name: role.exits for role in roles})
+        assert (effects["opened"], effects["resolved"]) == (1, 1)
+        assert [i.key for i in incidents(cluster.settings) if i.deliveries] == key
+        assert set().union(*(role.exits for role in roles)) <= {STARTS_ANEW}
