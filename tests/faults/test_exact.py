@@ -9,10 +9,13 @@ incident  one in the backlog, one across the start
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
 
 import pytest
 
+from streams.simulate.parts import Incident
 from tests.faults.run import Course, run
 from tests.faults.scenario import by_carrier, by_carrier_over_smpp, by_region, scenario
 from tests.faults.schedule import draw, draw_around
@@ -23,7 +26,8 @@ SOAK_LEAD_S = 30
 SMALL_CLOSES_WITHIN_S = 60.0
 WINDOWS_CLOSE_WITHIN_S = 10.0
 WITHOUT_AN_INGEST_S = 25.0
-KILLS_S = 300
+KILLS_S, APART_S = 300, 600
+LARGE = ("311-480", "310-410", "310-260")
 FILES_MORE = 20
 SEED, RATE, SECONDS = (f"CARRIER_HEALTH_SOAK_{name}" for name in ("SEED", "RATE", "SECONDS"))
 
@@ -50,7 +54,7 @@ def test_a_million_records_while_everything_is_struck(tmp_path: Path) -> None:
         by_carrier(SOAK_LEAD_S + 20),
         by_region(SOAK_LEAD_S + 70),
         by_carrier_over_smpp(SOAK_LEAD_S + 120),
-        *(by_carrier(SOAK_LEAD_S + at_s, duration_s=120) for at_s in range(KILLS_S, seconds - 240, 1800)),
+        *_later(seconds),
     )
     plan = scenario(SOAK_LEAD_S + seconds, rate, incidents, more_carriers=120)
     faults = draw(seed, KILLS_S - 30, 4, 15.0) + draw_around(seed, KILLS_S, seconds - 30, 35.0)
@@ -63,6 +67,12 @@ def test_a_million_records_while_everything_is_struck(tmp_path: Path) -> None:
     assert figures["delay_windows_both_s"] <= WINDOWS_CLOSE_WITHIN_S
     assert figures["since_ingest_for_good_s"] <= WITHOUT_AN_INGEST_S
     assert max(v for k, v in figures.items() if k.startswith("files_more")) <= FILES_MORE
+
+
+def _later(seconds: int) -> Iterator[Incident]:
+    """While everything around the roles is struck: one carrier after the other, each alone."""
+    for at_s, carrier in zip(range(KILLS_S, seconds - 240, APART_S), cycle(LARGE), strict=False):
+        yield by_carrier(SOAK_LEAD_S + at_s, carrier, duration_s=120)
 
 
 def _least_kills(figures: dict[str, float]) -> float:
