@@ -204,7 +204,8 @@ class Intake:
         part.end = max(part.end, part.read_to)
         if batch.untouched is not None:
             part.split += int(live.sum()) - len(np.unique(offset[live]))
-        if received.max() >= 0:
+        if (newest_ms := int(received.max())) >= 0:
+            part.newest_ms = max(part.newest_ms, newest_ms)
             part.clock_ms = int(clock[-1])
             part.marks.append((part.clock_ms // 1000, int(offset[0])))
         self._tally(part, work.source[here][live], result[live])

@@ -26,6 +26,8 @@ class PartitionIntake:
     end: int = 0
     """Next offset to read: everything before it was read."""
     clock_ms: int | None = None
+    newest_ms: int = 0
+    """Newest receipt of what was read since the last flush; 0 where nothing was."""
     tally: dict[str, dict[str, int]] = field(default_factory=dict)
     split: int = 0
     """By how many the results since `start` exceed the records: some held several outcomes."""
@@ -48,7 +50,7 @@ class PartitionIntake:
 
     def begin_anew(self) -> None:
         """After a flush."""
-        self.start, self.tally, self.split = max(self.end, self.start), {}, 0
+        self.start, self.tally, self.split, self.newest_ms = max(self.end, self.start), {}, 0, 0
 
     @property
     def remembers(self) -> bool:

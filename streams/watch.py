@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Any, cast
 
@@ -12,7 +12,7 @@ from confluent_kafka import IsolationLevel, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
-from streams.clock import WallClock
+from streams.clock import SteadyClock, WallClock
 from streams.kafka_access import librdkafka
 from streams.partition import PartitionIntake
 from streams.settings import Settings
@@ -40,16 +40,17 @@ class EndWatch:
 
     def __init__(self, settings: Settings, clock: WallClock) -> None:
         self._admin = AdminClient(librdkafka(settings))
-        self._clock = clock
+        self._clock = SteadyClock(clock)
         self._asked: dict[Key, tuple[int, float, Future[Any]]] = {}
         self._ends: dict[Key, int] = {}
 
-    def ask(self, parts: Iterable[Key]) -> None:
+    def ask(self, parts: Mapping[Key, PartitionIntake]) -> None:
         """Asks for the ends of `parts`; answers arrive while the loop goes on reading."""
         wanted = {TopicPartition(t, p): _latest() for t, p in parts}
         if not wanted:
             return
-        at_ms, sent = self._clock.now_ms(), time.monotonic()
+        newest_ms = max(part.newest_ms for part in parts.values())
+        at_ms, sent = self._clock.now_ms(newest_ms), time.monotonic()
         futures = self._admin.list_offsets(
             wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=FRESH_S
         )

@@ -61,6 +61,7 @@ def test_a_clock_that_steps_loses_doubles_and_pages_nothing(tmp_path: Path) -> N
             write(cluster, f"ingest-{step_s}-{counted}", RECORDS)
             counted, malformed = counted + RECORDS * (not refused), malformed + RECORDS * refused
             _tallied_are(cluster, counted, malformed)
+        assert newest_bucket_s(cluster) < time.time(), "no bucket is closed before it is over"
         letters = [dict(m.headers() or []) for m in read_all(cluster.settings, DEAD_LETTERS)]
         ours = [h["reason"] for h in letters if h.get("source") == SOURCE.name.encode()]
         assert ours == [b"future_receipt"] * RECORDS, "what a slow clock refused is not lost"

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from streams.errors import STARTS_ANEW
-from streams.topics import DETECTOR_STATE, INCIDENTS, PARTIALS, WINDOWS
+from streams.topics import DETECTOR_STATE, INCIDENTS, WINDOWS
 from tests.faults.audit import incidents
 from tests.faults.by_hand import SOURCE, newest_bucket_s, tallied
 from tests.faults.cluster import Cluster, wait_for
@@ -66,7 +66,6 @@ STRIKES: dict[str, Strike] = {
     "the clock of windows steps": _clock("windows"),
     "the clock of alerts steps": _clock("alerts"),
     "the disk of the broker is full": _full_disk,
-    "partials is deleted": _deleted(PARTIALS, "ingest", "windows"),
     "windows is deleted": _deleted(WINDOWS, "windows", "alerts"),
     "incidents is deleted": _deleted(INCIDENTS, "alerts"),
     "detector-state is deleted": _deleted(DETECTOR_STATE, "alerts"),
@@ -108,6 +107,7 @@ def test_what_goes_wrong_while_an_incident_is_open_pages_nobody_again(tmp_path: 
             wait_for(lambda: bool(cluster.pager.still_open), "a page", PAGED_WITHIN_S, cluster.tend)
             key = cluster.pager.still_open
             strike(cluster)
+            assert newest_bucket_s(cluster) < time.time(), "no bucket is closed before it is over"
             cluster.wait_ready(roles, BACK_WITHIN_S)
             _closes_on(cluster)
             assert cluster.pager.still_open == key
