@@ -175,8 +175,6 @@ def _offered(
     """The baseline with what of a block is old enough and healthy, and the rest of the block."""
     dropped = (learned.ill_s > 0) & (learned.ill_s < block.end_s)
     old = now_s - block.end_s >= policy.quarantine_s
-    if not old and not dropped.any():
-        return base, block  # nearly all that wait, nearly always
     just_old = old and now_s - block.end_s < policy.quarantine_s + BLOCK_S
     expired = now_s - block.end_s >= policy.quarantine_most_s
     if just_old:
@@ -186,6 +184,8 @@ def _offered(
         weight = take * _weight(base, policy, learned.wobble, block)
         base = normal.learn(base, policy, block.start_s, block.k, block.n, weight, now_s)
     keep = ~dropped & ~take if old else ~dropped
+    if keep.all():
+        return base, block  # nearly all that wait, nearly always
     return base, Block(block.start_s, block.k * keep, block.n * keep)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.faults.doomed import AFTER_POST, AFTER_RECORD, BEFORE_POST
+from tests.faults.doomed import AFTER_POST, AFTER_RECORD
 from tests.faults.matrix import complaints, played, table
 from tests.faults.troubles import TROUBLES, Counted
 
-SOME = {"none": AFTER_POST, "reset after 202": BEFORE_POST, "Redis emptied": AFTER_RECORD}
+SOME = {"none": AFTER_POST, "Redis emptied": AFTER_RECORD}
 
 
 def test_a_page_comes_once_though_its_sender_is_killed_at_any_step(tmp_path: Path) -> None:

@@ -186,6 +186,7 @@ def test_who_ends_it_while_it_starts_finds_nothing_left_behind(started: list[Dem
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.soak
 def test_servers_and_roles_do_not_outlive_a_demonstration_that_was_killed(started: list[Demo]) -> None:
     demo = Demo()
     started.append(demo)
