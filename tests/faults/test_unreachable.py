@@ -65,5 +65,5 @@ def test_a_role_that_waits_ends_when_it_is_told_to(tmp_path: Path, kind: str) ->
     with Cluster(tmp_path, [SOURCE]) as cluster:
         role = cluster.role(kind, "a")
         role.start()
-        wait_for(lambda: _says(role, "kafka", cluster.kafka.bootstrap_servers), "it waits", 30)
+        wait_for(lambda: _says(role, "kafka", cluster.kafka.bootstrap_servers), "it waits", 60)
         assert role.stop(15.0) is not None, "it had to be killed"
