@@ -115,7 +115,8 @@ def _peak_mb(path: Path) -> int:
 
 @pytest.mark.parametrize("shape", ["lines", "array"])
 def test_memory_does_not_grow_with_the_file(shape: str, tmp_path: Path) -> None:
-    line = '{"more":"' + "x" * 1_000 + '","message_id":"%010d","status":"undelivered","code":"30003","to":"+12025550123","received_ms":%d}'
+    line = '{"more":"' + "x" * 1_000 + '",'
+    line += '"message_id":"%010d","status":"undelivered","code":"30003","to":"+12025550123","received_ms":%d}'
     begin, between, end = ("[\n", ",\n", "\n]\n") if shape == "array" else ("", "\n", "\n")
     peaks = []
     for n in COUNTS[shape]:
