@@ -156,7 +156,8 @@ class Cluster:
 
     def __init__(self, directory: Path, sources: Iterable[Source], overrides: str = "") -> None:
         self._directory, self._sources, self._overrides = directory, list(sources), overrides
-        self.kafka = EmbeddedKafka(jvm_options=("-Xmx1g", *QUICK_JVM[1:]))
+        # After a kill it looks through its logs first, which takes long where much was written.
+        self.kafka = EmbeddedKafka(jvm_options=("-Xmx1g", *QUICK_JVM[1:]), ready_timeout_s=180)
         self.valkey = EmbeddedValkey()
         self.pager = Pager()
         self.roles: dict[str, Role] = {}

@@ -19,8 +19,10 @@ from streams.simulate.scenario import labels_of, sources_of
 from streams.simulate.truth import Label
 from tests.faults.audit import Audit, incidents
 from tests.faults.cluster import Cluster, wait_for
+from tests.faults.feeder import Feeder
 from tests.faults.schedule import Done, Executioner, Fault
-from tests.faults.traffic import PARTITIONS, Feeder, Plan, Writer
+from tests.faults.traffic import PARTITIONS, Plan
+from tests.faults.writer import Writer
 
 REPORT = "CARRIER_HEALTH_SOAK_REPORT"
 DRAIN_S = 90.0
@@ -77,9 +79,8 @@ def _live(course: Course, cluster: Cluster) -> Outcome:
     executioner = Executioner(cluster, course.seed)
     if course.faults:
         feeder.leave_one_open()
-    executioner.run(course.faults, began, lambda: not feeder.feeding)
+    executioner.run(course.faults, began, feeder.is_done)
     executioner.close()
-    assert feeder.error is None, feeder.error
     ended = time.time()
     print(f"{feeder.truths.records} records written in {ended - began:.0f} s")
     drained_s = wait_closed(cluster, ended)

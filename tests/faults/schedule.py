@@ -83,7 +83,7 @@ class Executioner:
     def run(self, faults: list[Fault], began: float, until: Callable[[], bool]) -> None:
         """Until all is done and `until` says so. `began` is a wall time, epoch s."""
         left = list(faults)
-        while left or not until():
+        while not until() or left:
             if left and time.time() >= began + left[0].at_s:
                 self._strike(left.pop(0))
             self._bring_back()
