@@ -216,7 +216,7 @@ class Cluster:
         """How many instances of a role are in its consumer group."""
         name = getattr(self.settings, kind).group
         admin = AdminClient({"bootstrap.servers": self.kafka.bootstrap_servers})
-        described = admin.describe_consumer_groups([name])[name].result(10)
+        described = admin.describe_consumer_groups([name])[name].result(30)
         return len(described.members)
 
     def tend(self) -> None:

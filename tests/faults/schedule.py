@@ -145,7 +145,7 @@ class Executioner:
     def _wait_until_all_take_part(self, kind: str) -> None:
         """As a deployment does before it goes on to the next."""
         wanted = len(self._cluster.of(kind))
-        wait_for(lambda: self._cluster.members(kind) == wanted, f"all of {kind} take part", 60)
+        wait_for(lambda: self._cluster.members(kind) == wanted, f"all of {kind} take part", 120)
 
     def _plan_return(self, victims: list[Role]) -> float:
         first = time.time() + self._rng.uniform(*BACK_AFTER_S)

@@ -29,7 +29,7 @@ def test_roles_wait_for_kafka_and_say_so(tmp_path: Path) -> None:
         for role in roles:
             role.start()
         for role in roles:
-            wait_for(lambda role=role: _says(role, "kafka", address), f"{role.name} names the address", 30)
+            wait_for(lambda role=role: _says(role, "kafka", address), f"{role.name} names the address", 90)
             status, _ = role.get("/readyz")
             assert status == 503
             assert role.get("/healthz")[0] == 200
@@ -52,7 +52,7 @@ def test_alerts_goes_on_without_redis_and_says_so(tmp_path: Path) -> None:
         cluster.wait_ready(roles, 90)
         address = f"127.0.0.1:{cluster.valkey.port}"
         cluster.valkey.kill()
-        wait_for(lambda: _says(alerts, "redis", address), "alerts names the address", 30)
+        wait_for(lambda: _says(alerts, "redis", address), "alerts names the address", 90)
         assert alerts.get("/readyz")[0] == 503
         assert alerts.running
         cluster.valkey.start()
