@@ -9,8 +9,6 @@ from streams.kafka_access import librdkafka
 from streams.settings import Settings
 from streams.topics import LARGE_BYTES
 
-FETCH_WAIT_MS = 100
-
 
 def consumer_config(settings: Settings) -> dict[str, Any]:
     """librdkafka settings of the hot path."""
@@ -30,7 +28,7 @@ def consumer_config(settings: Settings) -> dict[str, Any]:
         # A record that trickles in waits for others up to so long: one fetch for each would cost the broker
         # and us more than the record.
         "fetch.min.bytes": 64 * 1024,
-        "fetch.wait.max.ms": FETCH_WAIT_MS,
+        "fetch.wait.max.ms": 100,
         # At the default of 1000 a fast consumer stalls whenever its queue is full.
         "fetch.queue.backoff.ms": 5,
         "queued.min.messages": 100_000,

@@ -1,18 +1,20 @@
-"""A few records written by hand, and how many of them committed partials have."""
+"""A few records written by hand, how many of them committed partials have, and what is done to a broker."""
 
 from __future__ import annotations
 
+import resource
 import time
 from collections import Counter
 
 import msgspec
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
 
 from streams.records import Partial
 from streams.settings import Source
 from streams.topics import OUTCOMES, PARTIALS, WINDOWS
 from tests.faults.audit import closed_buckets, read_all
-from tests.faults.cluster import Cluster
+from tests.faults.cluster import Cluster, Role, wait_for
 
 SOURCE = Source(name="router", format="canonical", codes="twilio")
 
@@ -52,3 +54,29 @@ def tallied(cluster: Cluster) -> Counter[str]:
 def newest_bucket_s(cluster: Cluster) -> int:
     """Start of the newest bucket that is closed, epoch seconds; 0 before the first."""
     return max((c.record.bucket_s for c in closed_buckets(read_all(cluster.settings, WINDOWS))), default=0)
+
+
+def closes_on(cluster: Cluster, within_s: float) -> None:
+    """Waits until a bucket that begins after now is closed, by canaries if by nothing else."""
+    now_s = time.time()
+    wait_for(lambda: newest_bucket_s(cluster) > now_s, "buckets are closed", within_s, cluster.tend, 1.0)
+
+
+def fill_disk(cluster: Cluster) -> None:
+    """From now on no file of the running broker can grow, which halts it."""
+    pid = cluster.kafka.pid
+    assert pid is not None
+    _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (1, hard))
+
+
+def delete(cluster: Cluster, topic: str) -> None:
+    admin = AdminClient({"bootstrap.servers": cluster.kafka.bootstrap_servers})
+    admin.delete_topics([topic])[topic].result(10)
+
+
+def names(role: Role, topic: str) -> bool:
+    """Whether the role says that it waits for this topic."""
+    return any(
+        f"no topic {topic}: run `carrier-health topics --apply`" in reason for reason in role.reasons()
+    )

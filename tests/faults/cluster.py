@@ -209,6 +209,14 @@ class Cluster:
         self.roles[role.name] = role
         return role
 
+    def start_one_of_each(self) -> list[Role]:
+        """Ingest, windows and alerts; all of them take part."""
+        roles = [self.role(kind, "a") for kind in ("ingest", "windows", "alerts")]
+        for role in roles:
+            role.start()
+        self.wait_ready(roles, 90)
+        return roles
+
     def of(self, kind: str) -> list[Role]:
         return [r for r in self.roles.values() if r.kind == kind]
 

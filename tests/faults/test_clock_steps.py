@@ -16,7 +16,7 @@ from alerts.records import Incident
 from streams.records import ClosedBucket
 from streams.topics import DEAD_LETTERS
 from tests.faults.audit import incidents, read_all
-from tests.faults.by_hand import SOURCE, newest_bucket_s, tallied, write
+from tests.faults.by_hand import SOURCE, closes_on, newest_bucket_s, tallied, write
 from tests.faults.cluster import Cluster, wait_for
 
 STEP_S, HOLDS_S, RECORDS, WITHIN_S = 300.0, 8.0, 100, 60.0
@@ -34,12 +34,6 @@ def _tallied_are(cluster: Cluster, counted: int, malformed: int) -> None:
     assert tallied(cluster) == wanted
 
 
-def _closes_on(cluster: Cluster) -> None:
-    """A bucket that begins after now is closed, by canaries if by nothing else."""
-    now_s = time.time()
-    wait_for(lambda: newest_bucket_s(cluster) > now_s, "buckets are closed", 90, cluster.tend, 1.0)
-
-
 def _paged(cluster: Cluster) -> list[Incident]:
     return [i for i in incidents(cluster.settings) if i.plain_key_used or i.critical_key_used]
 
@@ -50,10 +44,7 @@ def test_a_clock_that_steps_loses_doubles_and_pages_nothing(tmp_path: Path) -> N
     with Cluster(tmp_path, [SOURCE]) as cluster:
         cluster.steppable = True
         cluster.start_servers({"outcomes": 2})
-        roles = [cluster.role(kind, "a") for kind in ("ingest", "windows", "alerts")]
-        for role in roles:
-            role.start()
-        cluster.wait_ready(roles, 90)
+        roles = cluster.start_one_of_each()
         ingest, windows, alerts = roles
         counted = malformed = 0
         for step_s, refused in ((0.0, False), (STEP_S, False), (0.0, False), (-STEP_S, True), (0.0, False)):
@@ -72,7 +63,7 @@ def test_a_clock_that_steps_loses_doubles_and_pages_nothing(tmp_path: Path) -> N
                 time.sleep(HOLDS_S)
                 counted += RECORDS
         _tallied_are(cluster, counted, malformed)
-        _closes_on(cluster)
+        closes_on(cluster, 90)
         cluster.wait_ready(roles)
         written = read_all(cluster.settings, "windows")
         records = [msgspec.json.decode(m.value() or b"", type=ClosedBucket) for m in written]

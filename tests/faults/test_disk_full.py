@@ -8,7 +8,6 @@ broker fail, as ENOSPC would; to Java both are an IOException.
 
 from __future__ import annotations
 
-import resource
 import time
 from pathlib import Path
 
@@ -17,15 +16,10 @@ import pytest
 from streams.errors import STARTS_ANEW
 from streams.topics import WINDOWS
 from tests.faults.audit import closed_buckets, read_all
-from tests.faults.by_hand import SOURCE, send, tallied, write
+from tests.faults.by_hand import SOURCE, fill_disk, send, tallied, write
 from tests.faults.cluster import Cluster, wait_for
 
 RECORDS, HALTS_WITHIN_S, WITHIN_S, AWAY_S = 100, 40.0, 90.0, 12.0
-
-
-def fill_disk(pid: int) -> None:
-    _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(pid, resource.RLIMIT_FSIZE, (1, hard))
 
 
 @pytest.mark.soak
@@ -33,13 +27,9 @@ def fill_disk(pid: int) -> None:
 def test_a_full_disk_of_the_broker_loses_and_doubles_nothing(tmp_path: Path) -> None:
     with Cluster(tmp_path, [SOURCE]) as cluster:
         cluster.start_servers({"outcomes": 2})
-        roles = [cluster.role(kind, "a") for kind in ("ingest", "windows", "alerts")]
-        for role in roles:
-            role.start()
-        cluster.wait_ready(roles, 90)
+        roles = cluster.start_one_of_each()
         write(cluster, "before", RECORDS)
-        assert cluster.kafka.pid is not None
-        fill_disk(cluster.kafka.pid)
+        fill_disk(cluster)
         unsent = send(cluster, "while-full", RECORDS)
         wait_for(lambda: not cluster.kafka.running, "the broker halts", HALTS_WITHIN_S, cluster.tend)
         time.sleep(AWAY_S)

@@ -16,11 +16,9 @@ import pytest
 from streams.errors import STARTS_ANEW
 from streams.topics import DETECTOR_STATE, INCIDENTS, WINDOWS
 from tests.faults.audit import incidents
-from tests.faults.by_hand import SOURCE, newest_bucket_s, tallied
+from tests.faults.by_hand import SOURCE, closes_on, delete, fill_disk, names, newest_bucket_s, tallied
 from tests.faults.cluster import Cluster, wait_for
 from tests.faults.outage import Outage, feeding
-from tests.faults.test_disk_full import fill_disk
-from tests.faults.test_topic_deleted import delete, names
 
 PARTITIONS = {"outcomes": 2}
 PAST_S, STEP_S, HOLDS_S, AWAY_S = 300, 300.0, 12.0, 12.0
@@ -41,8 +39,7 @@ def _clock(kind: str) -> Strike:
 
 
 def _full_disk(cluster: Cluster) -> None:
-    assert cluster.kafka.pid is not None
-    fill_disk(cluster.kafka.pid)
+    fill_disk(cluster)
     wait_for(lambda: not cluster.kafka.running, "the broker halts", 40, cluster.tend)
     _let_pass(cluster, AWAY_S)
     cluster.kafka.start()
@@ -79,11 +76,6 @@ def _let_pass(cluster: Cluster, seconds: float) -> None:
         time.sleep(0.2)
 
 
-def _closes_on(cluster: Cluster) -> None:
-    now_s = time.time()
-    wait_for(lambda: newest_bucket_s(cluster) > now_s, "buckets are closed", BACK_WITHIN_S, cluster.tend, 1.0)
-
-
 def _effects(cluster: Cluster) -> Counter[str]:
     return Counter(e.effect for e in cluster.pager.log)
 
@@ -95,21 +87,18 @@ def test_what_goes_wrong_while_an_incident_is_open_pages_nobody_again(tmp_path: 
     with Cluster(tmp_path, [SOURCE]) as cluster:
         cluster.steppable = True
         cluster.start_servers(PARTITIONS)
-        roles = [cluster.role(kind, "a") for kind in ("ingest", "windows", "alerts")]
         outage = Outage(cluster)
         outage.write_past(PAST_S)
         with feeding(outage):
-            for role in roles:
-                role.start()
-            cluster.wait_ready(roles, 90)
-            _closes_on(cluster)
+            roles = cluster.start_one_of_each()
+            closes_on(cluster, BACK_WITHIN_S)
             outage.ill = True
             wait_for(lambda: bool(cluster.pager.still_open), "a page", PAGED_WITHIN_S, cluster.tend)
             key = cluster.pager.still_open
             strike(cluster)
             assert newest_bucket_s(cluster) < time.time(), "no bucket is closed before it is over"
             cluster.wait_ready(roles, BACK_WITHIN_S)
-            _closes_on(cluster)
+            closes_on(cluster, BACK_WITHIN_S)
             assert cluster.pager.still_open == key
             assert [e.event["dedup_key"] for e in cluster.pager.log if e.notified] == key
             outage.ill = False

@@ -5,26 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from confluent_kafka.admin import AdminClient
 
 from streams.errors import STARTS_ANEW
 from streams.topics import INCIDENTS, WINDOWS
-from tests.faults.by_hand import SOURCE, newest_bucket_s, tallied, write
-from tests.faults.cluster import Cluster, Role, wait_for
+from tests.faults.by_hand import SOURCE, delete, names, newest_bucket_s, tallied, write
+from tests.faults.cluster import Cluster, wait_for
 
 RECORDS, SAID_WITHIN_S, BACK_WITHIN_S = 100, 40.0, 90.0
 PARTITIONS = {"outcomes": 2}
-
-
-def delete(cluster: Cluster, topic: str) -> None:
-    admin = AdminClient({"bootstrap.servers": cluster.kafka.bootstrap_servers})
-    admin.delete_topics([topic])[topic].result(10)
-
-
-def names(role: Role, topic: str) -> bool:
-    return any(
-        f"no topic {topic}: run `carrier-health topics --apply`" in reason for reason in role.reasons()
-    )
 
 
 @pytest.mark.soak
@@ -32,10 +20,7 @@ def names(role: Role, topic: str) -> bool:
 def test_roles_name_a_topic_that_was_deleted_and_go_on_when_it_is_back(tmp_path: Path) -> None:
     with Cluster(tmp_path, [SOURCE]) as cluster:
         cluster.start_servers(PARTITIONS)
-        roles = [cluster.role(kind, "a") for kind in ("ingest", "windows", "alerts")]
-        for role in roles:
-            role.start()
-        cluster.wait_ready(roles, 90)
+        roles = cluster.start_one_of_each()
         for number, short in enumerate((WINDOWS, INCIDENTS), 1):
             write(cluster, f"before-{short}", RECORDS)
             topic = cluster.settings.topic(short)

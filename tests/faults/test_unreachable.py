@@ -45,11 +45,7 @@ def test_roles_wait_for_kafka_and_say_so(tmp_path: Path) -> None:
 def test_alerts_goes_on_without_redis_and_says_so(tmp_path: Path) -> None:
     with Cluster(tmp_path, [SOURCE]) as cluster:
         cluster.start_servers({"outcomes": 4})
-        roles = [cluster.role(kind, "a") for kind in ("ingest", "windows", "alerts")]
-        for role in roles:
-            role.start()
-        alerts = roles[2]
-        cluster.wait_ready(roles, 90)
+        _, _, alerts = cluster.start_one_of_each()
         address = f"127.0.0.1:{cluster.valkey.port}"
         cluster.valkey.kill()
         wait_for(lambda: _says(alerts, "redis", address), "alerts names the address", 90)
