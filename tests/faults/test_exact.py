@@ -8,6 +8,7 @@ incident  one in the backlog, one across the start
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from itertools import cycle
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from alerts.policy import Policy
 from streams.simulate.parts import Incident
 from tests.faults.run import Course, run
 from tests.faults.scenario import by_carrier, by_carrier_over_smpp, by_region, scenario
@@ -26,7 +28,8 @@ SOAK_LEAD_S = 30
 SMALL_CLOSES_WITHIN_S = 60.0
 WINDOWS_CLOSE_WITHIN_S = 10.0
 WITHOUT_AN_INGEST_S = 25.0
-KILLS_S, APART_S = 300, 600
+KILLS_S, APART_S = 300, 960
+RESOLVED_WITHIN_S = 300.0
 LARGE = ("311-480", "310-410", "310-260")
 FILES_MORE = 20
 SEED, RATE, SECONDS = (f"CARRIER_HEALTH_SOAK_{name}" for name in ("SEED", "RATE", "SECONDS"))
@@ -50,13 +53,7 @@ def test_a_million_records_while_everything_is_struck(tmp_path: Path) -> None:
     broker, Redis, the pager and single machines fail in turn, for as long as is asked for."""
     seed = int(os.environ.get(SEED, "1"))
     rate, seconds = int(os.environ.get(RATE, "5000")), int(os.environ.get(SECONDS, "540"))
-    incidents = (
-        by_carrier(SOAK_LEAD_S + 20),
-        by_region(SOAK_LEAD_S + 70),
-        by_carrier_over_smpp(SOAK_LEAD_S + 120),
-        *_later(seconds),
-    )
-    plan = scenario(SOAK_LEAD_S + seconds, rate, incidents, more_carriers=120)
+    plan = scenario(SOAK_LEAD_S + seconds, rate, tuple(_incidents(seconds)), more_carriers=120)
     faults = draw(seed, KILLS_S - 30, 4, 15.0) + draw_around(seed, KILLS_S, seconds - 30, 35.0)
     figures = run(Course("soak", seed, plan, rate, SOAK_LEAD_S, faults), tmp_path).figures
     assert figures["records"] >= min(1_000_000, rate * seconds)
@@ -69,8 +66,25 @@ def test_a_million_records_while_everything_is_struck(tmp_path: Path) -> None:
     assert max(v for k, v in figures.items() if k.startswith("files_more")) <= FILES_MORE
 
 
-def _later(seconds: int) -> Iterator[Incident]:
-    """While everything around the roles is struck: one carrier after the other, each alone."""
+@pytest.mark.parametrize("hours", [1, 3, 8])
+def test_no_carrier_of_the_soak_is_ill_again_while_its_incident_may_be_reopened(hours: int) -> None:
+    """It would page again under the key that it has: the audit wants an incident for each illness."""
+    found = list(_incidents(hours * 3600))
+    assert len(found) >= 3 + hours * 3
+    ended_s: dict[str, float] = {}
+    for incident in found:
+        where = f"{incident.carrier}/{incident.region}"
+        since_s = incident.at_s - ended_s.get(where, -math.inf)
+        assert since_s > Policy().reopen_s + RESOLVED_WITHIN_S, f"{where} after {since_s:.0f} s"
+        ended_s[where] = incident.at_s + incident.duration_s
+
+
+def _incidents(seconds: int) -> Iterator[Incident]:
+    """Three while the roles are killed. While everything around them is struck, one carrier after the
+    other, each alone."""
+    yield by_carrier(SOAK_LEAD_S + 20)
+    yield by_region(SOAK_LEAD_S + 70)
+    yield by_carrier_over_smpp(SOAK_LEAD_S + 120)
     for at_s, carrier in zip(range(KILLS_S, seconds - 240, APART_S), cycle(LARGE), strict=False):
         yield by_carrier(SOAK_LEAD_S + at_s, carrier, duration_s=120)
 
