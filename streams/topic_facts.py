@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, wait
 from typing import Any
 
 from confluent_kafka import KafkaException, TopicCollection
@@ -21,6 +22,9 @@ log = logging.getLogger("streams.topic_facts")
 
 Key = tuple[str, int]
 _TIMEOUT_S = 5.0
+_COORDINATOR_S = 3600.0
+"""librdkafka's most. When it finds the coordinator of a group after the question has timed out it ends the
+process, by an assertion in rd_kafka_enq_once_del_source_return (2.16): so the question does not time out."""
 _MOST_BACKOFF_S = 30.0
 _REFUSED = ("TOPIC_AUTHORIZATION_FAILED", "GROUP_AUTHORIZATION_FAILED")
 _TOLD = (*_REFUSED, "UNKNOWN_TOPIC_OR_PART")
@@ -34,6 +38,8 @@ class TopicFacts:
         self._heard = Heard(settings)
         self._admin = AdminClient(librdkafka(settings) | {"error_cb": self._heard.hear})
         self._ids: dict[str, str] = {}
+        self._groups: Mapping[str, Future[Any]] = {}
+        """Answers to come, by group."""
         self.partitions: list[Key] = []
         self.missed = False
         """Whether a topic was not there while it was waited for."""
@@ -51,25 +57,29 @@ class TopicFacts:
 
     def load(self) -> None:
         """Asks the broker. Raises Unreachable, or MonitorError when a topic or a right is missing."""
+        self._look_at_topics()
+        self._look_at_groups()
+
+    def _look_at_topics(self) -> None:
         described = self._described()
         if lacking := self._rights.lacking({name: _operations(d) for name, d in described.items()}):
             raise self._not_allowed(lacking)
-        self._look_at_groups()
         ours = {name: described[name] for name in self._topics}
         self._ids = {name: str(d.topic_id) for name, d in ours.items()}
         self.partitions = [(name, p.id) for name, d in ours.items() for p in d.partitions]
 
     def look_again(self) -> None:
-        """Asks once more. Raises NoTopic when a topic is gone, or is not the one of the last time, and
-        whatever `load` raises."""
+        """Asks for the topics once more. Raises NoTopic when one is gone, or is not the one of the last
+        time, and whatever `load` raises."""
         before = dict(self._ids)
-        self.load()
+        self._look_at_topics()
         anew = sorted(name for name, id in self._ids.items() if before.get(name, id) != id)
         if anew:
             raise NoTopic(f"{', '.join(anew)} was deleted and made anew", anew=True)
 
     def _described(self) -> dict[str, Any]:
         names = list(dict.fromkeys((*self._topics, *self._rights.topics)))
+        self._knock(names[0])
         futures = self._admin.describe_topics(
             TopicCollection(names), include_authorized_operations=True, request_timeout=_TIMEOUT_S
         )
@@ -80,12 +90,24 @@ class TopicFacts:
             raise self._not_allowed([f"DESCRIBE on topic {name}" for name in refused])
         return found
 
+    def _knock(self, topic: str) -> None:
+        """Raises Unreachable when no broker answers. While a question to a broker by its id waits for one
+        that is down, librdkafka (2.16) connects to it thousands of times a second, on a core of its own; a
+        question to any broker backs off, and its answer says which of them there are."""
+        try:
+            self._admin.list_topics(topic, timeout=_TIMEOUT_S)
+        except KafkaException as e:
+            raise self._unreachable(f"asking for brokers: {e.args[0].str()}") from None
+
     def _look_at_groups(self) -> None:
-        """A group that nobody is in yet tells no rights, but a refusal to describe it tells enough."""
-        if not self._rights.groups:
-            return
-        futures = self._admin.describe_consumer_groups(list(self._rights.groups), request_timeout=_TIMEOUT_S)
-        codes = {group: _code(future.exception(_TIMEOUT_S + 1)) for group, future in futures.items()}
+        """A group that nobody is in yet tells no rights, but a refusal to describe it tells enough. No answer
+        in time tells nothing: its coordinator is away, and who can not join says so."""
+        if all(future.done() for future in self._groups.values()):
+            names = list(self._rights.groups)
+            ask = self._admin.describe_consumer_groups
+            self._groups = ask(names, request_timeout=_COORDINATOR_S) if names else {}
+        wait(self._groups.values(), _TIMEOUT_S + 1)
+        codes = {group: _code(f.exception()) for group, f in self._groups.items() if f.done()}
         if lacking := [f"READ on group {group}" for group, code in codes.items() if code in _REFUSED]:
             raise self._not_allowed(lacking)
 
