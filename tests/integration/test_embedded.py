@@ -34,6 +34,7 @@ from streams.embedded.kafka import KAFKA_VERSION
 from streams.embedded.ports import free_port
 
 WAIT_S = 20.0
+QUORUM = "1@127.0.0.1:2,2@127.0.0.1:3"
 
 
 @pytest.fixture(scope="module")
@@ -268,17 +269,24 @@ def test_two_runs_that_start_at_once_download_only_once(
     assert downloads == ["org.apache.kafka:kafka_2.13:1.0"]
 
 
-def test_two_runs_that_start_at_once_both_get_a_formatted_store(kafka: EmbeddedKafka, tmp_path: Path) -> None:
+def test_nodes_that_start_at_once_each_get_a_store_of_their_own_of_one_cluster(
+    kafka: EmbeddedKafka, tmp_path: Path
+) -> None:
     class_path = os.pathsep.join(map(str, jars.kafka_jars(cache_dir(), KAFKA_VERSION)))
 
-    def formatted(store: Path) -> str:
-        format_store(store, tmp_path / "cache", broker_settings(1, 2, store, {}), class_path)
-        return (store / "meta.properties").read_text()
+    def formatted(node_id: str) -> dict[str, str]:
+        store = tmp_path / node_id
+        settings = broker_settings(1, 2, store, {"node.id": node_id, "controller.quorum.voters": QUORUM})
+        format_store(store, tmp_path / "cache", settings, class_path)
+        return dict(line.split("=", 1) for line in (store / "meta.properties").read_text().splitlines())
 
     (tmp_path / "cache").mkdir()
     with ThreadPoolExecutor(2) as pool:
-        first, second = pool.map(formatted, [tmp_path / "one", tmp_path / "two"])
-    assert first == second
+        first, second = pool.map(formatted, ["1", "2"])
+    assert first["cluster.id"] == second["cluster.id"]
+    assert (first["node.id"], second["node.id"]) == ("1", "2")
+    assert first["directory.id"] != second["directory.id"]
+    assert formatted("1") == first, "a store that is there already was formatted anew"
 
 
 def test_the_cache_is_where_the_parameter_the_variable_or_the_platform_says(
