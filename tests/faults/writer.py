@@ -26,14 +26,19 @@ class Writer:
         self._topic, self._rng = topic, random.Random(seed)
         self._servers = bootstrap_servers
         self._plain = Producer(_settings(bootstrap_servers))
-        self._careful = Producer(_settings(bootstrap_servers) | {"transactional.id": "a-user-of-ours"})
-        self._careful.init_transactions(30)
+        self._careful = self._user()
         self._careful.begin_transaction()
         self._committed_at = time.monotonic()
         self._uncommitted: list[tuple[bytes, bytes, int, Headers]] = []
         self.aborted = 0
         self._decoys = 0
         self._lost: Producer | None = None
+
+    def _user(self) -> Producer:
+        """The one in transactions; what a former one left open is aborted."""
+        user = Producer(_settings(self._servers) | {"transactional.id": "a-user-of-ours"})
+        user.init_transactions(60)
+        return user
 
     def write(self, planned: Planned) -> None:
         truth = planned.truth
@@ -68,11 +73,16 @@ class Writer:
                     raise
 
     def _abort(self) -> None:
+        """A broker that was slower than the transaction may live has aborted it, and fences whoever asks for
+        it: then a new one goes on."""
         while True:
             try:
                 self._careful.abort_transaction(30)
                 return
             except KafkaException as e:
+                if e.args[0].fatal():
+                    self._careful = self._user()
+                    return
                 if not e.args[0].retriable():
                     raise
 
