@@ -22,6 +22,9 @@ log = logging.getLogger("streams.topic_facts")
 
 Key = tuple[str, int]
 _TIMEOUT_S = 5.0
+_LOOK_S = 1.0
+"""For a look in passing, by a client that is connected. A question that waits for a broker which is down is
+dear, see `_knock`: it may not wait long where it is asked again soon."""
 _COORDINATOR_S = 3600.0
 """librdkafka's most. When it finds the coordinator of a group after the question has timed out it ends the
 process, by an assertion in rd_kafka_enq_once_del_source_return (2.16): so the question does not time out."""
@@ -57,11 +60,11 @@ class TopicFacts:
 
     def load(self) -> None:
         """Asks the broker. Raises Unreachable, or MonitorError when a topic or a right is missing."""
-        self._look_at_topics()
+        self._look_at_topics(_TIMEOUT_S)
         self._look_at_groups()
 
-    def _look_at_topics(self) -> None:
-        described = self._described()
+    def _look_at_topics(self, timeout_s: float) -> None:
+        described = self._described(timeout_s)
         if lacking := self._rights.lacking({name: _operations(d) for name, d in described.items()}):
             raise self._not_allowed(lacking)
         ours = {name: described[name] for name in self._topics}
@@ -72,30 +75,30 @@ class TopicFacts:
         """Asks for the topics once more. Raises NoTopic when one is gone, or is not the one of the last
         time, and whatever `load` raises."""
         before = dict(self._ids)
-        self._look_at_topics()
+        self._look_at_topics(_LOOK_S)
         anew = sorted(name for name, id in self._ids.items() if before.get(name, id) != id)
         if anew:
             raise NoTopic(f"{', '.join(anew)} was deleted and made anew", anew=True)
 
-    def _described(self) -> dict[str, Any]:
+    def _described(self, timeout_s: float) -> dict[str, Any]:
         names = list(dict.fromkeys((*self._topics, *self._rights.topics)))
-        self._knock(names[0])
+        self._knock(names[0], timeout_s)
         futures = self._admin.describe_topics(
-            TopicCollection(names), include_authorized_operations=True, request_timeout=_TIMEOUT_S
+            TopicCollection(names), include_authorized_operations=True, request_timeout=timeout_s
         )
-        found, refused = self._answers(futures, "describing topics")
+        found, refused = self._answers(futures, "describing topics", timeout_s)
         if missing := sorted(n for n, code in refused.items() if code == "UNKNOWN_TOPIC_OR_PART"):
             raise NoTopic(f"no topic {', '.join(missing)}: run `carrier-health topics --apply`")
         if refused:
             raise self._not_allowed([f"DESCRIBE on topic {name}" for name in refused])
         return found
 
-    def _knock(self, topic: str) -> None:
+    def _knock(self, topic: str, timeout_s: float) -> None:
         """Raises Unreachable when no broker answers. While a question to a broker by its id waits for one
         that is down, librdkafka (2.16) connects to it thousands of times a second, on a core of its own; a
         question to any broker backs off, and its answer says which of them there are."""
         try:
-            self._admin.list_topics(topic, timeout=_TIMEOUT_S)
+            self._admin.list_topics(topic, timeout=timeout_s)
         except KafkaException as e:
             raise self._unreachable(f"asking for brokers: {e.args[0].str()}") from None
 
@@ -111,18 +114,20 @@ class TopicFacts:
         if lacking := [f"READ on group {group}" for group, code in codes.items() if code in _REFUSED]:
             raise self._not_allowed(lacking)
 
-    def _answers(self, futures: Mapping[str, Any], what: str) -> tuple[dict[str, Any], dict[str, str]]:
+    def _answers(
+        self, futures: Mapping[str, Any], what: str, timeout_s: float
+    ) -> tuple[dict[str, Any], dict[str, str]]:
         """What was told by name, and the code of each refusal. Raises Unreachable for anything else."""
         found, refused = {}, {}
         for name, future in futures.items():
             try:
-                found[name] = future.result(_TIMEOUT_S + 1)
+                found[name] = future.result(timeout_s + 1)
             except KafkaException as e:
                 if e.args[0].name() not in _TOLD:
                     raise self._unreachable(f"{what}: {e.args[0].str()}") from None
                 refused[name] = e.args[0].name()
             except TimeoutError:
-                raise self._unreachable(f"no answer in {_TIMEOUT_S} s") from None
+                raise self._unreachable(f"no answer in {timeout_s} s") from None
         return found, refused
 
     def _unreachable(self, what: str) -> Unreachable:
