@@ -23,7 +23,11 @@ def send(cluster: Cluster, name: str, records: int) -> Producer:
     """Gives so many delivered records, as of now, to a producer that has them until it is flushed; a record
     that Kafka took twice would still be one."""
     producer = Producer(
-        {"bootstrap.servers": cluster.kafka.bootstrap_servers, "log_level": 0, "enable.idempotence": True}
+        {
+            "bootstrap.servers": cluster.settings.kafka.bootstrap_servers,
+            "log_level": 0,
+            "enable.idempotence": True,
+        }
     )
     now_ms = time.time_ns() // 1_000_000
     for number in range(records):
@@ -71,7 +75,7 @@ def fill_disk(cluster: Cluster) -> None:
 
 
 def delete(cluster: Cluster, topic: str) -> None:
-    admin = AdminClient({"bootstrap.servers": cluster.kafka.bootstrap_servers})
+    admin = AdminClient({"bootstrap.servers": cluster.settings.kafka.bootstrap_servers})
     admin.delete_topics([topic])[topic].result(10)
 
 

@@ -19,11 +19,11 @@ from confluent_kafka.admin import AdminClient
 
 from alerts.settings import Settings
 from streams.embedded import EmbeddedKafka, EmbeddedValkey
-from streams.embedded.kafka import QUICK_JVM
 from streams.embedded.ports import free_port
 from streams.guard import Guard
 from streams.settings import Source, load
 from streams.topic_admin import TopicAdmin
+from tests.faults.brokers import make_brokers, start_brokers
 from tests.faults.pager import Pager
 
 ROUTING_KEY = "f" * 32
@@ -154,10 +154,11 @@ class Role:
 class Cluster:
     """Everything that runs. Roles are made by `role`, and ended with the cluster."""
 
-    def __init__(self, directory: Path, sources: Iterable[Source], overrides: str = "") -> None:
+    def __init__(
+        self, directory: Path, sources: Iterable[Source], overrides: str = "", brokers: int = 1
+    ) -> None:
         self._directory, self._sources, self._overrides = directory, list(sources), overrides
-        # After a kill it looks through its logs first, which takes long where much was written.
-        self.kafka = EmbeddedKafka(jvm_options=("-Xmx1g", *QUICK_JVM[1:]), ready_timeout_s=180)
+        self.brokers = make_brokers(brokers)
         self.valkey = EmbeddedValkey()
         self.pager = Pager()
         self.roles: dict[str, Role] = {}
@@ -175,14 +176,15 @@ class Cluster:
         for role in self.roles.values():
             role.wanted = False
             role._end(signal.SIGKILL)
-        self.kafka.close()
+        for broker in self.brokers:
+            broker.close()
         self.valkey.close()
         self.pager.stop()
 
     def start_servers(self, partitions: Mapping[str, int], code: Path | None = None) -> None:
         """Kafka with its topics, and Valkey. `partitions` overrides counts by short topic name, `code` is
         the folder of the version that makes them."""
-        self.kafka.start()
+        start_brokers(self.brokers)
         self.valkey.start()
         if code:
             self._make_topics_with(code, partitions)
@@ -198,6 +200,12 @@ class Cluster:
         admin = TopicAdmin(self.settings)
         admin.apply(dict(partitions))
         admin.close()
+
+    @property
+    def kafka(self) -> EmbeddedKafka:
+        """The broker, where there is one."""
+        (broker,) = self.brokers
+        return broker
 
     @property
     def settings(self) -> Settings:
@@ -223,7 +231,7 @@ class Cluster:
     def members(self, kind: str) -> int:
         """How many instances of a role are in its consumer group."""
         name = getattr(self.settings, kind).group
-        admin = AdminClient({"bootstrap.servers": self.kafka.bootstrap_servers})
+        admin = AdminClient({"bootstrap.servers": self.settings.kafka.bootstrap_servers})
         described = admin.describe_consumer_groups([name])[name].result(30)
         return len(described.members)
 
@@ -237,8 +245,9 @@ class Cluster:
             wait_for(lambda role=role: not role.reasons(), f"{role.name} is ready", within_s, self.tend)
 
     def _write_config(self) -> None:
+        servers = ",".join(broker.bootstrap_servers for broker in self.brokers)
         lines = [
-            f'[kafka]\nbootstrap_servers = "{self.kafka.bootstrap_servers}"\nreplication_factor = 1\n',
+            f'[kafka]\nbootstrap_servers = "{servers}"\nreplication_factor = {len(self.brokers)}\n',
             f'[redis]\nurl = "{self.valkey.url}"\n',
             f'[privacy]\nrecipient_key = "{RECIPIENT_KEY}"\n',
             f'[pagerduty]\nbase_url = "{self.pager.url}"\nrouting_key = "{ROUTING_KEY}"\n',

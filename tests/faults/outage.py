@@ -27,7 +27,7 @@ class Outage:
         self._topic = cluster.settings.topic(OUTCOMES)
         self._producer = Producer(
             {
-                "bootstrap.servers": cluster.kafka.bootstrap_servers,
+                "bootstrap.servers": cluster.settings.kafka.bootstrap_servers,
                 "log_level": 0,
                 "enable.idempotence": True,
                 "linger.ms": 20,
