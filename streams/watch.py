@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any, cast
 
@@ -17,13 +16,14 @@ from streams.kafka_access import librdkafka
 from streams.partition import PartitionIntake
 from streams.settings import Settings
 
-log = logging.getLogger("streams.watch")
-
 Key = tuple[str, int]
-_TIMEOUT_S = 5.0
-_MOST_BACKOFF_S = 30.0
 FRESH_S = 2.0
 """An answer older than this says nothing about now."""
+_ANSWERS_S = 0.5
+"""For so long it waits for leaders. One that is down holds up the answers of all others, and costs a core
+while it is waited for: librdkafka (2.16) connects to it as fast as it can."""
+_LEADERS_MS = 3_000
+"""For so long librdkafka believes what it knows of leaders. It does not ask anew when one does not answer."""
 
 
 def _latest() -> OffsetSpec:
@@ -38,9 +38,12 @@ class EndWatch:
     high watermark, not the last stable offset, so an open transaction of a producer holds the clock.
     """
 
-    def __init__(self, settings: Settings, clock: WallClock) -> None:
-        self._admin = AdminClient(librdkafka(settings))
-        self._clock = SteadyClock(clock)
+    def __init__(
+        self, settings: Settings, clock: WallClock, monotonic_s: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._monotonic_s = monotonic_s
+        self._admin = AdminClient(librdkafka(settings) | {"metadata.max.age.ms": _LEADERS_MS})
+        self._clock = SteadyClock(clock, monotonic_s)
         self._asked: dict[Key, tuple[int, float, Future[Any]]] = {}
         self._ends: dict[Key, int] = {}
 
@@ -50,9 +53,11 @@ class EndWatch:
         if not wanted:
             return
         newest_ms = max(part.newest_ms for part in parts.values())
-        at_ms, sent = self._clock.now_ms(newest_ms), time.monotonic()
+        at_ms, sent = self._clock.now_ms(newest_ms), self._monotonic_s()
+        if any(not f.done() and sent - before <= FRESH_S for _, before, f in self._asked.values()):
+            return
         futures = self._admin.list_offsets(
-            wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=FRESH_S
+            wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=_ANSWERS_S
         )
         self._asked = {(tp.topic, tp.partition): (at_ms, sent, f) for tp, f in futures.items()}
 
@@ -63,8 +68,11 @@ class EndWatch:
             part = parts.get(key)
             if part is None or not future.done() or future.exception() is not None:
                 continue
-            self._ends[key] = int(future.result().offset)
-            if part.end >= self._ends[key] and time.monotonic() - sent <= FRESH_S:
+            end = int(future.result().offset)
+            if end < 0:  # no error either: the other leaders answered, this one did not
+                continue
+            self._ends[key] = end
+            if part.end >= self._ends[key] and self._monotonic_s() - sent <= FRESH_S:
                 out[key] = at_ms
         return out
 

@@ -17,14 +17,18 @@ CARRIERS = ("001-01", "001-02", "001-03", "001-04")
 """Of the country code for tests. The first one falls ill."""
 RATE, TICKS = 80, 10
 """Records a second, of all; ticks a second."""
+PARTITION_BY_KEY = -1
 WELL_FAILS_ONE_OF, ILL_FAILS_OF_FIVE = 40, 3
 
 
 class Outage:
-    """Writes in a thread of its own; what its broker can not take waits in it. `ill`: how it goes."""
+    """Writes in a thread of its own; what its broker can not take waits in it. `ill`: how it goes.
 
-    def __init__(self, cluster: Cluster) -> None:
-        self._topic = cluster.settings.topic(OUTCOMES)
+    `partitions`: it writes to so many, the first ones, in turn; None: to all, by key.
+    """
+
+    def __init__(self, cluster: Cluster, partitions: int | None = None) -> None:
+        self._topic, self._partitions = cluster.settings.topic(OUTCOMES), partitions
         self._producer = Producer(
             {
                 "bootstrap.servers": cluster.settings.kafka.bootstrap_servers,
@@ -65,7 +69,8 @@ class Outage:
         value = f'{{"message_id":"{n}",{status},"carrier":"{carrier}","region":"US-NY",'
         value += f'"provider_time_ms":{at_ms}}}'
         headers = {"source": SOURCE.name, "received_ms": str(at_ms)}
-        self._producer.produce(self._topic, value, str(n), headers=headers)
+        partition = n % self._partitions if self._partitions else PARTITION_BY_KEY
+        self._producer.produce(self._topic, value, str(n), partition, headers=headers)
 
 
 @contextmanager
