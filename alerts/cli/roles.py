@@ -11,6 +11,7 @@ import click
 
 from alerts.settings import Settings, check_pager, load
 from streams import secret_files
+from streams.repeats import Repeats
 
 config_option = click.option(
     "--config",
@@ -36,6 +37,8 @@ def begin(config: Path | None, level: str) -> Settings:
     )
     for noisy in ("aiokafka", "faust", "mode", "kafka", "streams.engine"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Repeats("aiokafka"))
     settings = load(config)
     if files := secret_files.named(Settings, config):
         secret_files.end_when_changed(secret_files.Watch(files, lambda: load(config)))
