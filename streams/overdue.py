@@ -1,9 +1,10 @@
 """Calls that may never come back: one that is overdue ends the process, and its supervisor starts it anew.
 
 librdkafka does not look at the timeout of `send_offsets_to_transaction` while it asks for the group's
-coordinator (confluentinc/librdkafka issue 5456, open with 2.16): after a broker was away for longer than a
-session, the call may wait for ever, and nothing else in the process says so. Nobody can end a call in C from
-within, and what was not committed counts for nothing, so a new start loses nothing.
+coordinator (confluentinc/librdkafka issue 5456, open with 2.16), and does not ask again when that has left
+the cluster (issue 5511): after a broker was away, or was stopped in order, the call may wait for ever, and
+nothing else in the process says so. Nobody can end a call in C from within, and what was not committed counts
+for nothing, so a new start loses nothing.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from streams.batch import DeadLetter, Headers
 from streams.errors import Fenced, Unreachable
 from streams.kafka_access import librdkafka
 from streams.kafka_trouble import not_allowed
-from streams.overdue import within
+from streams.overdue import GRACE_S, within
 from streams.pieces import split
 from streams.records import Cells, DeliveredRecipients, FailedRecipient, Partial, Range, encode
 from streams.settings import Settings
@@ -24,6 +24,9 @@ from streams.topics import DEAD_LETTERS, DELIVERED_RECIPIENTS, FAILED_RECIPIENTS
 
 MOST_PARTIAL_BYTES = 900_000
 TRANSACTION_TIMEOUT_MS = 10_000
+_OFFSETS_S = TRANSACTION_TIMEOUT_MS / 1000 - GRACE_S
+"""When a broker has left the cluster this call may never come back (see `overdue`); after the life of a
+transaction, waiting for it is of no use."""
 _HEADER_ROOM = 200_000
 _ATTEMPTS = 5
 
@@ -76,7 +79,7 @@ class Transactions:
         for letter in dead:
             self._produce(self._dead, letter.key, letter.value, _headers(letter))
         self._retried(
-            "send_offsets_to_transaction", producer.send_offsets_to_transaction, offsets, group, 10.0
+            "send_offsets_to_transaction", producer.send_offsets_to_transaction, offsets, group, _OFFSETS_S
         )
         self._retried("commit_transaction", producer.commit_transaction, 10.0)
 
