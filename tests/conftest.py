@@ -17,9 +17,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests.leaks import _nothing_leaks_into_logs as _nothing_leaks_into_logs
 from tests.leaks import _nothing_leaks_out_of_processes as _nothing_leaks_out_of_processes
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("untimed", settings.default, deadline=None)
+settings.load_profile("untimed")
 
 PROGRAMS = {
     "promtool": "prometheus",
