@@ -36,6 +36,7 @@ class EndWatch:
     Ends are asked for in one go and compared at the next flush: whoever has read everything below
     an end that the leader named for time t has read everything that was there at t. The end is the
     high watermark, not the last stable offset, so an open transaction of a producer holds the clock.
+    Where a leader does not answer nothing is known, and the clock stands.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class EndWatch:
             if end < 0:  # no error either: the other leaders answered, this one did not
                 continue
             self._ends[key] = end
-            if part.end >= self._ends[key] and self._monotonic_s() - sent <= FRESH_S:
+            if part.end >= end and self._monotonic_s() - sent <= FRESH_S:
                 out[key] = at_ms
         return out
 
