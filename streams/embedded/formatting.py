@@ -39,7 +39,7 @@ def format_store(store: Path, home: Path, settings: Mapping[str, str], class_pat
 
 def _of_node(meta: str, node_id: str) -> str:
     """The lines of a meta.properties as they are for a new storage of this node."""
-    own = {"node.id": node_id, "directory.id": _random_id()}
+    own = {"node.id": node_id, "directory.id": random_id()}
     pairs = (line.partition("=") for line in meta.splitlines() if not line.startswith("#"))
     return "".join(f"{key}={own.get(key, value)}\n" for key, _, value in pairs)
 
@@ -56,7 +56,7 @@ def _format_blank(blank: Path, settings: Mapping[str, str], class_path: str) -> 
 
 def _run_storage_tool(properties: Path, log_file: Path, class_path: str) -> None:
     tool = [str(java()), *_CHEAP_JVM, "-cp", class_path, "kafka.tools.StorageTool"]
-    arguments = ["format", "--cluster-id", _random_id(), "--config", str(properties)]
+    arguments = ["format", "--cluster-id", random_id(), "--config", str(properties)]
     try:
         with log_file.open("wb") as log:
             subprocess.run(
@@ -66,7 +66,7 @@ def _run_storage_tool(properties: Path, log_file: Path, class_path: str) -> None
         raise NotReady("kafka", f"could not be formatted ({type(error).__name__})", log_file) from error
 
 
-def _random_id() -> str:
+def random_id() -> str:
     """A random UUID in Kafka's spelling: URL-safe base 64 of its 16 bytes, without padding. As in Kafka, none
     that begins with a dash, which its tools would take for an option."""
     while (spelled := urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()).startswith("-"):

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from confluent_kafka import Consumer, Producer
@@ -29,7 +30,7 @@ from streams.embedded import (
 )
 from streams.embedded.broker_settings import broker_settings
 from streams.embedded.cache import cache_dir
-from streams.embedded.formatting import format_store
+from streams.embedded.formatting import format_store, random_id
 from streams.embedded.kafka import KAFKA_VERSION
 from streams.embedded.ports import free_port
 
@@ -287,6 +288,12 @@ def test_nodes_that_start_at_once_each_get_a_store_of_their_own_of_one_cluster(
     assert (first["node.id"], second["node.id"]) == ("1", "2")
     assert first["directory.id"] != second["directory.id"]
     assert formatted("1") == first, "a store that is there already was formatted anew"
+
+
+def test_no_id_begins_with_a_dash_which_would_be_an_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = iter([UUID(int=0xF8 << 120), UUID(int=1 << 120)])
+    monkeypatch.setattr("uuid.uuid4", lambda: next(drawn))
+    assert random_id() == "AQAAAAAAAAAAAAAAAAAAAA"
 
 
 def test_the_cache_is_where_the_parameter_the_variable_or_the_platform_says(
