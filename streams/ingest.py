@@ -282,7 +282,7 @@ class Ingest:
         gc.enable()
         self._closing = True
         self._ready.set("partitions", False, "the process is stopping")
-        self._pace.close()
+        within(CLOSE_S, "close of the reader of clocks", self._pace.close)
         if self._lookups:
             self._lookups.stop()
         self._transactions.abort()  # else the offsets stay in doubt, for us and for who comes next

@@ -67,8 +67,9 @@ def ingest(config: Path | None, log_level: str) -> None:
     Start as many as the outcomes topic has partitions, each with its own ingest.instance.
     """
     from streams.ingest_role import run_ingest
+    from streams.overdue import leave
 
-    sys.exit(run_ingest(begin(config, log_level)))
+    leave(run_ingest(begin(config, log_level)))
 
 
 @click.command()

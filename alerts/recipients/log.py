@@ -210,5 +210,5 @@ class RecipientLog:
         """What is open is given up."""
         with contextlib.suppress(KafkaException):
             self._producer.abort_transaction(2.0)
-        self._consumer.close()
+        within(TIMEOUT_S, "recipients: close of the consumer", self._consumer.close)
         del self._producer  # it has no end that is sure to return, and a collection may be long in coming

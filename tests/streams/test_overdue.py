@@ -20,6 +20,17 @@ print(overdue.within(0.1, "a call in time", lambda: "it came"), flush=True)
 overdue.within(0.1, "commit_transaction", threading.Event().wait)
 """
 
+CLOSES = """
+import threading
+from types import SimpleNamespace
+from streams import ingest, overdue
+overdue.GRACE_S, ingest.CLOSE_S = 0.2, 0.1
+one = object.__new__(ingest.Ingest)
+one._ready = SimpleNamespace(set=lambda *_: None)
+one._pace = SimpleNamespace(close=threading.Event().wait)
+one._close()
+"""
+
 
 def test_a_call_that_has_not_come_back_is_told_by_its_name() -> None:
     told, came = list[str](), threading.Event()
@@ -46,3 +57,10 @@ def test_a_process_whose_call_hangs_ends_with_the_code_that_asks_for_a_new_start
     run = subprocess.run([sys.executable, "-c", HANGS], capture_output=True, text=True, timeout=60)
     assert (run.returncode, run.stdout) == (STARTS_ANEW, "it came\n")
     assert "commit_transaction has not come back" in run.stderr
+
+
+def test_an_ingest_that_can_not_close_what_it_reads_clocks_with_ends_all_the_same() -> None:
+    """It was a ghost for 25 s, gave up its share, and then neither worked nor ended."""
+    run = subprocess.run([sys.executable, "-c", CLOSES], capture_output=True, text=True, timeout=60)
+    assert run.returncode == STARTS_ANEW
+    assert "close of the reader of clocks has not come back" in run.stderr
