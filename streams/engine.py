@@ -58,6 +58,20 @@ class _CommittedThread(driver.AIOKafkaConsumerThread):
         consumer._isolation_level = "read_committed"
         return consumer
 
+    async def on_start(self) -> None:
+        """aiokafka holds an error of the group until somebody fetches by its own methods, which Faust never
+        does: the consumer would be out of the group, and say nothing, for ever."""
+        await super().on_start()
+        coordinator = self._ensure_consumer()._coordinator
+        coordinator._push_error_to_user = _give_up
+        if coordinator._pending_exception is not None:  # it was faster
+            _give_up(coordinator._pending_exception)
+
+
+def _give_up(error: BaseException) -> None:
+    log.critical("the consumer is out of its group: %s; starting anew", error)
+    leave()
+
 
 class _CommittedConsumer(driver.Consumer):
     def _new_consumer_thread(self) -> Any:

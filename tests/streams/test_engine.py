@@ -8,8 +8,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 
-from streams.engine import Runner
+from streams import engine
+from streams.engine import Runner, _CommittedThread
 from streams.http import Readiness
 
 TP = ("partials", 0)
@@ -134,3 +137,24 @@ async def test_a_log_that_was_taken_away_while_a_record_was_applied_has_no_lag()
     app.ends.clear()
     await run.drive(Log(4))
     assert run.lag is None
+
+
+@pytest.mark.parametrize("early", [False, True])
+async def test_an_error_that_puts_the_consumer_out_of_its_group_ends_the_process(
+    monkeypatch: pytest.MonkeyPatch, early: bool
+) -> None:
+    """SyncGroup was answered with GroupLoadInProgressError, and the owner of the incidents stood still."""
+    assert callable(GroupCoordinator._push_error_to_user), "aiokafka has another way now"
+    error, left = RuntimeError("GroupLoadInProgressError()"), list[bool]()
+    coordinator = SimpleNamespace(_push_error_to_user=None, _pending_exception=error if early else None)
+
+    async def started(self: Any) -> None:
+        self._consumer = SimpleNamespace(_coordinator=coordinator)
+
+    monkeypatch.setattr(AIOKafkaConsumerThread, "on_start", started)
+    monkeypatch.setattr(engine, "leave", lambda: left.append(True))
+    thread = object.__new__(_CommittedThread)
+    await thread.on_start()
+    assert left == [True] * early
+    coordinator._push_error_to_user(error)
+    assert left[-1:] == [True]
