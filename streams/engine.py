@@ -59,8 +59,9 @@ class _CommittedThread(driver.AIOKafkaConsumerThread):
         return consumer
 
     async def on_start(self) -> None:
-        """aiokafka holds an error of the group until somebody fetches by its own methods, which Faust never
-        does: the consumer would be out of the group, and say nothing, for ever."""
+        """aiokafka holds an error of the group until somebody asks it for records or positions, and Faust has
+        ways of its own for most of that: the consumer would be out of the group, and say nothing, for minutes
+        or for ever."""
         await super().on_start()
         coordinator = self._ensure_consumer()._coordinator
         coordinator._push_error_to_user = _give_up
