@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from confluent_kafka import Producer
 
+from streams.errors import STARTS_ANEW
 from streams.topics import OUTCOMES
-from tests.faults.by_hand import SOURCE
-from tests.faults.cluster import Cluster
+from tests.faults.audit import incidents
+from tests.faults.by_hand import SOURCE, closes_on, tallied
+from tests.faults.cluster import Cluster, Role, wait_for
 
 CARRIERS = ("001-01", "001-02", "001-03", "001-04")
 """Of the country code for tests. The first one falls ill."""
@@ -19,6 +22,9 @@ RATE, TICKS = 80, 10
 """Records a second, of all; ticks a second."""
 PARTITION_BY_KEY = -1
 WELL_FAILS_ONE_OF, ILL_FAILS_OF_FIVE = 40, 3
+
+PAST_S = 300
+PAGED_WITHIN_S, BACK_WITHIN_S, RESOLVED_WITHIN_S = 60.0, 120.0, 240.0
 
 
 class Outage:
@@ -85,3 +91,28 @@ def feeding(outage: Outage) -> Iterator[None]:
         enough.set()
         thread.join()
     outage.flush()
+
+
+@contextmanager
+def paged_once(cluster: Cluster, outage: Outage) -> Iterator[list[Role]]:
+    """The block runs while an incident is open and paged. The page stays open in it, nobody is paged again,
+    it is resolved once afterwards, and all records are counted once."""
+    outage.write_past(PAST_S)
+    with feeding(outage):
+        roles = cluster.start_one_of_each()
+        closes_on(cluster, BACK_WITHIN_S)
+        outage.ill = True
+        wait_for(lambda: bool(cluster.pager.still_open), "a page", PAGED_WITHIN_S, cluster.tend)
+        key = cluster.pager.still_open
+        yield roles
+        assert cluster.pager.still_open == key
+        assert [e.event["dedup_key"] for e in cluster.pager.log if e.notified] == key
+        outage.ill = False
+        wait_for(lambda: not cluster.pager.still_open, "it is resolved", RESOLVED_WITHIN_S, cluster.tend)
+    wait_for(lambda: tallied(cluster).total() >= outage.written, "all is counted", 90, cluster.tend, 1.0)
+    assert tallied(cluster).total() == outage.written
+    effects = Counter(e.effect for e in cluster.pager.log)
+    print(dict(effects), {role.name: role.exits for role in roles})
+    assert (effects["opened"], effects["resolved"]) == (1, 1)
+    assert [i.key for i in incidents(cluster.settings) if i.deliveries] == key
+    assert set().union(*(role.exits for role in roles)) <= {STARTS_ANEW}

@@ -7,22 +7,18 @@ traffic  past | well ...... | one carrier ill ........................ | well
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from streams.errors import STARTS_ANEW
 from streams.topics import DETECTOR_STATE, INCIDENTS, WINDOWS
-from tests.faults.audit import incidents
-from tests.faults.by_hand import SOURCE, closes_on, delete, fill_disk, names, newest_bucket_s, tallied
+from tests.faults.by_hand import SOURCE, closes_on, delete, fill_disk, names, newest_bucket_s
 from tests.faults.cluster import Cluster, wait_for
-from tests.faults.outage import Outage, feeding
+from tests.faults.outage import BACK_WITHIN_S, Outage, paged_once
 
 PARTITIONS = {"outcomes": 2}
-PAST_S, STEP_S, HOLDS_S, AWAY_S = 300, 300.0, 12.0, 12.0
-PAGED_WITHIN_S, BACK_WITHIN_S, RESOLVED_WITHIN_S = 60.0, 120.0, 240.0
+STEP_S, HOLDS_S, AWAY_S = 300.0, 12.0, 12.0
 
 Strike = Callable[[Cluster], None]
 
@@ -76,10 +72,6 @@ def _let_pass(cluster: Cluster, seconds: float) -> None:
         time.sleep(0.2)
 
 
-def _effects(cluster: Cluster) -> Counter[str]:
-    return Counter(e.effect for e in cluster.pager.log)
-
-
 @pytest.mark.soak
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("strike", STRIKES.values(), ids=STRIKES)
@@ -87,26 +79,8 @@ def test_what_goes_wrong_while_an_incident_is_open_pages_nobody_again(tmp_path: 
     with Cluster(tmp_path, [SOURCE]) as cluster:
         cluster.steppable = True
         cluster.start_servers(PARTITIONS)
-        outage = Outage(cluster)
-        outage.write_past(PAST_S)
-        with feeding(outage):
-            roles = cluster.start_one_of_each()
-            closes_on(cluster, BACK_WITHIN_S)
-            outage.ill = True
-            wait_for(lambda: bool(cluster.pager.still_open), "a page", PAGED_WITHIN_S, cluster.tend)
-            key = cluster.pager.still_open
+        with paged_once(cluster, Outage(cluster)) as roles:
             strike(cluster)
             assert newest_bucket_s(cluster) < time.time(), "no bucket is closed before it is over"
             cluster.wait_ready(roles, BACK_WITHIN_S)
             closes_on(cluster, BACK_WITHIN_S)
-            assert cluster.pager.still_open == key
-            assert [e.event["dedup_key"] for e in cluster.pager.log if e.notified] == key
-            outage.ill = False
-            wait_for(lambda: not cluster.pager.still_open, "it is resolved", RESOLVED_WITHIN_S, cluster.tend)
-        wait_for(lambda: tallied(cluster).total() >= outage.written, "all is counted", 90, cluster.tend, 1.0)
-        assert tallied(cluster).total() == outage.written
-        effects = _effects(cluster)
-        print(dict(effects), {role.name: role.exits for role in roles})
-        assert (effects["opened"], effects["resolved"]) == (1, 1)
-        assert [i.key for i in incidents(cluster.settings) if i.deliveries] == key
-        assert set().union(*(role.exits for role in roles)) <= {STARTS_ANEW}
