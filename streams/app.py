@@ -36,6 +36,9 @@ log = logging.getLogger("streams.windows")
 _decoder = msgspec.json.Decoder(Partial)
 LOOK_EVERY_S, LOOKS = 5.0, 2
 """How often the topics are looked at, and in how many looks in a row one must be missing to be gone."""
+LOOKS_OUTSIDE = 24
+"""In so many looks in a row that Kafka answered, the consumer must be out of its group to be out for good. To
+join takes 20 s at most, and 10 s more for members that are gone."""
 ENOUGH_S = 3600 + 60
 """Bucket time that a restart reads back: an hour of failed recipients, and some."""
 
@@ -170,23 +173,26 @@ def wait_for_kafka(settings: Settings, rights: Rights, readiness: Readiness, app
         time.sleep(SESSION_S + 1)
 
     async def watch() -> None:
-        await watch_topics(facts)
+        await watch_kafka(facts, app)
 
     app.task(watch)
 
 
-async def watch_topics(facts: TopicFacts) -> None:
-    """Ends the process when a topic is gone or was made anew. Kafka's clients say nothing then, or wait for
-    ever, also after it is back: a process that starts says what is missing, and reads from the beginning."""
-    missed = 0
-    while missed < LOOKS:
+async def watch_kafka(facts: TopicFacts, app: App) -> None:
+    """Ends the process when a topic is gone or was made anew, or its consumer stays out of its group. Kafka's
+    clients say nothing then, or wait for ever, also after it is back: a process that starts says what is
+    missing, joins, and reads from the beginning."""
+    missed = outside = 0
+    while missed < LOOKS and outside < LOOKS_OUTSIDE:
         await asyncio.sleep(LOOK_EVERY_S)
         try:
             await asyncio.to_thread(facts.look_again)
-            missed = 0
+            missed, outside = 0, 0 if app.in_group else outside + 1
         except NoTopic as e:
             missed = LOOKS if e.anew else missed + 1
             log.critical("%s", e)
         except MonitorError as e:  # Kafka is away, or has taken a right: others say so
             log.debug("looking at the topics: %s", e)
+    if outside >= LOOKS_OUTSIDE:
+        log.critical("out of its group for %.0f s; starting anew", outside * LOOK_EVERY_S)
     leave()

@@ -30,6 +30,11 @@ log = logging.getLogger("streams.engine")
 SESSION_S = 10
 """After which a group forgets a member that is silent."""
 
+IDLE_S = 10 * 365 * 86400
+"""For so long a standby may fetch nothing. After that aiokafka takes it out of its group, and does not let it
+join again while it fetches nothing, which is until it owns the log. By Faust's default of 1,000 s, who had
+stood by for 17 min could not take over any more, and did not say so."""
+
 COMPRESSION = "zstd"
 """Of what the stages write. Smaller than gzip, which aiokafka packs at its slowest level, for a thirtieth
 of the CPU: a third of what the windows role took for sparse traffic was gzip."""
@@ -86,6 +91,15 @@ class _CommittedTransport(driver.Transport):
 class App(faust.App):
     """A Faust app whose consumer sees committed records only."""
 
+    @property
+    def in_group(self) -> bool:
+        """Whether its consumer has joined its group, and its heartbeats go on."""
+        consumer = cast(Any, self.consumer)._thread._consumer
+        if consumer is None:
+            return False
+        beats = consumer._coordinator._heartbeat_task
+        return consumer._coordinator.generation > 0 and beats is not None and not beats.done()
+
     def _new_transport(self) -> Any:
         return _CommittedTransport(self.conf.broker_consumer, self, loop=self.loop)
 
@@ -101,6 +115,7 @@ def make_app(settings: Settings, group: str, instance: str) -> App:
         broker_session_timeout=SESSION_S,
         broker_heartbeat_interval=2,
         broker_rebalance_timeout=20,
+        broker_max_poll_interval=IDLE_S,
         broker_commit_interval=0.5,
         producer_acks=-1,
         producer_linger=0.0,

@@ -29,6 +29,7 @@ from tests.faults.pager import Pager
 ROUTING_KEY = "f" * 32
 RECIPIENT_KEY = "k" * 32
 STEPPED = Path(__file__).with_name("stepped")
+HURRIED = Path(__file__).with_name("hurried")
 MAKE_TOPICS = """
 import json, pathlib, sys
 from alerts.settings import Settings
@@ -54,6 +55,8 @@ class Role:
         self.wanted = False
         self.steppable = False
         """Whether `step_clock` works; as it is when it starts."""
+        self.hurried = False
+        """Whether a second in which it fetches nothing is a thousand to it; as it is when it starts."""
         self._config, self._log = config, logs / f"{self.name}.log"
         self._clock = logs / f"{self.name}.clock"
         self._process: subprocess.Popen[bytes] | None = None
@@ -87,6 +90,8 @@ class Role:
         return self._end(signal.SIGTERM, patience_s)
 
     def _python(self) -> dict[str, str]:
+        if self.hurried:
+            return {"PYTHONPATH": str(HURRIED)}
         stepped = {"PYTHONPATH": str(STEPPED), "CARRIER_HEALTH_TEST_CLOCK": str(self._clock)}
         return stepped if self.steppable else python_path(self.code)
 

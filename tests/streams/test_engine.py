@@ -14,6 +14,7 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from streams import engine
 from streams.engine import Runner, _CommittedThread
 from streams.http import Readiness
+from streams.settings import Settings
 
 TP = ("partials", 0)
 
@@ -158,3 +159,30 @@ async def test_an_error_that_puts_the_consumer_out_of_its_group_ends_the_process
     assert left == [True] * early
     coordinator._push_error_to_user(error)
     assert left[-1:] == [True]
+
+
+def app_of(coordinator: Any) -> engine.App:
+    app = object.__new__(engine.App)
+    consumer = None if coordinator is None else SimpleNamespace(_coordinator=coordinator)
+    app._consumer = SimpleNamespace(_thread=SimpleNamespace(_consumer=consumer))  # type: ignore[assignment]
+    return app
+
+
+async def test_who_is_in_its_group_has_joined_it_and_its_heart_beats() -> None:
+    beating: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    stopped.set_result(None)
+    assert not app_of(None).in_group, "it has not begun"
+    for generation, beats, inside in [
+        (-1, None, False),
+        (-1, beating, False),
+        (4, None, False),
+        (4, stopped, False),
+        (4, beating, True),
+    ]:
+        assert app_of(SimpleNamespace(generation=generation, _heartbeat_task=beats)).in_group == inside
+
+
+def test_a_standby_may_be_idle_for_years() -> None:
+    app = engine.make_app(Settings(), "windows", "windows-a")
+    assert app.conf.broker_max_poll_interval > 365 * 86400
