@@ -23,7 +23,7 @@ from streams.consumer import Timestamps, consumer_config
 from streams.dedupe import SeenIds
 from streams.errors import Fenced, MonitorError
 from streams.kafka_trouble import is_fatal
-from streams.overdue import within
+from streams.overdue import renew_watch
 from streams.pace import Pace
 from streams.partition import PartitionIntake, where_to_start
 from streams.poison import Limit, Recent, judge
@@ -38,9 +38,10 @@ log = logging.getLogger("streams.ingest")
 GC_EVERY_FLUSHES = 300
 _COMMIT_TIMEOUT_S = 10.0
 _CONSUME_SLICE_S = 0.1
-CLOSE_S = 10.0
 STILL_S = 5.0
 """So long the loop may wait for Kafka before `/readyz` says so."""
+STUCK_S = 60.0
+"""So long the work between two flushes may take, or the end; no bound of a call to Kafka is near it."""
 
 
 class Ingest:
@@ -58,7 +59,6 @@ class Ingest:
         self._given_up: dict[tuple[str, int], PartitionIntake] = {}
         """As they were at the revocation, their last flush committed; a rebalance mostly gives them back."""
         self._stopping = False
-        self._closing = False
         self._flushes = 0
         self._failure: MonitorError | None = None
 
@@ -93,6 +93,7 @@ class Ingest:
     def _loop(self) -> None:
         interval_s = self._clock.wall_s(self._settings.ingest.flush_interval_s)
         next_flush = time.monotonic() + interval_s
+        renew_watch(interval_s + STUCK_S)
         while not self._stopping:
             self._ready.renew("progress", STILL_S)
             left = next_flush - time.monotonic()
@@ -102,6 +103,7 @@ class Ingest:
             if time.monotonic() >= next_flush:
                 self._flush()
                 next_flush = max(next_flush + interval_s, time.monotonic())
+                renew_watch(interval_s + STUCK_S)
         self._flush()
 
     def _read(self, timeout_s: float) -> None:
@@ -209,8 +211,6 @@ class Ingest:
     # -- partitions come and go ----------------------------------------------------------------
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        if self._closing:
-            return
         committed = consumer.committed(partitions, _COMMIT_TIMEOUT_S)
         starts = []
         for tp in committed:
@@ -246,8 +246,7 @@ class Ingest:
         )
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        if not self._closing:  # the generation still holds: what was read is committed, then given away
-            self._flush()
+        self._flush()  # the generation still holds: what was read is committed, then given away
         self._drop(partitions)
 
     def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -279,11 +278,8 @@ class Ingest:
             log.warning("Kafka at %s: %s", self._settings.kafka.bootstrap_servers, error.str())
 
     def _close(self) -> None:
-        gc.enable()
-        self._closing = True
+        """The consumers are not closed: that can hang, and tells the group nothing of a static member."""
         self._ready.set("partitions", False, "the process is stopping")
-        within(CLOSE_S, "close of the reader of clocks", self._pace.close)
         if self._lookups:
             self._lookups.stop()
         self._transactions.abort()  # else the offsets stay in doubt, for us and for who comes next
-        within(CLOSE_S, "close of the consumer", self._consumer.close)

@@ -9,6 +9,7 @@ for nothing, so a new start loses nothing.
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
 import sys
@@ -36,6 +37,13 @@ def leave(code: int) -> NoReturn:
     logging.shutdown()
     sys.stdout.flush()
     os._exit(code)
+
+
+def renew_watch(for_s: float) -> None:
+    """Ends the process, with exit code 1, when `for_s` pass and this is not called again; stderr has where
+    each thread stood, by files and lines, no values. What watches is a thread in C: it also ends a process
+    whose Python is held up, in which no timer of `within` comes to its turn."""
+    faulthandler.dump_traceback_later(for_s, exit=True)
 
 
 def within(

@@ -62,9 +62,6 @@ class Pace:
                 positions = self._decoder.decode(message.value()).positions
                 self._others = {(p.topic, p.partition): p.clock_ms for p in positions if p.clock_ms}
 
-    def close(self) -> None:
-        self._reader.close()
-
 
 def ahead(parts: Mapping[Key, PartitionIntake], others: Mapping[Key, int], ahead_ms: int) -> set[Key]:
     """The own partitions whose clock is more than `ahead_ms` past the least known clock."""

@@ -20,15 +20,14 @@ print(overdue.within(0.1, "a call in time", lambda: "it came"), flush=True)
 overdue.within(0.1, "commit_transaction", threading.Event().wait)
 """
 
-CLOSES = """
-import threading
-from types import SimpleNamespace
-from streams import ingest, overdue
-overdue.GRACE_S, ingest.CLOSE_S = 0.2, 0.1
-one = object.__new__(ingest.Ingest)
-one._ready = SimpleNamespace(set=lambda *_: None)
-one._pace = SimpleNamespace(close=threading.Event().wait)
-one._close()
+HOLDS_THE_INTERPRETER = """
+import ctypes, time
+from streams.overdue import renew_watch, within
+for _ in range(3):
+    renew_watch(1.0)
+    time.sleep(0.5)
+print("renewed in time", flush=True)
+within(-4.5, "sleep", ctypes.PyDLL(None).sleep, 60)
 """
 
 
@@ -59,8 +58,10 @@ def test_a_process_whose_call_hangs_ends_with_the_code_that_asks_for_a_new_start
     assert "commit_transaction has not come back" in run.stderr
 
 
-def test_an_ingest_that_can_not_close_what_it_reads_clocks_with_ends_all_the_same() -> None:
-    """It was a ghost for 25 s, gave up its share, and then neither worked nor ended."""
-    run = subprocess.run([sys.executable, "-c", CLOSES], capture_output=True, text=True, timeout=60)
-    assert run.returncode == STARTS_ANEW
-    assert "close of the reader of clocks has not come back" in run.stderr
+def test_a_process_that_is_not_renewed_ends_even_when_a_call_in_c_holds_up_all_of_python() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", HOLDS_THE_INTERPRETER], capture_output=True, text=True, timeout=50
+    )
+    assert (run.returncode, run.stdout) == (1, "renewed in time\n")
+    assert "Timeout (0:00:01)" in run.stderr and "overdue.py" in run.stderr
+    assert "has not come back" not in run.stderr, "a timer of Python would have been enough"
