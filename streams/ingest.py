@@ -278,7 +278,8 @@ class Ingest:
             log.warning("Kafka at %s: %s", self._settings.kafka.bootstrap_servers, error.str())
 
     def _close(self) -> None:
-        """The consumers are not closed: that can hang, and tells the group nothing of a static member."""
+        """The consumers are not closed: that tells the group nothing of a static member, and after a broker
+        was away it may never end (confluentinc/librdkafka issue 4674)."""
         self._ready.set("partitions", False, "the process is stopping")
         if self._lookups:
             self._lookups.stop()
