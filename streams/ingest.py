@@ -278,8 +278,9 @@ class Ingest:
             log.warning("Kafka at %s: %s", self._settings.kafka.bootstrap_servers, error.str())
 
     def _close(self) -> None:
-        """The consumers are not closed: that tells the group nothing of a static member, and after a broker
-        was away it may never end (confluentinc/librdkafka issue 4674)."""
+        """The consumers are not closed: it tells the group nothing of a static member, and when the share has
+        been lost it may hang and hold up all of Python: the callback (confluent_kafka 2.16) asks for the
+        rebalance protocol, and the thread of librdkafka that would answer has ended."""
         self._ready.set("partitions", False, "the process is stopping")
         if self._lookups:
             self._lookups.stop()
