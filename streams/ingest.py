@@ -41,7 +41,8 @@ _CONSUME_SLICE_S = 0.1
 STILL_S = 5.0
 """So long the loop may wait for Kafka before `/readyz` says so."""
 STUCK_S = 60.0
-"""So long the work between two flushes may take, or the end; no bound of a call to Kafka is near it."""
+"""So long the work between two flushes may take, or the end. No call to Kafka takes so long; a commit that is
+tried again and again may, and a new start loses nothing then either."""
 
 
 class Ingest:
