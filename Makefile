@@ -47,7 +47,7 @@ demo: $(STAMP) ## Real Kafka, a simulated network, an incident, a page. ARGS go 
 	@$(BIN)/carrier-health demo $(ARGS)
 
 test: $(STAMP) ## All tests but the long fault tests. ARGS go to pytest.
-	@$(BIN)/pytest $(SIDE_BY_SIDE) $(ARGS)
+	@$(BIN)/pytest $(SIDE_BY_SIDE) --durations=20 --durations-min=30 $(ARGS)
 
 check: lint test ## What CI runs: lint, format, types, import layers, all tests.
 

@@ -119,6 +119,7 @@ def test_results_are_shown_as_tables_data_and_a_plot() -> None:
     assert ET.fromstring(plot.svg(found)).tag.endswith("svg")
 
 
+@pytest.mark.soak
 def test_the_tiny_form_runs_everything_and_says_so() -> None:
     said: list[str] = []
     done = run_all(FORMS["tiny"], 7, "a test", None, said.append)
